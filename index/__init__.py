@@ -1,0 +1,1 @@
+"""The ground floor, which knows videos: frames in, unit vectors on disk."""

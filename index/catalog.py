@@ -1,0 +1,145 @@
+"""The ledger of an index: which path has which content, and what became of each content.
+
+INDEX/catalog.sqlite is rebuildable from the vector files and the videos. One process writes it.
+Several paths of one content are one video; a video's number is never given again, because FAISS
+ids are made of it.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.errors import CueframeError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS videos (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    content_hash TEXT NOT NULL UNIQUE,
+    status       TEXT NOT NULL CHECK (status IN ('indexed', 'failed')),
+    duration_s   REAL,
+    frames       INTEGER,
+    file_bytes   INTEGER,  -- of the vector file: a cut one is told without opening it
+    warnings     TEXT NOT NULL DEFAULT '[]',
+    error        TEXT
+);
+CREATE TABLE IF NOT EXISTS paths (
+    path         TEXT PRIMARY KEY,
+    size         INTEGER NOT NULL,
+    mtime_ns     INTEGER NOT NULL,
+    content_hash TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """What became of one video content."""
+
+    content_hash: str
+    number: int = 0
+    """Given by the catalog."""
+    status: str = "indexed"
+    duration_s: float | None = None
+    frames: int | None = None
+    file_bytes: int | None = None
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A video file as it was when its content was hashed."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    content_hash: str
+
+
+def open_catalog(index: Path, *, must_exist: bool = False) -> sqlite3.Connection:
+    """Open INDEX/catalog.sqlite, made when it is missing.
+
+    Raises:
+        CueframeError: It is missing where it must exist, or is no catalog.
+    """
+    path = index / "catalog.sqlite"
+    if must_exist and not path.is_file():
+        raise CueframeError(
+            f"{path} is missing; python index/check.py {index} --repair makes it from the vectors"
+        )
+    connection = sqlite3.connect(path)
+    try:
+        connection.executescript(_TABLES)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise CueframeError(
+            f"{path} cannot be read ({error}); python index/check.py {index} --repair makes it anew"
+        ) from error
+    return connection
+
+
+def all_paths(catalog: sqlite3.Connection) -> dict[str, Seen]:
+    """Every known path."""
+    rows = catalog.execute("SELECT path, size, mtime_ns, content_hash FROM paths ORDER BY path")
+    return {row[0]: Seen(*row) for row in rows}
+
+
+def all_videos(catalog: sqlite3.Connection) -> dict[str, Video]:
+    """Every known video by its content hash."""
+    rows = catalog.execute(
+        "SELECT content_hash, number, status, duration_s, frames, file_bytes, warnings, error "
+        "FROM videos ORDER BY number"
+    )
+    names = ("content_hash", "number", "status", "duration_s", "frames", "file_bytes")
+    return {
+        row[0]: Video(
+            **dict(zip(names, row, strict=False)), warnings=tuple(json.loads(row[6])), error=row[7]
+        )
+        for row in rows
+    }
+
+
+def put_paths(catalog: sqlite3.Connection, seen: Iterable[Seen]) -> None:
+    """Add paths or bring them up to date."""
+    with catalog:
+        catalog.executemany(
+            "INSERT OR REPLACE INTO paths VALUES (?, ?, ?, ?)",
+            [(s.path, s.size, s.mtime_ns, s.content_hash) for s in seen],
+        )
+
+
+def forget_paths(catalog: sqlite3.Connection, paths: Iterable[str]) -> None:
+    """Drop paths; the videos they led to stay until `forget_videos`."""
+    with catalog:
+        catalog.executemany("DELETE FROM paths WHERE path = ?", [(p,) for p in paths])
+
+
+def put_video(catalog: sqlite3.Connection, video: Video) -> None:
+    """Record what became of a video; its number stays when it is known already."""
+    with catalog:
+        catalog.execute(
+            "INSERT INTO videos (content_hash, status, duration_s, frames, file_bytes, warnings, "
+            "error) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (content_hash) DO UPDATE SET "
+            "status = excluded.status, duration_s = excluded.duration_s, "
+            "frames = excluded.frames, file_bytes = excluded.file_bytes, "
+            "warnings = excluded.warnings, error = excluded.error",
+            (
+                video.content_hash,
+                video.status,
+                video.duration_s,
+                video.frames,
+                video.file_bytes,
+                json.dumps(video.warnings),
+                video.error,
+            ),
+        )
+
+
+def forget_videos(catalog: sqlite3.Connection, content_hashes: Iterable[str]) -> None:
+    """Drop videos; their vector files stay."""
+    with catalog:
+        catalog.executemany(
+            "DELETE FROM videos WHERE content_hash = ?", [(h,) for h in content_hashes]
+        )

@@ -1,0 +1,14 @@
+"""The one family of errors that a user can cause.
+
+Exception
+└── CueframeError        one line: what, the value, the remedy
+    └── VideoError       one video cannot be used; the others go on
+"""
+
+
+class CueframeError(Exception):
+    """A wrong call or unusable input; its text is the line that the user reads."""
+
+
+class VideoError(CueframeError):
+    """One video cannot be used; the run goes on without it."""

@@ -1,0 +1,68 @@
+"""The bar of a build: done by bytes of video, with frames per second and time left."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+
+def _rest_s() -> float:
+    """Seconds between two states of a bar."""
+    return 0.2 if sys.stderr.isatty() else 30.0
+
+
+def bar(items: Iterable[Item], unit: str, total: int) -> Iterable[Item]:
+    """The items, with a bar on stderr where they take longer than two seconds."""
+    return tqdm(items, unit=unit, total=total, delay=2, mininterval=_rest_s(), dynamic_ncols=True)
+
+
+class Progress:
+    """A bar on stderr; written seldom where stderr is no terminal, so that logs stay short.
+
+    How long a video is shows only while it is decoded, so the time left is reckoned by bytes.
+    """
+
+    def __init__(self, sizes: dict[str, int]) -> None:
+        self._sizes = sizes
+        self._done: dict[str, int] = {}
+        self._frames = 0
+        self._began_s = time.monotonic()
+        self._bar = tqdm(
+            total=sum(sizes.values()),
+            unit="B",
+            unit_scale=True,
+            disable=not sizes or int(os.environ.get("RANK", "0")) > 0,
+            dynamic_ncols=True,
+            mininterval=_rest_s(),
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "
+            "[{elapsed}<{remaining}{postfix}]",
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def frames(self, count: int) -> None:
+        """So many frames more were encoded."""
+        self._frames += count
+        per_s = self._frames / max(1e-9, time.monotonic() - self._began_s)
+        self._bar.set_postfix_str(f"{per_s:.1f} frames/s", refresh=False)
+
+    def reached(self, path: str, share: float) -> None:
+        """A video is decoded up to a share of it, 0 to 1."""
+        done = int(self._sizes[path] * min(1.0, share))
+        self._bar.update(max(0, done - self._done.get(path, 0)))
+        self._done[path] = max(done, self._done.get(path, 0))

@@ -1,0 +1,1 @@
+"""The middle floor, which knows questions: vectors in, picked frames out."""
