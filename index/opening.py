@@ -95,6 +95,8 @@ def settle(
         _same("--resize", resize, old.resize, index)
         _same("--view", view, old.view, index)
     name = model or (old.model if old else DEFAULT_MODEL)
+    if Path(name).is_dir():
+        name = str(Path(name).absolute())  # so that the index can be asked from any folder
     mode = view or (old.view if old and not (rebuild and model) else None)
     encoder, fingerprint = load_encoder(name, dtype=dtype, view=mode, device=device)
     if old and not rebuild and fingerprint != old.fingerprint:

@@ -1,4 +1,4 @@
-"""The bar of a build: done by bytes of video, with frames per second and time left."""
+"""Bars on stderr. That of a build goes by bytes of video and tells frames per second."""
 
 import os
 import sys

@@ -123,7 +123,7 @@ def decode_all(
                 if not idle:
                     idle.append(_hire(read, side))
                     team.append(idle[-1])
-                _assign(idle.pop(), waiting.pop(), limit_s or _GRACE_S)
+                _assign(idle.pop(), waiting.pop())
             for worker in idle:
                 team.remove(worker)
                 _dismiss(worker)
@@ -196,8 +196,9 @@ def _hire(read: Reader, side: tuple[int, int]) -> _Worker:
     return _Worker(process, pipe, np.frombuffer(memory, dtype=np.uint8).reshape(shape))
 
 
-def _assign(worker: _Worker, job: str, limit_s: float) -> None:
-    worker.job, worker.limit_s = job, limit_s
+def _assign(worker: _Worker, job: str) -> None:
+    # A new process has its modules to load; the video's own limit counts from `Opened` on.
+    worker.job, worker.limit_s = job, _GRACE_S
     worker.deadline = time.monotonic() + worker.limit_s
     with contextlib.suppress(OSError):  # dead already: its sentinel tells, and the job is reported
         worker.pipe.send(job)
