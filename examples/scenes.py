@@ -1,0 +1,413 @@
+"""Draw short street videos and ask questions about them: the demo's data set.
+
+    python examples/scenes.py demo/scenes
+
+    demo/scenes/train/train.json    questions about the videos to learn from
+    demo/scenes/train/videos/       scene_000.mp4 …
+    demo/scenes/test/test.json      questions about videos that training never sees
+    demo/scenes/test/videos/        scene_060.mp4 …
+
+A board hangs over a street. Now and then it lights up with a sign for about a second, while
+something passes below; in between the street is empty and the board dark. Half of the questions
+name the thing and ask for the sign, half name the sign and ask for the thing, in English and
+Vietnamese. No thing and no sign comes twice in a video, so each question means one event, and
+the words of its choices are those by which other questions name theirs.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+from PIL import Image, ImageDraw
+
+from index.errors import CueframeError
+
+Language = Literal["en", "vi"]
+Point = tuple[float, float]
+Stroke = tuple[str, str, list[Point]]  # method of ImageDraw, paint, points on the drawing's grid
+
+WIDTH, HEIGHT, RATE_FPS = 320, 180, 10
+MARGIN = 2  # frames that a thing needs to drive in before the board lights up, and out again
+QUESTIONS_PER_VIDEO = (5, 5, 4)  # in turn
+
+COLOURS = {  # English: (Vietnamese, RGB)
+    "red": ("đỏ", (214, 40, 40)),
+    "green": ("xanh lá", (38, 160, 64)),
+    "blue": ("xanh dương", (40, 84, 214)),
+    "yellow": ("vàng", (244, 208, 34)),
+    "purple": ("tím", (142, 52, 168)),
+    "white": ("trắng", (246, 246, 246)),
+}
+PAINTS = {"tyre": (34, 34, 38, 255), "glass": (64, 74, 88, 255), "hole": (0, 0, 0, 0)}
+
+
+def _disc(paint: str, x: float, y: float, radius: float) -> Stroke:
+    return "ellipse", paint, [(x - radius, y - radius), (x + radius, y + radius)]
+
+
+def _box(paint: str, left: float, top: float, right: float, bottom: float) -> Stroke:
+    return "rectangle", paint, [(left, top), (right, bottom)]
+
+
+THING_GRID, SIGN_GRID = (120, 70), (50, 50)
+THINGS: dict[str, tuple[str, list[Stroke]]] = {  # English: (Vietnamese, drawing)
+    "car": (
+        "ô tô",
+        [
+            ("polygon", "paint", [(4, 60), (4, 42), (26, 38), (42, 20), (82, 20), (98, 38)]),
+            ("polygon", "paint", [(4, 60), (26, 38), (98, 38), (116, 42), (116, 60)]),
+            ("polygon", "glass", [(36, 37), (46, 25), (60, 25), (60, 37)]),
+            ("polygon", "glass", [(65, 37), (65, 25), (79, 25), (89, 37)]),
+            _disc("tyre", 28, 58, 11),
+            _disc("tyre", 92, 58, 11),
+        ],
+    ),
+    "truck": (
+        "xe tải",
+        [
+            _box("paint", 2, 4, 74, 52),
+            ("polygon", "paint", [(80, 56), (80, 22), (104, 22), (118, 40), (118, 56)]),
+            ("polygon", "glass", [(88, 38), (88, 27), (101, 27), (110, 38)]),
+            _box("tyre", 2, 52, 84, 57),
+            _disc("tyre", 20, 58, 11),
+            _disc("tyre", 44, 58, 11),
+            _disc("tyre", 98, 58, 11),
+        ],
+    ),
+    "bus": (
+        "xe buýt",
+        [
+            _box("paint", 1, 6, 119, 58),
+            *(_box("glass", left, 13, left + 15, 32) for left in (7, 27, 47, 67, 87)),
+            _box("glass", 106, 13, 117, 50),
+            _disc("tyre", 26, 59, 10),
+            _disc("tyre", 90, 59, 10),
+        ],
+    ),
+    "bicycle": (
+        "xe đạp",
+        [
+            _disc("paint", 28, 46, 23),
+            _disc("hole", 28, 46, 15),
+            _disc("paint", 92, 46, 23),
+            _disc("hole", 92, 46, 15),
+            ("line", "paint", [(28, 46), (46, 18), (80, 18), (56, 46), (28, 46)]),
+            ("line", "paint", [(56, 46), (42, 8)]),
+            ("line", "paint", [(92, 46), (78, 6), (90, 4)]),
+            _box("tyre", 32, 5, 52, 10),
+        ],
+    ),
+    "tractor": (
+        "máy kéo",
+        [
+            _box("paint", 52, 26, 112, 50),
+            _box("paint", 16, 1, 60, 7),
+            _box("paint", 18, 4, 24, 40),
+            _box("paint", 50, 4, 56, 40),
+            _box("tyre", 94, 8, 100, 26),
+            _disc("tyre", 34, 43, 27),
+            _disc("paint", 34, 43, 13),
+            _disc("tyre", 100, 55, 15),
+            _disc("paint", 100, 55, 6),
+        ],
+    ),
+    "ball": ("quả bóng", [_disc("paint", 60, 36, 33), _disc("glass", 48, 24, 7)]),
+}
+SIGNS: dict[str, tuple[str, list[Stroke]]] = {
+    "square": ("hình vuông", [_box("paint", 5, 5, 45, 45)]),
+    "ring": ("vòng tròn", [_disc("paint", 25, 25, 23), _disc("hole", 25, 25, 12)]),
+    "triangle": ("hình tam giác", [("polygon", "paint", [(25, 2), (49, 47), (1, 47)])]),
+    "cross": ("chữ thập", [_box("paint", 18, 2, 32, 48), _box("paint", 2, 18, 48, 32)]),
+    "arrow": (
+        "mũi tên",
+        [("polygon", "paint", [(49, 25), (24, 2), (24, 16), (1, 16), (1, 34), (24, 34), (24, 48)])],
+    ),
+    "heart": (
+        "trái tim",
+        [
+            _disc("paint", 14, 16, 12.5),
+            _disc("paint", 36, 16, 12.5),
+            ("polygon", "paint", [(3, 22), (47, 22), (25, 48)]),
+            _box("paint", 14, 14, 36, 24),
+        ],
+    ),
+}
+
+QUESTIONS = {  # (the part asked for, what is told of it): {told} of it, {seen} with it
+    ("thing", "name"): {
+        "en": "Which {told} passes when the board shows {seen}?",
+        "vi": "{told} nào đi qua khi bảng hiện {seen}?",
+    },
+    ("thing", "colour"): {
+        "en": "Which {told} thing passes when the board shows {seen}?",
+        "vi": "Vật màu {told} nào đi qua khi bảng hiện {seen}?",
+    },
+    ("sign", "name"): {
+        "en": "Which {told} is lit when {seen} passes?",
+        "vi": "{told} nào sáng lên khi {seen} đi qua?",
+    },
+    ("sign", "colour"): {
+        "en": "Which {told} sign is lit when {seen} passes?",
+        "vi": "Hình màu {told} nào sáng lên khi {seen} đi qua?",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A coloured thing or sign, such as a red truck."""
+
+    colour: str
+    name: str
+
+    def words(self, language: Language) -> dict[str, str]:
+        """Return its name, its colour and both together, as questions and choices write them."""
+        if language == "en":
+            colour, name = self.colour, self.name
+            return {"name": name, "colour": colour, "both": f"a {colour} {name}"}
+        colour, name = COLOURS[self.colour][0], (THINGS.get(self.name) or SIGNS[self.name])[0]
+        return {"name": name, "colour": colour, "both": f"{name} màu {colour}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The board lights up with a sign while a thing passes: frames first to last, both in."""
+
+    first: int
+    last: int
+    thing: Painted
+    sign: Painted
+
+    @property
+    def range_s(self) -> tuple[float, float]:
+        """Times of the first and the last lit frame in seconds."""
+        return self.first / RATE_FPS, self.last / RATE_FPS
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one video shows: its name, its length in frames and its events in order of time."""
+
+    name: str
+    frames: int
+    events: list[Event]
+
+
+def plan_scene(number: int, seed: int) -> Scene:
+    """Invent a scene of 14 to 16 s with 5 or 6 events of 1.0 to 1.2 s.
+
+    At two frames a second each event is sampled at least twice, while four frames spread evenly
+    over the video meet three events in ten.
+    """
+    rng = random.Random(f"{seed}/{number}")  # noqa: S311  (pictures, not secrets)
+    frames = rng.randint(14 * RATE_FPS, 16 * RATE_FPS)
+    lengths = [rng.randint(RATE_FPS + 1, RATE_FPS + 3) for _ in range(rng.randint(5, 6))]
+    things, signs = (
+        [
+            Painted(colour, name)
+            for colour, name in zip(
+                rng.sample(list(COLOURS), len(lengths)),
+                rng.sample(list(names), len(lengths)),
+                strict=True,
+            )
+        ]
+        for names in (THINGS, SIGNS)
+    )
+    taken = [length + 2 * MARGIN + 4 for length in lengths]  # with the way in, out and a pause
+    cuts = sorted(rng.randint(0, frames - sum(taken)) for _ in lengths)
+    events = []
+    for i, cut in enumerate(cuts):
+        first = cut + sum(taken[:i]) + MARGIN + 2
+        events.append(Event(first, first + lengths[i] - 1, things[i], signs[i]))
+    return Scene(f"scene_{number:03d}", frames, events)
+
+
+def ask(scene: Scene, count: int, folder: str, seed: int) -> list[dict[str, Any]]:
+    """Ask about `count` events of a scene, one question each, as records of the seed's format."""
+    rng = random.Random(f"{seed}/{scene.name}")  # noqa: S311
+    records = []
+    for event in sorted(rng.sample(scene.events, count), key=lambda event: event.first):
+        language: Language = rng.choice(("en", "vi"))
+        (part, told), templates = rng.choice(list(QUESTIONS.items()))
+        asked, seen = event.thing, event.sign
+        names = THINGS
+        if part == "sign":
+            asked, seen, names = seen, asked, SIGNS
+        if told == "name":
+            others = [Painted(colour, asked.name) for colour in COLOURS if colour != asked.colour]
+        else:
+            others = [Painted(asked.colour, name) for name in names if name != asked.name]
+        options = rng.sample([asked, *rng.sample(others, 3)], 4)
+        choices = [
+            f"{letter}. {option.words(language)['both']}"
+            for letter, option in zip("ABCD", options, strict=True)
+        ]
+        question = templates[language].format(
+            told=asked.words(language)[told], seen=seen.words(language)["both"]
+        )
+        start_s, end_s = event.range_s
+        records.append(
+            {
+                "id": f"{scene.name}-{language}-{len(records)}",
+                "question": question[0].upper() + question[1:],
+                "choices": choices,
+                "answer": choices[options.index(asked)],
+                "video_path": f"{folder}/videos/{scene.name}.mp4",
+                "support_frames": [round((start_s + end_s) / 2 + rng.uniform(-0.1, 0.1), 2)],
+                "support_ranges": [[start_s, end_s]],
+            }
+        )
+    return records
+
+
+def sprite(strokes: list[Stroke], grid: tuple[int, int], colour: str, scale: float) -> Image.Image:
+    """Draw strokes in a colour on a clear ground, `scale` times the size of their grid."""
+    fine = 4  # drawn four times as large, then scaled down: smooth edges
+    picture = Image.new("RGBA", (grid[0] * fine, grid[1] * fine))
+    draw = ImageDraw.Draw(picture)
+    for method, paint, points in strokes:
+        fill = (*COLOURS[colour][1], 255) if paint == "paint" else PAINTS[paint]
+        how = {"width": 6 * fine, "joint": "curve"} if method == "line" else {}
+        getattr(draw, method)([(x * fine, y * fine) for x, y in points], fill=fill, **how)
+    size = (round(grid[0] * scale), round(grid[1] * scale))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def street(rng: random.Random, width: int) -> Image.Image:
+    """Draw a grey street with houses, `width` pixels long."""
+    picture = Image.new("RGB", (width, HEIGHT), (136, 140, 148))
+    draw = ImageDraw.Draw(picture)
+    x = 0
+    while x < width:
+        grey, house, top = rng.randint(98, 122), rng.randint(30, 70), rng.randint(40, 90)
+        draw.rectangle((x, top, x + house, 112), fill=(grey, grey, grey - 6))
+        for left in range(x + 6, x + house - 8, 14):
+            for row in range(top + 8, 104, 16):
+                draw.rectangle((left, row, left + 6, row + 8), fill=(grey + 16,) * 3)
+        x += house + rng.randint(2, 30)
+    draw.rectangle((0, 112, width, HEIGHT), fill=(84, 84, 90))
+    for left in range(0, width, 40):
+        draw.rectangle((left, 168, left + 20, 171), fill=(150, 150, 150))
+    return picture
+
+
+def draw_frames(scene: Scene, seed: int) -> Iterator[Image.Image]:
+    """Yield a scene's frames in order, each 320x180."""
+    rng = random.Random(f"{seed}/{scene.name}/look")  # noqa: S311
+    backdrop, board_x = street(random.Random(seed), 2 * WIDTH + 200), 126  # noqa: S311
+    start = rng.randrange(WIDTH)
+    light = Image.new("RGB", (WIDTH, HEIGHT), rng.choice([(20, 22, 30), (255, 244, 226)]))
+    looks = []
+    for event in scene.events:
+        scale = 1.3
+        thing = sprite(THINGS[event.thing.name][1], THING_GRID, event.thing.colour, scale)
+        direction = rng.choice((-1, 1))
+        if direction < 0:
+            thing = thing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        sign = sprite(SIGNS[event.sign.name][1], SIGN_GRID, event.sign.colour, 1.2)
+        looks.append((event, thing, sign, direction, 170))
+    for i in range(scene.frames):
+        frame = backdrop.crop((start + i, 0, start + i + WIDTH, HEIGHT))
+        frame = Image.blend(frame, light, 0.2 * i / scene.frames)  # the day goes by
+        ImageDraw.Draw(frame).rectangle((board_x, 6, board_x + 68, 74), fill=(44, 46, 52))
+        for event, thing, sign, direction, ground in looks:
+            if event.first <= i <= event.last:
+                frame.paste(sign, (board_x + 4, 10), sign)
+            centre = WIDTH / 2 + direction * _travel(i - event.first, event.last - i)
+            frame.paste(thing, (round(centre - thing.width / 2), ground - thing.height), thing)
+        yield frame
+
+
+def _travel(since_first: int, until_last: int) -> float:
+    """Return how far a thing is from the middle in pixels: slow while lit, else in a hurry.
+
+    While the board is lit all of it is in the middle square, which is what CLIP's crop sees.
+    """
+    if since_first < 0:
+        return -12 + 180 * since_first
+    if until_last < 0:
+        return 12 - 180 * until_last
+    return 24 * since_first / (since_first + until_last) - 12
+
+
+def write_video(path: Path, frames: Iterator[Image.Image]) -> None:
+    """Encode frames as h264 in mp4 at 10 frames per second."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE_FPS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.options = {"preset": "veryfast", "crf": "22", "threads": "1"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+
+
+def draw_scenes(
+    folder: Path, *, train_videos: int = 60, test_videos: int = 20, seed: int = 0
+) -> Path:
+    """Draw videos and write their questions, the same for the same seed; returns the folder.
+
+    Scenes of an earlier run in the folder are replaced. Raises CueframeError for a negative
+    number of videos or a folder that is a file.
+    """
+    if min(train_videos, test_videos) < 0:
+        few = min(train_videos, test_videos)
+        raise CueframeError(f"cannot draw {few} videos; ask for 0 or more")
+    if folder.exists() and not folder.is_dir():
+        raise CueframeError(f"{folder} is a file; name a folder to draw the scenes in")
+    numbers = iter(range(train_videos + test_videos))
+    for part, count in (("train", train_videos), ("test", test_videos)):
+        videos = folder / part / "videos"
+        videos.mkdir(parents=True, exist_ok=True)
+        for old in videos.glob("scene_*.mp4"):
+            old.unlink()
+        records = []
+        for i in range(count):
+            scene = plan_scene(next(numbers), seed)
+            write_video(videos / f"{scene.name}.mp4", draw_frames(scene, seed))
+            records += ask(scene, QUESTIONS_PER_VIDEO[i % len(QUESTIONS_PER_VIDEO)], part, seed)
+        text = json.dumps(
+            {"__count__": len(records), "data": records}, ensure_ascii=False, indent=1
+        )
+        (folder / part / f"{part}.json").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+@dataclass(kw_only=True, slots=True)
+class Config:
+    """Draw short street videos and ask questions about them."""
+
+    folder: tyro.conf.Positional[Path]
+    """Folder to draw in."""
+    train_videos: int = 60
+    """Number of videos to learn from, 14 to 16 s each."""
+    test_videos: int = 20
+    """Number of videos that training never sees."""
+    seed: int = 0
+    """Seed: the same one draws the same scenes."""
+
+
+def main() -> None:
+    """Run the command line."""
+    config = tyro.cli(Config)
+    try:
+        draw_scenes(
+            config.folder,
+            train_videos=config.train_videos,
+            test_videos=config.test_videos,
+            seed=config.seed,
+        )
+    except CueframeError as error:
+        print(f"scenes.py: {error}", file=sys.stderr)
+        sys.exit(2)
+    print(f"{config.train_videos + config.test_videos} scenes in {config.folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Many questions at once: from questions to records, each video's vectors read once.
+
+Legend: N questions that can be asked, Q those of one video, D width, K picks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.errors import CueframeError
+from index.store import Profile
+from infer.indexed import Library, find_indexed
+from infer.pick import STRATEGIES, Floats, question_seed
+from infer.questions import Question, caption
+from infer.scores import picked_frames, score_video
+
+Record = dict[str, Any]
+"""One line of the answers: id, video, pick and frames, or id, video_path and error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A question that has a text and an indexed video."""
+
+    place: int
+    """Among all questions."""
+    question: Question
+    text: str
+    path: str
+    """Of the video, as the index knows it."""
+    content_hash: str
+
+
+def ask(
+    questions: list[Question], library: Library, setting: int
+) -> tuple[list[Asked], dict[int, Record]]:
+    """Give each question its text and its video; the records, by place, are of those without."""
+    asked: list[Asked] = []
+    failed: dict[int, Record] = {}
+    for place, question in enumerate(questions):
+        try:
+            text = caption(question, setting)
+            path, video = find_indexed(library, question.video_path)
+        except CueframeError as error:
+            failed[place] = _failure(question, error)
+        else:
+            content = video.content_hash
+            asked.append(
+                Asked(place=place, question=question, text=text, path=path, content_hash=content)
+            )
+    return asked, failed
+
+
+def answer_all(
+    index: Path,
+    profile: Profile,
+    asked: list[Asked],
+    texts: Floats,
+    *,
+    pick: str,
+    k: int,
+    seed: int,
+) -> Iterator[tuple[int, Record]]:
+    """Pick K frames for each question, video by video; texts (N, D) are the questions' vectors.
+
+    Yields:
+        Each question's place and record; an error is that of all questions of a video.
+    """
+    choose = STRATEGIES[pick]
+    for content, numbers in by_video(asked).items():
+        seeds = [question_seed(seed, asked[n].question.id) for n in numbers]
+        try:
+            scored = score_video(
+                index, profile, content, texts[numbers], np.array(seeds, np.uint64)
+            )
+        except CueframeError as error:
+            yield from ((asked[n].place, _failure(asked[n].question, error)) for n in numbers)
+            continue
+        frames = picked_frames(scored, choose(scored, k), k)
+        for one, picked in zip((asked[n] for n in numbers), frames, strict=True):
+            record = {"id": one.question.id, "video": one.path, "pick": pick, "frames": picked}
+            yield one.place, record
+
+
+def by_video(asked: list[Asked]) -> dict[str, list[int]]:
+    """Content hashes, each with the positions in `asked` of its questions."""
+    groups: dict[str, list[int]] = {}
+    for n, one in enumerate(asked):
+        groups.setdefault(one.content_hash, []).append(n)
+    return groups
+
+
+def _failure(question: Question, error: CueframeError) -> Record:
+    return {"id": question.id, "video_path": question.video_path, "error": str(error)}

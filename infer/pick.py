@@ -1,0 +1,130 @@
+"""Choose K frames of a video for each of its questions. NumPy only; nothing is decoded or encoded.
+
+Legend: Q questions of one video, F its frames (rows of its vector file), D width, K picks.
+
+A strategy is a plain function of what it looks at: `pick_uniform` takes times, `pick_quarters`
+scores too. `STRATEGIES` puts all of them under one signature, `(Scored, k) -> rows`: a `Scored`
+holds everything that there is to look at, so a new strategy that reads the vectors changes no
+caller, and one that reads only the times carries no arguments that it ignores.
+
+Every strategy promises, for each question, min(K, F) different rows in order of time, which depend
+on that question and its video alone, never on the other questions of the batch. The callers
+promise k ≥ 1, times that ascend, and no NaN. A duration that is zero, negative or shorter than the
+last time is clamped, never an error.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Rows = npt.NDArray[np.int64]
+Seeds = npt.NDArray[np.uint64]
+
+
+class Scored(NamedTuple):
+    """One video and the scores of its questions: all that a strategy may look at."""
+
+    scores: Floats
+    """(Q, F) score of each question with each frame, higher is better."""
+    time_s: Floats
+    """(F,) seconds, ascending."""
+    duration_s: float
+    """Length of the timeline in seconds."""
+    vectors: Floats
+    """(F, D) unit vectors of the frames."""
+    seeds: Seeds
+    """(Q,) one seed for each question, from `question_seed`."""
+
+
+def segments(time_s: Floats, duration_s: float, k: int) -> Rows:
+    """(F,) segment of each frame: min(K−1, floor(K·t/duration)), ascending, 0 … K−1.
+
+    Where the duration is not positive, the whole video is segment 0.
+    """
+    if not duration_s > 0:
+        return np.zeros(len(time_s), np.int64)
+    # Clipped before the division: a tiny duration would overflow to infinity.
+    inside_s = np.clip(np.asarray(time_s, np.float64), 0.0, duration_s)
+    segment: Rows = np.floor(k * inside_s / duration_s).astype(np.int64)
+    return np.minimum(k - 1, segment)
+
+
+def pick_quarters(scores: Floats, time_s: Floats, duration_s: float, k: int) -> Rows:
+    """Take the best frame of each of K equal segments (K = 4: quarters), the earlier on a tie.
+
+    A segment without a frame gives its place to the best frame not yet taken, again the earlier
+    on a tie. scores (Q, F), time_s (F,) -> rows (Q, min(K, F)).
+    """
+    return _best_of_segments(scores, scores, time_s, duration_s, k)
+
+
+def pick_uniform(time_s: Floats, duration_s: float, k: int) -> Rows:
+    """Take the frame nearest to the middle of each of K equal segments, whatever the scores.
+
+    The middle of segment s is (s+½)·duration/K. Segments choose in order; where the nearest frame
+    is taken, the nearest one that is not; the earlier on a tie. time_s (F,) -> rows (min(K, F),).
+    """
+    rows = np.empty(min(k, len(time_s)), np.int64)
+    free = np.arange(len(time_s))
+    # With F < K every row is taken after F segments, and the other segments have nothing to choose.
+    for s in range(len(rows)):
+        middle_s = (s + 0.5) * duration_s / k
+        nearest = np.abs(time_s[free] - middle_s).argmin()  # the first of equals
+        rows[s] = free[nearest]
+        free = np.delete(free, nearest)
+    return np.sort(rows)
+
+
+def pick_random(time_s: Floats, duration_s: float, k: int, seeds: Seeds) -> Rows:
+    """Take one frame of each of K equal segments, every frame of a segment equally likely.
+
+    The places of segments without a frame are drawn from all the frames not yet taken, again
+    equally likely. time_s (F,), seeds (Q,) -> rows (Q, min(K, F)).
+    """
+    frames = len(time_s)
+    noise = np.array([np.random.default_rng(seed).random((2, frames)) for seed in seeds])
+    noise = noise.reshape(len(seeds), 2, frames)
+    # Noise of its own for the empty places: among the losers of the first draw, those that lost
+    # in a short segment are lower on the average, and would come too seldom.
+    return _best_of_segments(noise[:, 0], noise[:, 1], time_s, duration_s, k)
+
+
+def question_seed(seed: int, question_id: str) -> int:
+    """Seed of one question (below 2^64) for a run's `--seed`, the same in whichever file it is."""
+    digest = blake2b(f"{seed} {question_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def _best_of_segments(
+    scores: Floats, spare_scores: Floats, time_s: Floats, duration_s: float, k: int
+) -> Rows:
+    """(Q, min(K, F)) best row of each segment by scores; empty ones' places by spare_scores."""
+    questions, frames = scores.shape
+    rows = np.empty((questions, min(k, frames)), np.int64)
+    # Times ascend, so a segment is a slice: it starts where the segment's number changes.
+    starts = np.flatnonzero(np.diff(segments(time_s, duration_s, k), prepend=-1))
+    ends = np.append(starts, frames)[1:]
+    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        rows[:, place] = start + scores[:, start:end].argmax(axis=1)  # the first of equals
+    filled = len(starts)
+    if filled < rows.shape[1]:
+        taken = np.zeros((questions, frames), np.bool_)
+        np.put_along_axis(taken, rows[:, :filled], True, axis=1)
+        # Free rows first, then by score; the sort is stable, so the earlier of equals.
+        best_first = np.lexsort((-spare_scores, taken), axis=1)
+        rows[:, filled:] = best_first[:, : rows.shape[1] - filled]
+    return np.sort(rows, axis=1)
+
+
+STRATEGIES: dict[str, Callable[[Scored, int], Rows]] = {
+    "quarters": lambda on, k: pick_quarters(on.scores, on.time_s, on.duration_s, k),
+    "uniform": lambda on, k: np.tile(
+        pick_uniform(on.time_s, on.duration_s, k), (len(on.scores), 1)
+    ),
+    "random": lambda on, k: pick_random(on.time_s, on.duration_s, k, on.seeds),
+}
+"""The strategies by the name that `--pick` takes: (Scored, k) -> rows (Q, min(K, F))."""

@@ -1,0 +1,196 @@
+"""Frames for one question about one video, from Python: no index is needed.
+
+    top_frames, top_scores = get_top4_frames(
+        video_path="video.mp4", caption="…", model=model, processor=processor, device="cuda"
+    )
+
+For many questions, index the videos once and use infer/answer.py.
+
+Legend: F frames, D width of a vector, B frames of a batch.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby, islice
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from transformers import PreTrainedModel
+
+from index.cli import positive
+from index.encoder import Encoder, vision_fingerprint
+from index.errors import CueframeError, VideoError
+from index.sampling import Sampling
+from index.store import read_profile
+from index.video import Clip, frames_at, read, sample_times
+from index.view import Mode, view_of
+from infer.indexed import encode_texts, read_library, refuse_other_vision
+from infer.originals import content_of
+from infer.pick import Scored, pick_quarters
+from infer.scores import cosines, score_video
+
+SIZE = (1920, 1080)
+"""Width and height in pixels, to which every picture is stretched."""
+_NO_SEEDS = np.zeros(1, np.uint64)
+
+
+def read_video_frames(video_path: str | Path, fps_target: float = 15) -> list[Image.Image]:
+    """Every frame shown at the times k / fps_target, each once, in full size and in order.
+
+    All of them are held in memory: 41 MB for each second of 720p at 15 frames a second.
+
+    Raises:
+        CueframeError: fps_target is not above 0, or the video cannot be decoded.
+    """
+    positive("fps_target", fps_target)
+    with _naming(video_path):
+        frames = read(Path(video_path), sample_times(fps_target))
+        return [next(same).image for _, same in groupby(frames, key=attrgetter("time_s"))]
+
+
+def get_top4_frames(
+    video_path: str | Path,
+    caption: str,
+    model: PreTrainedModel,
+    processor: Any,
+    device: torch.device | str,
+    fps_target: float = 15,
+    batch_size: int = 112,
+    *,
+    index: str | Path | None = None,
+) -> tuple[list[Image.Image], list[float]]:
+    """Pick the frame of each quarter of a video that fits a caption best.
+
+    Without an index the video is decoded twice, once to score every sampled frame and once up to
+    the last pick, so that memory does not grow with its length. With one, the stored vectors are
+    scored and only the picked frames are decoded.
+
+    Args:
+        video_path: The video file.
+        caption: Text to compare the frames with.
+        model: A transformers dual encoder, for example a CLIPModel. It is moved to `device`.
+        processor: Its processor, for example a CLIPProcessor. Pictures are resized by Pillow
+            whatever its backend.
+        device: Where to encode.
+        fps_target: Sample times per second of video; with an index, its own count.
+        batch_size: B, pictures encoded at once.
+        index: Folder of an index that holds this video, built by this model's vision side.
+
+    Returns:
+        RGB pictures of 1920×1080 in order of time, and their cosines with the caption. There are
+        four unless the video has fewer sampled frames.
+
+    Raises:
+        CueframeError: A blank caption, a number that is not above 0, a video that cannot be
+            decoded or is not in the index, or an index of another model.
+
+    Warns:
+        UserWarning: The caption is longer than the model reads.
+    """
+    positive("fps_target", fps_target)
+    positive("batch_size", batch_size)
+    if not caption.strip():
+        raise CueframeError("the caption is blank; say what the frames shall show")
+    path = Path(video_path)
+    model.to(device)  # type: ignore[arg-type]  # transformers' wrapper loses the method's self
+    with _at_rest(model):
+        scored = (
+            _score_file(path, caption, model, processor, fps_target, batch_size)
+            if index is None
+            else _score_stored(path, caption, model, processor, Path(index))
+        )
+    rows = pick_quarters(scored.scores, scored.time_s, scored.duration_s, 4)[0]
+    with _naming(path):
+        frames = frames_at(path, scored.time_s[rows].tolist())
+        pictures = [frame.image.resize(SIZE, Image.Resampling.BICUBIC) for frame in frames]
+    return pictures, scored.scores[0, rows].tolist()
+
+
+def _score_file(
+    path: Path,
+    caption: str,
+    model: PreTrainedModel,
+    processor: Any,
+    fps: float,
+    batch_size: int,
+) -> Scored:
+    """Decode a video and score its frames, of which no more than a batch is held."""
+    encoder = _encoder(model, processor, None)
+    text = _encode(encoder, caption)
+    clips: list[Clip] = []
+
+    def squares() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+        clips.append((yield from Sampling(fps=fps, view=encoder.view)(str(path))))
+
+    times_s: list[float] = []
+    parts: list[npt.NDArray[np.float32]] = []
+    stream = squares()
+    with _naming(path):
+        while batch := list(islice(stream, batch_size)):
+            times_s += [time_s for time_s, _ in batch]
+            pixels = np.stack([square for _, square in batch])  # (B, H, W, 3)
+            parts.append(encoder.images(pixels).cpu().numpy())  # (B, D)
+    vectors = np.concatenate(parts)  # (F, D)
+    time_s = np.array(times_s, np.float64)
+    return Scored(cosines(text, vectors), time_s, clips[0].duration_s, vectors, _NO_SEEDS)
+
+
+def _score_stored(
+    path: Path, caption: str, model: PreTrainedModel, processor: Any, index: Path
+) -> Scored:
+    """Score the frames of a video by the vectors of an index."""
+    profile = read_profile(index)
+    library = read_library(index)
+    video = library.videos.get(content_of(library, path))
+    if video is None or video.status != "indexed":
+        raise CueframeError(f"{path} has no vectors in {index}; run index/build.py on it")
+    encoder = _encoder(model, processor, profile.view)
+    images = processor.image_processor.to_dict()
+    fingerprint = vision_fingerprint(model, images, encoder.view)
+    refuse_other_vision(index, profile, encoder.name, fingerprint)
+    return score_video(index, profile, video.content_hash, _encode(encoder, caption), _NO_SEEDS)
+
+
+def _encoder(model: PreTrainedModel, processor: Any, view: Mode | None) -> Encoder:
+    """The model as the index's floor uses it, in the mode of view given or its processor's own."""
+    images = processor.image_processor.to_dict()
+    name = model.name_or_path or type(model).__name__
+    return Encoder(name, model, processor.tokenizer, images, view_of(images, view))
+
+
+def _encode(encoder: Encoder, caption: str) -> npt.NDArray[np.float32]:
+    """The caption's vector, (1, D)."""
+    vectors, too_long = encode_texts(encoder, [caption])
+    if too_long[0]:
+        warnings.warn(
+            f"the model reads {encoder.max_tokens} tokens and did not see the end of the caption",
+            stacklevel=4,
+        )
+    return vectors
+
+
+@contextmanager
+def _at_rest(model: torch.nn.Module) -> Iterator[None]:
+    """Without dropout; each part goes back to its own mode, as a caller in training expects."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Decoders say what is wrong, not with which file."""
+    try:
+        yield
+    except VideoError as error:
+        raise VideoError(f"{path} {error}") from error

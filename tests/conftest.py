@@ -1,0 +1,37 @@
+"""Fixtures that many test files share. Nothing here reaches the model hub."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when transformers is imported
+
+from pathlib import Path
+
+import pytest
+
+from examples.tiny_clip import make_tiny_clip
+from tests.truths import Generated
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an untrained CLIP of about a million parameters."""
+    folder = tmp_path_factory.mktemp("model") / "tiny-clip"
+    make_tiny_clip(folder, ["a red truck passes", "một chiếc xe tải màu đỏ"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The real clips, beside the repository or where CUEFRAME_CLIPS says."""
+    folder = Path(os.environ.get("CUEFRAME_CLIPS", ROOT.parent / "shared" / "clips"))
+    if not folder.is_dir():
+        pytest.skip(f"no real clips at {folder}; CUEFRAME_CLIPS names their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Generated:
+    """The videos of tests/videos.py, each made when it is first asked for; not to be changed."""
+    return Generated(tmp_path_factory.mktemp("generated"))
