@@ -1,0 +1,184 @@
+"""A vision model says whether picked frames look like the true ones: `sim_m` for many questions.
+
+Each distinct image passes the judge once, however many questions hold it; pictures are let go as
+soon as they are scaled to the judge's input.
+
+Legend: U distinct images, N images, D width of a vector, T thresholds, H, W: sides of the input.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+import transformers
+import xxhash
+from huggingface_hub import snapshot_download
+from PIL import Image
+from safetensors import SafetensorError
+from transformers import AutoImageProcessor, AutoModel
+
+from index.errors import CueframeError
+from infer.metrics import SIM_THRESHOLDS
+
+Frames = Sequence[Image.Image]
+
+
+@dataclass
+class Judge:
+    """A vision transformer with a CLS vector, and its image processor."""
+
+    model: Any
+    processor: Any
+    passes: int = 0
+    """Images that went through the model so far."""
+
+
+def load_judge(
+    name: str = "facebook/dinov2-large",
+    *,
+    device: torch.device,
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+) -> Judge:
+    """Load a judge by its folder or its name on the hub.
+
+    Any vision model does that `AutoModel` loads and whose `last_hidden_state[:, 0]` is a CLS
+    vector. It computes in float32 everywhere, unless told otherwise: a verdict at a threshold
+    should not depend on the machine.
+
+    Raises:
+        CueframeError: It cannot be had, or has no CLS vector.
+    """
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        if not Path(name).is_dir():
+            # Fails at once where the hub is out of reach; from_pretrained tries for 100 s first.
+            snapshot_download(name, allow_patterns="config.json")
+        processor = AutoImageProcessor.from_pretrained(name, backend="pil")
+        model = AutoModel.from_pretrained(name, dtype=getattr(torch, dtype)).to(device).eval()
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        first = str(error).strip().split("\n")[0].rstrip(".")
+        raise CueframeError(
+            f"the judge {name} cannot be had ({first}); give --judge a folder written by "
+            "save_pretrained, or a name on the hub"
+        ) from error
+    judge = Judge(model, processor)
+    if not _has_cls(judge):
+        raise CueframeError(
+            f"the judge {name} is a {model.config.model_type} model without a CLS vector of an "
+            "image; give --judge a vision transformer such as facebook/dinov2-large"
+        )
+    return judge
+
+
+def _has_cls(judge: Judge) -> bool:
+    """Whether it has a learned class token, and gives a sequence of vectors for an image alone."""
+    names = (name.rpartition(".")[2] for name, _ in judge.model.named_parameters())
+    if not {"cls_token", "class_embedding"} & set(names):
+        return False
+    try:
+        pixels = _pixels(judge, Image.new("RGB", (64, 64)))[None]
+        return _hidden(judge, pixels).ndim == 3
+    except (AttributeError, TypeError, ValueError):  # CLIP, for one, wants a text as well
+        return False
+
+
+def _pixels(judge: Judge, image: Image.Image) -> torch.Tensor:
+    """(3, H, W) what the model reads of an RGB image."""
+    pixels: torch.Tensor = judge.processor(images=image, return_tensors="pt")["pixel_values"][0]
+    return pixels
+
+
+@torch.inference_mode()
+def _hidden(judge: Judge, pixels: torch.Tensor) -> torch.Tensor:
+    """(U, tokens, D) the last hidden state of pixels (U, 3, H, W)."""
+    pixels = pixels.to(device=judge.model.device, dtype=judge.model.dtype)
+    hidden: torch.Tensor = judge.model(pixel_values=pixels).last_hidden_state
+    return hidden
+
+
+def judge_vectors(
+    images: Iterable[Image.Image], judge: Judge, *, batch_images: int = 32
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Encode images, those of equal size and pixels once.
+
+    Args:
+        images: Taken one by one; what is kept of `batch_images` of them is the judge's input.
+        judge: Counts what passes it.
+        batch_images: How many pass at once.
+
+    Returns:
+        (U, D) float32 unit CLS vectors of the distinct images, and (N,) each image's row in them.
+    """
+    row_of: dict[tuple[tuple[int, int], bytes], int] = {}
+    rows: list[int] = []
+    waiting: list[torch.Tensor] = []
+    parts: list[npt.NDArray[np.float32]] = []
+
+    def encode() -> None:
+        cls = _hidden(judge, torch.stack(waiting))[:, 0].float()  # (B, D)
+        parts.append(F.normalize(cls, dim=-1).cpu().numpy())
+        judge.passes += len(waiting)
+        waiting.clear()
+
+    for image in images:
+        rgb = image.convert("RGB")
+        key = (rgb.size, xxhash.xxh3_128_digest(rgb.tobytes()))
+        if key not in row_of:
+            row_of[key] = len(row_of)
+            waiting.append(_pixels(judge, rgb))
+        rows.append(row_of[key])
+        if len(waiting) == batch_images:
+            encode()
+    if waiting:
+        encode()
+    return np.concatenate(parts or [np.zeros((0, 0), np.float32)]), np.array(rows, np.int64)
+
+
+def sim_m_many(
+    questions: Iterable[tuple[Frames, Frames]],
+    judge: Judge,
+    thresholds: Sequence[float] = SIM_THRESHOLDS,
+    *,
+    batch_images: int = 32,
+) -> npt.NDArray[np.int64]:
+    """`infer.metrics.sim_m` of many questions at all thresholds, each distinct image judged once.
+
+    Args:
+        questions: (picked frames, true frames) of each, at least one true frame; taken one by one,
+            so that an iterator that decodes as it goes holds one question's pictures at a time.
+        judge: From `load_judge`.
+        thresholds: (T,) cosines from which on two frames are alike.
+        batch_images: As `judge_vectors`.
+
+    Returns:
+        (questions, T) 1 where every true frame has a picked frame that is alike, else 0.
+
+    Raises:
+        ValueError: A question has no true frame.
+    """
+    counts: list[tuple[int, int]] = []
+
+    def stream() -> Iterator[Image.Image]:
+        for picked, true in questions:
+            if not true:
+                raise ValueError(f"question {len(counts)} has no true frame to be matched")
+            counts.append((len(picked), len(true)))
+            yield from picked
+            yield from true
+
+    vectors, rows = judge_vectors(stream(), judge, batch_images=batch_images)
+    passed = np.zeros((len(counts), len(thresholds)), np.int64)
+    start = 0
+    for question, (picks, trues) in enumerate(counts):
+        picked, true = np.split(rows[start : start + picks + trues], [picks])
+        start += picks + trues
+        if picks:
+            cosine = vectors[true] @ vectors[picked].T  # (true, picked)
+            passed[question] = cosine.max(axis=1).min() >= np.array(thresholds)
+    return passed

@@ -1,0 +1,208 @@
+"""Random and oracle against every possible draw, against `pick_random` itself, and by hand."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations, product
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.errors import CueframeError
+from infer.baselines import Asked, panel, print_table, random_and_oracle, scores, uniform_value
+from infer.metrics import METRICS, value
+from infer.pick import pick_random, pick_uniform, segments
+from tests.test_metrics import Ranges, ask
+
+
+def asked(
+    time_s: npt.ArrayLike, duration_s: float, times_s: Sequence[float] = (), ranges_s: Ranges = ()
+) -> Asked:
+    return Asked(ask(times_s, ranges_s), np.asarray(time_s, np.float64), duration_s)
+
+
+def both(one: Asked, name: str, k: int = 4) -> tuple[float, float]:
+    return random_and_oracle(METRICS[name], one, k)
+
+
+def draws(one: Asked, k: int) -> dict[tuple[int, ...], Fraction]:
+    """Every result of `pick_random` with its probability, drawn out one by one."""
+    segment = segments(one.time_s, one.duration_s, k)
+    rows_of = [np.flatnonzero(segment == s).tolist() for s in range(k) if s in segment]
+    chances: dict[tuple[int, ...], Fraction] = {}
+    for firsts in product(*rows_of):
+        rest = sorted(set(range(len(segment))) - set(firsts))
+        fills = list(combinations(rest, min(k, len(segment)) - len(firsts)))
+        for fill in fills:
+            rows = tuple(sorted(firsts + fill))
+            chance = Fraction(1, math.prod(map(len, rows_of)) * len(fills))
+            chances[rows] = chances.get(rows, Fraction()) + chance
+    assert sum(chances.values()) == 1
+    return chances
+
+
+@st.composite
+def small_cases(draw: st.DrawFn) -> tuple[Asked, int]:
+    """Few rows, with gaps, segments without a row, fewer rows than picks, spans of all kinds."""
+    k = draw(st.integers(1, 4))
+    halves = draw(st.lists(st.integers(0, 16), min_size=1, max_size=9, unique=True).map(sorted))
+    time_s = [half / 2 for half in halves]
+    duration_s = draw(st.sampled_from([0.0, 2.0, time_s[-1] + 0.5, 8.5, 30.0]))
+    quarters = st.integers(0, 36).map(lambda n: n / 4)
+    times_s = draw(st.lists(quarters, max_size=5))
+    spans = st.tuples(quarters, quarters).map(lambda r: (min(r), max(r)))
+    return asked(time_s, duration_s, times_s, draw(st.lists(spans, max_size=4))), k
+
+
+@settings(max_examples=300, deadline=None)
+@given(small_cases())
+def test_random_and_oracle_are_the_mean_and_the_best_of_all_draws(case: tuple[Asked, int]) -> None:
+    one, k = case
+    chances = draws(one, k)
+    for name, metric in METRICS.items():
+        expected, best = both(one, name, k)
+        if not len(metric.spans(one.question)):
+            assert math.isnan(expected)
+            assert math.isnan(best)
+            continue
+        figures = {rows: value(metric, one.question, one.time_s[list(rows)]) for rows in chances}
+        mean = sum(float(chances[rows]) * figure for rows, figure in figures.items())
+        assert expected == pytest.approx(mean, abs=1e-12)
+        assert best == max(figures.values())
+
+
+CASES = {
+    "a clip at two frames a second": asked(np.arange(20) / 2, 10.0, [2.1, 2.4, 7.8]),
+    "ranges, one inside another": asked(
+        np.arange(60) / 2, 30.0, [3.0, 25.0], [(2, 9), (4, 5), (24, 29)]
+    ),
+    "two empty segments": asked([0, 1, 2, 6, 6.5, 7, 7.5, 30], 40.0, [1.0, 6.8], [(0, 1), (7, 30)]),
+    "all in one segment": asked(np.arange(12) / 2, 100.0, [0.4, 3.0, 5.2]),
+    "fewer frames than picks": asked([0.0, 0.5, 7.0], 8.0, [0.2, 3.0]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_random_is_the_mean_of_pick_random(case: str) -> None:
+    one = CASES[case]
+    n = 4_000
+    rows = pick_random(one.time_s, one.duration_s, 4, np.arange(n, dtype=np.uint64))
+    for name, metric in METRICS.items():
+        figures = [value(metric, one.question, one.time_s[row]) for row in rows]
+        error = 4.5 * np.std(figures) / math.sqrt(n) + 1e-9
+        assert abs(np.mean(figures) - both(one, name)[0]) <= error, name
+
+
+def test_random_hits_by_the_shares_of_rows_that_hit() -> None:
+    # Quarters of 5 rows; the range holds 2 of the second and 1 of the third.
+    one = asked(np.arange(20) / 2, 10.0, [], [(4.0, 5.0)])
+    assert both(one, "hit") == pytest.approx((1 - 3 / 5 * 4 / 5, 1.0))
+    assert both(one, "precision") == pytest.approx(((2 / 5 + 1 / 5) / 4, 2 / 4))
+
+
+def test_random_matches_all_times_together() -> None:
+    # Rows at 1.5 s and 2 s match 1.9 s, rows at 2 s and 2.5 s match 2.2 s, and 2.5 s begins the
+    # second quarter. 9.9 s is matched by the row at 9.5 s alone. Quarters of 5 rows.
+    one = asked(np.arange(20) / 2, 10.0, [1.9, 2.2, 9.9])
+    assert both(one, "all@0.5") == pytest.approx(((1 / 5 + 1 / 5 * 1 / 5) * 1 / 5, 1.0))
+    assert both(one, "recall") == pytest.approx(((2 / 5 + (1 - 4 / 5 * 4 / 5) + 1 / 5) / 3, 1.0))
+
+
+def test_oracle_is_held_to_one_row_a_segment() -> None:
+    # Both events are in the first quarter: only one of them can be picked.
+    one = asked(np.arange(40) / 2, 20.0, [0.0, 4.0])
+    assert both(one, "recall")[1] == 0.5
+    assert both(one, "all@0.5") == (0.0, 0.0)
+    assert both(one, "precision")[1] == 0.25
+
+
+def test_a_long_video_with_many_spans_is_exact_and_quick() -> None:
+    # Spans of 30 s, alone in each of 32 segments of 225 s: independent hits with 60 rows of 450.
+    time_s = np.arange(14_400) / 2
+    one = asked(time_s, 7200.0, [], [(s * 225 + 100, s * 225 + 129.5) for s in range(32)])
+    share = 60 / 450
+    assert both(one, "hit", 32) == pytest.approx((1 - (1 - share) ** 32, 1.0))
+    assert both(one, "recall", 32) == pytest.approx((share, 1.0))
+    assert both(one, "precision", 32) == pytest.approx((share, 1.0))
+
+
+def test_a_time_beyond_the_end_cannot_be_matched() -> None:
+    one = asked(np.arange(20) / 2, 10.0, [3.0, 99.0])
+    assert both(one, "recall")[1] == 0.5
+    assert both(one, "all@1.0") == (0.0, 0.0)
+
+
+def test_uniform_is_the_figure_of_pick_uniform() -> None:
+    one = asked(np.arange(32) / 4, 8.0, [], [(1, 1), (3.1, 3.9), (7.0, 8.0)])
+    assert one.time_s[pick_uniform(one.time_s, 8.0, 4)].tolist() == [1, 3, 5, 7]
+    assert uniform_value(METRICS["recall"], one, 4) == pytest.approx(2 / 3)
+
+
+QUESTIONS = [
+    asked(np.arange(20) / 2, 10.0, [3.1]),
+    asked(np.arange(20) / 2, 10.0),
+    asked(np.arange(20) / 2, 10.0, [], [(3.0, 3.5)]),
+]
+PICKS = {
+    "trained": [np.array(s) for s in ([0.0, 3.0, 5, 9], [0.0, 3, 5, 9], [0.0, 3.0, 5, 9])],
+    "untrained": [np.array(s) for s in ([0.0, 3.0, 5, 9], [0.0, 3, 5, 9], [0.0, 2.5, 5, 9])],
+}
+
+
+def test_the_panel_is_the_means_over_the_questions_that_have_the_label() -> None:
+    result = panel(QUESTIONS, PICKS, 4)
+    assert (result.questions, result.skipped) == (2, 1)
+    assert list(result.rows) == ["trained", "untrained", "uniform", "random", "oracle"]
+    assert all(list(row) == list(METRICS) for row in result.rows.values())
+    assert result.rows["trained"]["hit"] == 1.0
+    assert result.rows["untrained"]["hit"] == 0.5
+    assert result.rows["untrained"]["precision"] == 0.125
+    assert result.rows["untrained"]["hit@0.5"] == 1.0  # one question has it
+    chances = [both(one, "hit")[0] for one in (QUESTIONS[0], QUESTIONS[2])]
+    assert result.rows["random"]["hit"] == pytest.approx(np.mean(chances))
+    assert result.rows["oracle"]["hit"] == 1.0
+
+
+def test_a_metric_that_no_question_has_is_left_out() -> None:
+    rows = panel(QUESTIONS[1:], {}, 4).rows
+    assert list(rows) == ["uniform", "random", "oracle"]
+    assert all(list(row) == ["hit", "recall", "precision"] for row in rows.values())
+
+
+def test_the_scores_of_each_question() -> None:
+    tables = scores(QUESTIONS, PICKS, 4)
+    assert {name: table.shape for name, table in tables.items()} == dict.fromkeys(
+        ["trained", "untrained", "uniform", "random", "oracle"], (3, len(METRICS))
+    )
+    assert tables["untrained"][:, 0].tolist() == pytest.approx([1.0, math.nan, 0.0], nan_ok=True)
+    assert {name: table.shape for name, table in scores([], {}, 4).items()} == dict.fromkeys(
+        ["uniform", "random", "oracle"], (0, len(METRICS))
+    )
+
+
+@pytest.mark.parametrize("questions", [[], QUESTIONS[1:2]])
+def test_without_any_label_one_line_says_so(questions: list[Asked]) -> None:
+    with pytest.raises(
+        CueframeError, match=f"none of {len(questions)} questions has support_"
+    ) as e:
+        panel(questions, {}, 4)
+    assert "\n" not in str(e.value)
+
+
+def test_picks_must_be_of_the_same_questions() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        panel(QUESTIONS, {"trained": PICKS["trained"][:2]}, 4)
+
+
+def test_the_table_is_aligned_and_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table({"trained": {"hit": 0.9712, "sim_m@0.95": 1.0}, "uniform": {"hit": 0.4}})
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "%         hit  sim_m@0.95",
+        "trained  97.1       100.0",
+        "uniform  40.0           –",
+    ]
