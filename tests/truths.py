@@ -17,6 +17,18 @@ UNUSABLE = ("raw", "sound_only", "text", "cut_fragmented_header")
 USABLE = tuple(kind for kind in KINDS if kind not in UNUSABLE)
 DAMAGED = ("cut", "cut_fragmented", "cut_mpegts", "damaged", "damaged_pictures")
 INTACT = tuple(kind for kind in USABLE if kind not in DAMAGED)
+DOUBTFUL_FOR_DECORD = (
+    *("open_gop", "hevc", "hevc_open_gop"),  # wrong after a skip, or an exception
+    *("gray", "ten_bit", "odd_size", "rotation"),  # other pixels than PyAV's
+    *("avi", "avi_b_frames", "mpegts", "mpegts_sound", "mpegts_wrap"),
+    *("edit_list", "edit_list_both_ends", "cut", "cut_fragmented", "cut_mpegts"),
+    *UNUSABLE,
+)
+TRUSTED = tuple(kind for kind in KINDS if kind not in DOUBTFUL_FOR_DECORD)
+DECODABLE = [(kind, "auto") for kind in USABLE] + [
+    (kind, "decord") for kind in TRUSTED if kind in INTACT
+]
+"""Kinds and decoders of which a right answer is expected."""
 
 CENTER = View(
     mode="center", height=224, width=224, shortest_edge=224, resample=3, fill=(122, 116, 104)
