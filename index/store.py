@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -28,7 +28,7 @@ from index.errors import CueframeError
 from index.video import Clip
 from index.view import Mode, Resize
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 
 class Profile(BaseModel):
@@ -36,7 +36,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: int = SCHEMA
+    schema_version: Literal[1] = SCHEMA
     model: str
     fingerprint: str
     """Of the vision side: weights and preprocessing (`index.encoder.load_encoder`)."""
@@ -89,7 +89,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: FAISS on a full disk
         raise CueframeError(
             f"{path} cannot be written ({error}); make room or rights, and run again"
         ) from error
@@ -119,9 +119,12 @@ def read_profile(index: Path) -> Profile:
     try:
         return Profile.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
-        first = str(error).splitlines()[0]
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = ": ".join([*(str(place) for place in first["loc"]), first["msg"]])
         raise CueframeError(
-            f"{path} cannot be read ({first}); restore it, or build anew with --rebuild"
+            f"{path} cannot be read ({reason}); restore it, or build anew with --rebuild"
         ) from error
 
 
@@ -184,7 +187,7 @@ def read_vectors(index: Path, content_hash: str) -> Vectors:
                     warnings=json.loads(attributes["warnings"]),
                 ),
             )
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CueframeError(
             f"the vector file {path} is missing or damaged; run index/build.py again, which "
             "embeds that video anew"
