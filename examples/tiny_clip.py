@@ -7,41 +7,43 @@ tokenizer is learned from the questions and their choices. Nothing is fetched fr
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
+from index.cli import run
 from index.errors import CueframeError
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
-def learn_merges(texts: Sequence[str], merges: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def learn_merges(texts: Sequence[str], merges: int) -> tuple[dict[str, int], list[Any]]:
     """Learn a byte-pair vocabulary in CLIP's layout.
 
     That is: the 256 bytes, the 256 bytes that end a word, the merged pairs, START, END. Since
     every byte is in it, there is no unknown word; and END, at which CLIP reads the text's vector,
     has the highest number, as `CLIPTextModel` expects of old.
 
-    Returns the vocabulary (token to number) and the merges in order, at most `merges` of them.
+    Returns the vocabulary (token to number) and the merged pairs in order, at most `merges`.
     """
     from tokenizers import pre_tokenizers, trainers
     from transformers import CLIPTokenizer
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    ends = [letter + "</w>" for letter in letters]
     learner = CLIPTokenizer().backend_tokenizer
     trainer = trainers.BpeTrainer(
         vocab_size=3 * len(letters) + merges,
         initial_alphabet=letters,
+        special_tokens=ends,  # numbered here, else by a hash's order, which equal counts go by
         end_of_word_suffix="</w>",
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
     pairs = [(a, b) for a, b in json.loads(learner.to_str())["model"]["merges"]][:merges]
-    ends = [letter + "</w>" for letter in letters]
     tokens = dict.fromkeys([*letters, *ends, *(a + b for a, b in pairs), START, END])
     return {token: number for number, token in enumerate(tokens)}, pairs
 
@@ -117,30 +119,23 @@ def read_texts(path: Path) -> list[str]:
 
 
 @dataclass(kw_only=True, slots=True)
-class Config:
-    """Make a tiny, untrained CLIP of about a million parameters."""
+class TinyClipConfig:
+    """Flags of examples/tiny_clip.py."""
 
     folder: tyro.conf.Positional[Path]
     """Folder to write the model and its processor to."""
     questions: Path = Path("demo/scenes/train/train.json")
     """Questions file whose words the tokenizer learns."""
-    image_size: int = 64
-    """Edge of the picture that the model sees, in pixels."""
     seed: int = 0
     """Seed of the model's weights."""
 
 
-def main() -> None:
-    """Run the command line."""
-    config = tyro.cli(Config)
-    try:
-        texts = read_texts(config.questions)
-    except CueframeError as error:
-        print(f"tiny_clip.py: {error}", file=sys.stderr)
-        sys.exit(2)
-    make_tiny_clip(config.folder, texts, seed=config.seed, image_size=config.image_size)
-    print(f"an untrained CLIP in {config.folder}")
+def tiny_clip(config: TinyClipConfig) -> int:
+    """Make the model and say where it is; returns 0."""
+    make_tiny_clip(config.folder, read_texts(config.questions), seed=config.seed)
+    print(f"made an untrained CLIP in {config.folder}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run(tiny_clip, TinyClipConfig, __doc__)
