@@ -1,0 +1,139 @@
+"""Flags of train/main.py, and what their values may be. No torch here, so that --help is quick."""
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from index.cli import own_default, positive
+from index.errors import CueframeError
+
+Tune = Literal["all", "vision", "text", "projection"]
+Tracker = Literal["none", "tensorboard", "trackio", "wandb"]
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainConfig:
+    """Flags of train/main.py."""
+
+    json_path: Path = Path("../dataset/train/train.json")
+    """File of questions with support_frames."""
+    image_path: Path = Path("dataset")
+    """Folder of mined frames, the --output_folder of train/mine.py."""
+    video_path: Path = Path("../dataset/train/videos")
+    """Folder of the videos, on which validation picks."""
+    caption: Annotated[int, tyro.conf.arg(aliases=("--caption-setting",), metavar="{1,2,3}")] = 1
+    """Text of a question: 1 the question, 2 its choices, 3 both."""
+    output_path: Path = Path("saved_models/clip-finetuned-posneg")
+    """Folder for the model, its processor, checkpoints and records of the run."""
+    ratio: float = 0.2
+    """Share of the videos that validate; 0 for no validation."""
+    model: Annotated[str, tyro.conf.arg(aliases=("--model-name",))] = (
+        "openai/clip-vit-large-patch14"
+    )
+    """Dual encoder to start from: a folder written by save_pretrained, or a name on the hub."""
+    loss_setting: Annotated[int, tyro.conf.arg(metavar="{1,2,3}")] = 1
+    """1 BCE of true frames and negatives, 2 BCE of true frames alone, 3 contrastive (CLIP's)."""
+    only_test: bool = False
+    """Validate the model at --output_path (without one there, --model), and train nothing."""
+    epochs: int = 1
+    """Passes over the questions."""
+    batch_size: int = 1
+    """Questions per process that fit in memory at once."""
+    accumulation_steps: int = 16
+    """Batches per process in one optimizer step. For loss 3 all of them are one pool."""
+    lr: float = 1e-5
+    """Peak of the learning rate."""
+    weight_decay: float = 0.01
+    """AdamW's, of matrices; biases, norms and the logits' scale do not decay."""
+    warmup_ratio: float = 0.1
+    """Share of the steps in which the learning rate rises; after it, a cosine down to 0."""
+    max_grad_norm: float = 1.0
+    """Longer gradients are cut to this length."""
+    negatives_per_question: int = 1
+    """Mined negatives drawn for each question and epoch; fewer where there are no more."""
+    tune: Tune = "all"
+    """What learns. The scale of the logits always does."""
+    index: Annotated[Path | None, own_default("none", "PATH")] = None
+    """Index to take image vectors from, with --tune text alone; mined frames are not needed then,
+    and every cached frame of the question's video that is no evidence is a negative."""
+    guard_s: float = 0.5
+    """With --index: seconds around a true frame in which there is no negative."""
+    view: Annotated[
+        Literal["center", "stretch", "pad"] | None,
+        own_default("as the model's processor says", "{center,stretch,pad}"),
+    ] = None
+    """How a wide frame becomes the model's square: its middle, squeezed, or whole with borders."""
+    num_workers: int = 2
+    """Processes that read pictures, for each process that trains."""
+    gradient_checkpointing: bool = False
+    """Less memory, a third more time."""
+    mixed_precision: Annotated[
+        Literal["no", "bf16", "fp16"] | None,
+        own_default("what the launcher says", "{no,bf16,fp16}"),
+    ] = None
+    """Of the encoder; weights and losses stay in float32."""
+    seed: int = 42
+    """Of the split, the order of the questions and the frames drawn."""
+    resume: bool = False
+    """Go on from the last checkpoint at --output_path."""
+    save_every: int = 100
+    """Steps between checkpoints; there is one after every epoch as well."""
+    keep: int = 2
+    """Checkpoints that are kept, the last ones."""
+    tracker: Tracker = "none"
+    """Where Accelerate sends the figures as well; OUTPUT_PATH/metrics.jsonl has them always."""
+    judge: str = "facebook/dinov2-large"
+    """Vision transformer for sim_m of the last validation: folder, hub name, or none."""
+
+
+def refuse_bad_values(config: TrainConfig) -> None:
+    """Find what is wrong with the call before anything heavy is loaded.
+
+    Raises:
+        CueframeError: A number out of range, flags that do not go together, a missing package.
+    """
+    for flag, value in (
+        ("--epochs", config.epochs),
+        ("--batch_size", config.batch_size),
+        ("--accumulation_steps", config.accumulation_steps),
+        ("--lr", config.lr),
+        ("--max_grad_norm", config.max_grad_norm),
+        ("--save_every", config.save_every),
+        ("--keep", config.keep),
+    ):
+        positive(flag, value)
+    for flag, value in (
+        ("--weight_decay", config.weight_decay),
+        ("--negatives_per_question", config.negatives_per_question),
+        ("--guard_s", config.guard_s),
+        ("--num_workers", config.num_workers),
+    ):
+        if not 0 <= value < math.inf:
+            raise CueframeError(f"{flag} is {value}; give 0 or more")
+    for flag, value in (("--ratio", config.ratio), ("--warmup_ratio", config.warmup_ratio)):
+        if not 0 <= value <= 1:
+            raise CueframeError(f"{flag} is {value}; give a share from 0 to 1")
+    for flag, setting in (
+        ("--caption_setting", config.caption),
+        ("--loss_setting", config.loss_setting),
+    ):
+        if setting not in (1, 2, 3):
+            raise CueframeError(f"{flag} is {setting}; give 1, 2 or 3 (--help says what they are)")
+    if config.index and config.tune != "text" and not config.only_test:
+        raise CueframeError(
+            f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "
+            "changes it; add --tune text, or leave --index out"
+        )
+    if config.tracker != "none" and not importlib.util.find_spec(config.tracker):
+        raise CueframeError(
+            f"--tracker {config.tracker} needs a package that is not installed; "
+            f"pip install {config.tracker}, or choose --tracker none"
+        )
+    if not config.json_path.is_file():
+        raise CueframeError(
+            f"{config.json_path} is not there; name the questions' file by --json_path"
+        )

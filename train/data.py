@@ -1,0 +1,289 @@
+"""Mined frames as training data: questions split by video, and the pictures of each.
+
+    train_list, val_list = load_data(json_path, image_path, video_path, 1, ratio=0.2)
+    dataset = PosNegDataset(train_list, negatives_per_question=1)
+    loader = DataLoader(dataset, batch_size=16, collate_fn=custom_collate_fn)
+    for captions, pos_imgs, neg_imgs in loader: ...
+
+A split by question would show training most of the validation videos (92 % of them on the real
+data, which has 2.7 questions a video). So the split is by the *content* of the video files.
+"""
+
+import os
+import struct
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from index.errors import CueframeError
+from index.files import hash_files
+from infer.frames import folder_name
+from infer.questions import Question, by_tail, caption, load_questions
+from train.ledger import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
+
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+_NAMED = 5
+"""Questions that a message names before it counts the rest."""
+
+Item = tuple[str, Image.Image | None, list[Image.Image]]
+"""Caption, true frame (None where none can be read), negatives; RGB pictures in full size."""
+
+
+class Example(TypedDict):
+    """A question with its frames: the seed's keys, and what else training and scoring need."""
+
+    id: str
+    caption: str
+    pos_path: str
+    """Folder of its true frames; "" where no folder of frames was asked for."""
+    neg_path: str
+    """Folder of its mined negatives, which may hold none; "" as above."""
+    video_path: str
+    """The video file, or where it should be."""
+    content_hash: str
+    """Of the video file (xxh3, 128 bits): equal for copies."""
+    question: Question
+
+
+def load_data(
+    json_path: str | Path,
+    image_path: str | Path | None,
+    video_path: str | Path,
+    caption_setting: int,
+    ratio: float,
+    seed: int = 42,
+    contents: Mapping[str, str] | None = None,
+) -> tuple[list[Example], list[Example]]:
+    """Read labelled questions with their mined frames, split by video.
+
+    Questions without a support time, without mined frames, or of which nobody knows what is in the
+    video, are left out, with a line on stderr that counts and names them.
+
+    Args:
+        json_path: Questions, in any format that `infer.questions.load_questions` reads.
+        image_path: Folder that train/mine.py wrote; None where no frames are needed.
+        video_path: Folder of the videos. A record's video_path, or a tail of it, leads on from it.
+        caption_setting: 1 the question, 2 its choices, 3 both.
+        ratio: Share of the videos that validate, 0 to 1. 0 is none and 1 is all; in between, both
+            sides have at least one video where there are two.
+        seed: Of the split.
+        contents: Content hashes by question id, where an index knows them. Else they come from
+            mined.jsonl, and only what stands in neither is read from the videos.
+
+    Returns:
+        train_list and val_list, each in the questions' order.
+
+    Raises:
+        CueframeError: As `load_questions` and `caption`, and where a folder is missing or no
+            question is left.
+    """
+    if not 0 <= ratio <= 1:
+        raise CueframeError(f"--ratio is {ratio}; give the share of videos to validate on, 0 to 1")
+    if not Path(json_path).is_file():
+        raise CueframeError(f"{json_path} is not there; name the questions' file by --json_path")
+    questions = load_questions(json_path)
+    usable = _left([q for q in questions if q.support_frames], questions, "no support_frames")
+    known = dict(contents or {})
+    if image_path is not None:
+        mined = _mined(usable, Path(image_path))
+        usable = _left(mined, usable, "no mined frames; run train/mine.py again")
+        known = {name: r["content_hash"] for name, r in read_records(Path(image_path)).items()}
+        known |= contents or {}
+    files = _video_files(usable, Path(video_path))
+    known |= _hashed({name: file for name, file in files.items() if name not in known})
+    where = f"no video in {video_path}; name its folder by --video_path"
+    usable = _left([q for q in usable if q.id in known], usable, where)
+    if not usable:
+        raise CueframeError(f"{json_path} has no question to train on; see the lines above")
+    examples = [
+        Example(
+            id=q.id,
+            caption=caption(q, caption_setting),
+            pos_path=_folder(image_path, TRUE_FOLDER, q),
+            neg_path=_folder(image_path, NEGATIVE_FOLDER, q),
+            video_path=str(files.get(q.id, Path(video_path) / q.video_path)),
+            content_hash=known[q.id],
+            question=q,
+        )
+        for q in usable
+    ]
+    held_out = held_out_videos((one["content_hash"] for one in examples), ratio, seed)
+    train_list = [one for one in examples if one["content_hash"] not in held_out]
+    val_list = [one for one in examples if one["content_hash"] in held_out]
+    check_split(train_list, val_list)
+    return train_list, val_list
+
+
+def held_out_videos(content_hashes: Iterable[str], ratio: float, seed: int) -> set[str]:
+    """Choose the videos that validate, by a digest of seed and content.
+
+    So neither the order of the videos nor that of the questions matters, and a video that joins
+    later changes the side of few others.
+    """
+    videos = sorted(
+        set(content_hashes), key=lambda content: blake2b(f"{seed} {content}".encode()).digest()
+    )
+    count = round(ratio * len(videos))
+    if 0 < ratio < 1:
+        count = min(max(count, 1), len(videos) - 1)
+    return set(videos[:count])
+
+
+def check_split(train_list: Sequence[Example], val_list: Sequence[Example]) -> None:
+    """Refuse a split that shows training a video, by content, on which it is validated.
+
+    Raises:
+        CueframeError: There is one; its first question on either side is named.
+    """
+    trained = {one["content_hash"]: one for one in reversed(train_list)}
+    for one in val_list:
+        other = trained.get(one["content_hash"])
+        if other:
+            raise CueframeError(
+                f"question {one['id']} validates on {one['video_path']}, which question "
+                f"{other['id']} trains on (as {other['video_path']}); split by video"
+            )
+
+
+class PosNegDataset(Dataset[Item]):
+    """One true frame and some mined negatives of each question, drawn anew in every epoch.
+
+    What is drawn depends on (seed, epoch, index) alone, so neither the number of workers nor an
+    interruption changes it. Pictures are read in the worker that wants them.
+
+    A picture that cannot be read is passed over for the next one drawn, and noted in `unreadable`,
+    which all workers share. Fewer than N negatives come where there are no more.
+    """
+
+    def __init__(
+        self, train_list: Sequence[Example], negatives_per_question: int = 1, seed: int = 42
+    ) -> None:
+        if negatives_per_question < 0:
+            raise CueframeError(
+                f"--negatives_per_question is {negatives_per_question}; give 0 or more"
+            )
+        self._captions = [one["caption"] for one in train_list]
+        self._true = [_pictures(one["pos_path"]) for one in train_list]
+        self._negatives = [_pictures(one["neg_path"]) for one in train_list]
+        self._wanted = negatives_per_question
+        self._seed = seed
+        files = sorted({f for group in (*self._true, *self._negatives) for f in group})
+        self._number = {file: number for number, file in enumerate(files)}
+        # Shared, so that workers which outlive an epoch hear of the next one, and tell of files.
+        self._epoch = _shared(torch.zeros((), dtype=torch.int64))
+        self._unreadable = _shared(torch.zeros(len(files), dtype=torch.bool))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw anew; call it before the loader is iterated."""
+        self._epoch.fill_(epoch)
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Pictures met so far, by any worker, that cannot be read; in order of name."""
+        return [file for file, number in self._number.items() if self._unreadable[number]]
+
+    def drawn(self, index: int) -> tuple[list[str], list[str]]:
+        """A question's true frames and negatives, as files, in the order drawn for this epoch."""
+        rng = np.random.default_rng([self._seed, int(self._epoch), index])
+        true, negatives = self._true[index], self._negatives[index]
+        return (
+            [true[place] for place in rng.permutation(len(true))],
+            [negatives[place] for place in rng.permutation(len(negatives))],
+        )
+
+    def __len__(self) -> int:
+        return len(self._captions)
+
+    def __getitem__(self, index: int) -> Item:
+        true, negatives = self.drawn(index)
+        first = self._read(true, 1)
+        return (
+            self._captions[index],
+            first[0] if first else None,
+            self._read(negatives, self._wanted),
+        )
+
+    def _read(self, files: list[str], count: int) -> list[Image.Image]:
+        """The first `count` of the files that can be read."""
+        images: list[Image.Image] = []
+        for file in files:
+            if len(images) == count:
+                break
+            try:
+                with Image.open(file) as image:
+                    images.append(image.convert("RGB"))
+            except (OSError, SyntaxError, ValueError, EOFError, struct.error):
+                self._unreadable[self._number[file]] = True
+        return images
+
+
+def custom_collate_fn(
+    batch: Sequence[Item],
+) -> tuple[list[str], list[Image.Image | None], list[list[Image.Image]]]:
+    """Gather items as lists: captions, true frames, and each question's negatives."""
+    return [one[0] for one in batch], [one[1] for one in batch], [one[2] for one in batch]
+
+
+def _shared(tensor: torch.Tensor) -> torch.Tensor:
+    tensor.share_memory_()  # type: ignore[no-untyped-call]  # torch's own
+    return tensor
+
+
+def _left(kept: list[Question], of: list[Question], lack: str) -> list[Question]:
+    """The kept ones, after a line about the others."""
+    there = {q.id for q in kept}
+    gone = [q.id for q in of if q.id not in there]
+    if gone and os.environ.get("RANK", "0") == "0":
+        named = ", ".join(gone[:_NAMED]) + (" …" if len(gone) > _NAMED else "")
+        print(f"left out: {len(gone)} of {len(of)} questions ({named}): {lack}", file=sys.stderr)
+    return kept
+
+
+def _mined(questions: list[Question], image_path: Path) -> list[Question]:
+    """The questions that have a true frame; the folder must be there."""
+    if not (image_path / TRUE_FOLDER).is_dir():
+        raise CueframeError(
+            f"{image_path / TRUE_FOLDER} is missing; mine the frames first, with python "
+            f"train/mine.py --output_folder {image_path}, or name their folder by --image_path"
+        )
+    return [q for q in questions if _pictures(_folder(image_path, TRUE_FOLDER, q))]
+
+
+def _folder(image_path: str | Path | None, kind: str, question: Question) -> str:
+    return "" if image_path is None else str(Path(image_path) / kind / folder_name(question.id))
+
+
+def _pictures(folder: str) -> list[str]:
+    """The pictures in a folder, by name; none where it is missing."""
+    if not folder or not Path(folder).is_dir():
+        return []
+    found = (p for p in Path(folder).iterdir() if p.suffix.lower() in _SUFFIXES)
+    return sorted(str(p) for p in found)
+
+
+def _video_files(questions: list[Question], video_path: Path) -> dict[str, Path]:
+    """The file of each question's video that is there, by the longest tail that leads to one."""
+    files: dict[str, Path] = {}
+    for q in questions:
+        paths = (video_path / tail for tail in (q.video_path, *by_tail([q.video_path])))
+        there = next((path for path in paths if path.is_file()), None)
+        if there:
+            files[q.id] = there
+    return files
+
+
+def _hashed(files: dict[str, Path]) -> dict[str, str]:
+    """Content hashes by question id, of the files that can be read; each file is read once."""
+    hashes = dict(hash_files(dict.fromkeys(files.values())))
+    return {
+        name: seen.content_hash
+        for name, file in files.items()
+        if not isinstance(seen := hashes[file], OSError)
+    }

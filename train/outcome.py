@@ -1,0 +1,126 @@
+"""What became of a mining run: told in lines on stderr and one JSON object on stdout."""
+
+import json
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from train.ledger import Record
+
+_NAMED = 10
+"""Lines of one kind, and ids in a line, before the rest is counted."""
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What one process has to tell; JSON values."""
+
+    videos: int = 0
+    """Decoded."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Path to reason."""
+    warnings: list[str] = field(default_factory=list)
+    too_long: list[str] = field(default_factory=list)
+    """Ids of questions whose caption the encoder does not read to its end."""
+    frames: int = 0
+    """Encoded."""
+    decode_cpu_s: float = 0.0
+    encode_s: float = 0.0
+
+    def add(self, other: "Outcome") -> None:
+        """Take in what another process has to tell."""
+        self.videos += other.videos
+        self.failed |= other.failed
+        self.warnings += other.warnings
+        self.too_long += other.too_long
+        self.frames += other.frames
+        self.decode_cpu_s += other.decode_cpu_s
+        self.encode_s += other.encode_s
+
+
+def report(
+    outcome: Outcome,
+    path_of: Mapping[str, str],
+    unlabelled: Sequence[str],
+    records: Mapping[str, Record],
+    done_before: Collection[str],
+    threshold: float,
+    wall_s: float,
+) -> int:
+    """Tell what happened.
+
+    Args:
+        outcome: Of all processes.
+        path_of: The video of every labelled question, by id.
+        unlabelled: Ids of questions without a support time.
+        records: Lines of all the questions that are mined now, by id.
+        done_before: Ids of those that an earlier run mined.
+        threshold: Of similarity.
+        wall_s: How long it took.
+
+    Returns:
+        The exit code: 1 where a video failed, else 0.
+    """
+    failed = [name for name, path in path_of.items() if path in outcome.failed]
+    clamped = [
+        f"question {name}: support time {shot['support_time_s']} s is past the end "
+        f"({record['duration_s']:.3f} s); taken is the last frame, at {shot['time_s']:.3f} s"
+        for name, record in records.items()
+        for shot in record["true"]
+        if shot["clamped"]
+    ]
+    bare = [name for name, record in records.items() if not record["negatives"]]
+    for path, reason in sorted(outcome.failed.items()):
+        whose = named([name for name in failed if path_of[name] == path])
+        _say(f"failed: {path}: {reason} (questions: {whose})")
+    _warn(sorted(outcome.warnings))
+    _warn(clamped)
+    if unlabelled:
+        _say(f"left out: {len(unlabelled)} questions without support_frames: {named(unlabelled)}")
+    if outcome.too_long:
+        _warn(
+            [f"{len(outcome.too_long)} captions are cut by the encoder: {named(outcome.too_long)}"]
+        )
+    if bare:
+        _say(f"without negatives: {len(bare)} questions, kept all the same: {named(bare)}")
+    if 2 * len(bare) > len(records):
+        _say(
+            "warning: more than half of the questions have no negatives; raise "
+            f"--neg_sim_threshold (it is {threshold}; an untrained model finds every frame alike, "
+            "and above 1 the test is off) or lower --guard_s"
+        )
+    result = {
+        "questions": len(path_of) + len(unlabelled),
+        "mined": len(records) - len(done_before),
+        "reused": len(done_before),
+        "failed": len(failed),
+        "unlabelled": len(unlabelled),
+        "videos": outcome.videos,
+        "true_frames": sum(len(record["true"]) for record in records.values()),
+        "negatives": sum(len(record["negatives"]) for record in records.values()),
+        "without_negatives": len(bare),
+        "clamped": len(clamped),
+        "frames": outcome.frames,
+        "wall_s": round(wall_s, 3),
+        "decode_cpu_s": round(outcome.decode_cpu_s, 3),
+        "encode_s": round(outcome.encode_s, 3),
+    }
+    print(json.dumps(result))
+    return 1 if failed else 0
+
+
+def named(ids: Sequence[str]) -> str:
+    """Some ids, and how many more."""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return ", ".join(ids[:_NAMED]) + more
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines[:_NAMED]:
+        _say(f"warning: {line}")
+    if len(lines) > _NAMED:
+        _say(f"warning: … and {len(lines) - _NAMED} more of these")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
