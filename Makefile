@@ -1,0 +1,47 @@
+# make demo    draw videos, train on some, index others and answer questions about them
+# make test    all tests but the long forms;  make test-slow  those
+# make lint    ruff, mypy, import-linter
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test test-slow lint
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+# From videos and questions to answers: mine frames, fine-tune, index, answer, compare.
+# An untrained model finds all frames alike (cosines near 1), so no similarity may refuse a negative.
+demo: .venv/ready
+	rm -rf demo
+	$(BIN)/python examples/scenes.py demo/scenes
+	$(BIN)/python examples/tiny_clip.py demo/tiny-clip --questions demo/scenes/train/train.json
+	$(BIN)/python train/mine.py --input_folder demo/scenes --output_folder demo/dataset \
+		--model_name demo/tiny-clip --neg_sim_threshold 1.1
+	$(BIN)/accelerate launch --config_file accelerate_config.yaml train/main.py \
+		--json_path demo/scenes/train/train.json --image_path demo/dataset \
+		--video_path demo/scenes/train/videos --model_name demo/tiny-clip --output_path demo/trained \
+		--loss_setting 3 --batch_size 64 --accumulation_steps 1 --epochs 40 --lr 1e-3 --ratio 0
+	$(BIN)/python index/build.py demo/scenes/test/videos --index demo/video_index --model demo/trained
+	$(BIN)/python index/build.py demo/scenes/test/videos --index demo/untrained_index \
+		--model demo/tiny-clip
+	$(BIN)/python infer/answer.py demo/scenes/test/test.json --index demo/video_index \
+		--output demo/answers.jsonl --save-frames demo/frames
+	$(BIN)/python infer/answer.py demo/scenes/test/test.json --index demo/untrained_index \
+		--output demo/untrained.jsonl
+	$(BIN)/python examples/verdict.py demo/scenes/test/test.json --index demo/video_index
+	@echo "answers: demo/answers.jsonl   picked frames: demo/frames/   model: demo/trained/"
+
+test: .venv/ready
+	$(BIN)/pytest -m "not slow"
+
+test-slow: .venv/ready
+	$(BIN)/pytest -m slow
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
