@@ -195,6 +195,8 @@ def _report(plan: "Plan", ended: "list[Video]", cost: "Cost", wall_s: float) -> 
             print(f"warning: {path}: {warning}", file=sys.stderr)
     for path, reason in sorted(failed.items()):
         print(f"failed: {path}: {reason}", file=sys.stderr)
+    if failed:
+        print("a failed video is tried again when it changes, or with --retry", file=sys.stderr)
     result = {
         "videos": len(plan.reused) + len(failed) + sum(v.status == "indexed" for v in ended),
         "indexed": sum(v.status == "indexed" for v in ended),

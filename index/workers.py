@@ -149,12 +149,9 @@ def _events(team: list[_Worker], limit_s: float | None) -> Iterator[Event]:
                 worker.process.join()
                 code = worker.process.exitcode or 0
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-                yield from _lose(team, worker, f"its worker process {how}; try it with --retry")
+                yield from _lose(team, worker, f"its worker process {how}")
         elif worker.deadline <= time.monotonic() and not worker.pipe.poll():
-            reason = (
-                f"took longer than {worker.limit_s:.0f} s to decode; raise --time-limit-s "
-                "and try it with --retry"
-            )
+            reason = f"took longer than {worker.limit_s:.0f} s to decode; raise --time-limit-s"
             yield from _lose(team, worker, reason)
 
 

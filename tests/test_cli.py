@@ -26,23 +26,12 @@ COMMANDS = sorted(
 
 
 def cpu_s(*arguments: str) -> float:
-    """CPU seconds of a Python process, the least of some runs."""
-
-    def once() -> float:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        return used.ru_utime + used.ru_stime
-
-    return min(once() for _ in range(4))
-
-
-@pytest.fixture(scope="module")
-def tyro_s() -> float:
-    return cpu_s("-c", "import tyro")
+    """CPU seconds of a Python process, which other work on the machine disturbs less than time."""
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
 
 
 def test_the_commands_are_found() -> None:
@@ -50,8 +39,14 @@ def test_the_commands_are_found() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_takes_at_most_three_times_tyro_alone(command: str, tyro_s: float) -> None:
-    assert cpu_s(command, "--help") < 3 * tyro_s
+def test_help_takes_at_most_three_times_tyro_alone(command: str) -> None:
+    rounds = []
+    for _ in range(10):  # the least of each; on a quiet machine it is 2.0 to 2.4 times
+        rounds.append((cpu_s(command, "--help"), cpu_s("-c", "import tyro")))
+        help_s, tyro_s = (min(costs) for costs in zip(*rounds, strict=True))
+        if len(rounds) >= 3 and help_s < 3 * tyro_s:
+            break
+    assert help_s < 3 * tyro_s
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -516,6 +516,9 @@ def test_hard_negatives_follow_the_caption(
     assert {s["source"] for line in lines(tmp_path / "a") for s in line["negatives"]} == {"hard"}
     with pytest.raises(CueframeError, match="mined with --caption 2, not 1"):
         run(small, tmp_path / "a", capsys, **hard)
+    other = shutil.copytree(small.model, tmp_path / "other-texts")
+    with pytest.raises(CueframeError, match=r"mined with --model .*clip, not .*other-texts"):
+        run(small, tmp_path / "a", capsys, caption=2, model=str(other), **hard)
     ask(small, {})
     with pytest.raises(CueframeError, match="no choices, and --caption 2 reads nothing else"):
         run(small, tmp_path / "b", capsys, caption=2, **hard)

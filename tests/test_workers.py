@@ -67,9 +67,9 @@ def play(job: str) -> Squares:
 
 
 def slow(job: str) -> Squares:
-    """As `play`, but videos named "slow" take 30 ms a frame."""
+    """As `play`, but videos named "slow" take 20 ms a frame."""
     for frame in squares_of(job):
-        time.sleep(0.03 if job.startswith("slow") else 0.002)
+        time.sleep(0.02 if job.startswith("slow") else 0.002)
         yield frame
     return CLIP
 
@@ -162,12 +162,11 @@ def children() -> list[psutil.Process]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    before = set(os.listdir("/dev/shm"))  # noqa: PTH208 - names are enough
     open_before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - freed memory is kept for reuse
     yield
     assert multiprocessing.active_children() == []
     assert children() == []
-    assert set(os.listdir("/dev/shm")) <= before  # noqa: PTH208
+    assert list(Path("/dev/shm").glob(f"pym-{os.getpid()}-*")) == []
     assert len(os.listdir("/proc/self/fd")) <= open_before + 8  # noqa: PTH208
 
 
@@ -201,7 +200,7 @@ def test_a_reader_that_fails_loses_its_own_video_alone(workers: int) -> None:
     assert found["b:40:raise"].reason == "ValueError: it broke in two lines"
     assert found["e:0:raise"].reason == "ValueError: it broke in two lines"
     assert found["d:5:refuse"].reason == "has no timestamps"
-    assert found["f:40:exit"].reason == "its worker process ended with code 3; try it with --retry"
+    assert found["f:40:exit"].reason == "its worker process ended with code 3"
     for job in ("a:40", "c:40", "g:40", "h:40"):
         check_whole(job, found[job])
 
@@ -242,7 +241,7 @@ def test_a_slow_consumer_does_not_use_up_the_time_limit() -> None:
 
 def test_what_a_worker_said_while_the_consumer_was_slow_counts() -> None:
     """Its deadline passes between the moment the pipes are looked at and its turn."""
-    jobs = ["a:100", "slow:40", *(f"{name}:100" for name in range(12))]
+    jobs = ["a:100", "slow:40", *(f"{name}:100" for name in range(6))]
     moments = []
 
     def sleep(event: Event) -> None:
@@ -250,7 +249,7 @@ def test_what_a_worker_said_while_the_consumer_was_slow_counts() -> None:
             moments.append("opened")
         elif isinstance(event, Chunk) and event.job != "slow:40" and moments == ["opened"]:
             moments.append("slept")
-            time.sleep(2.5)
+            time.sleep(2.2)
 
     found = collect(jobs, slow, limit_s=2.0, meanwhile=sleep)
     assert moments == ["opened", "slept"]

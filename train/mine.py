@@ -12,7 +12,6 @@ changed; an interrupted one goes on where it was. The result is one JSON object 
 
 import math
 import os
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -251,10 +250,7 @@ def _work(
         cost=cost,
     ):
         if ended.error is not None:
-            # The index has a flag for what a second run does here by itself.
-            outcome.failed[ended.job.path] = re.sub(
-                r"(;| and) try it with --retry$", "", ended.error
-            )
+            outcome.failed[ended.job.path] = ended.error
             continue
         append(config.output_folder, rank, ended.records)
         outcome.videos += 1

@@ -79,5 +79,7 @@ def settings_of(rules: Rules, judge: Judge, caption_setting: int) -> dict[str, A
     settings = {f"--{name}": value for name, value in asdict(rules).items()}
     settings["a model and view of fingerprint"] = judge.fingerprint
     if rules.negatives == "hard":
-        settings |= {"--caption": caption_setting, "--model": judge.encoder.name}
+        name = judge.encoder.name
+        place = str(Path(name).resolve()) if Path(name).is_dir() else name
+        settings |= {"--caption": caption_setting, "--model": place}
     return settings
