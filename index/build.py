@@ -87,17 +87,20 @@ def build(config: BuildConfig) -> int:
         ("--time-limit-s", config.time_limit_s),
     ):
         positive(flag, value)
+    from index.files import list_videos
+
+    # Before torch is loaded, so that a typing error costs no seconds; rank 0 alone needs them.
+    files = list_videos(config.videos) if os.environ.get("RANK", "0") == "0" else []
     from index.team import join_team
 
     state = join_team()
-    return _lead(config, state) if state.is_main_process else _follow(config, state)
+    return _lead(config, state, files) if state.is_main_process else _follow(config, state)
 
 
-def _lead(config: BuildConfig, state: "PartialState") -> int:
+def _lead(config: BuildConfig, state: "PartialState", files: list[Path]) -> int:
     """Rank 0: plan, do its own share, and write down what became of every video."""
     from index.catalog import all_videos, open_catalog, put_video
     from index.embed import Cost
-    from index.files import list_videos
     from index.opening import locked, prune_vectors, settle, sweep
     from index.plan import make_plan
     from index.search import faiss_path, update_search
@@ -106,7 +109,6 @@ def _lead(config: BuildConfig, state: "PartialState") -> int:
     began_s = time.monotonic()
     index = config.index
     with meeting_place(index, state) as folder, locked(index):
-        files = list_videos(config.videos)
         sweep(index)
         encoder, profile = settle(
             index,

@@ -6,8 +6,9 @@ were the decoded times exactly), and a file is left to PyAV unless its packets l
 frame has which number. Measured, decord is silently wrong after a skip in open GOPs (357 of 532
 frames), on MPEG-TS, on MPEG-4 in AVI and on edit lists, raises on HEVC, takes another of several
 video streams, and was off by one in the middle of a two-hour mp4. Its pixels equal PyAV's to the
-bit on 8-bit video. What no packet tells is damage: 2 to 3 % of the frames of a damaged GOP were a
-neighbour, so nothing takes decord unasked.
+bit on 8-bit video. What no packet tells is damage: with wanted frames a second and more apart 2 to
+3 % of those in a damaged GOP were a neighbour, and read densely decord stays shifted after it. So
+nothing takes decord unasked.
 """
 
 from collections.abc import Iterable, Iterator

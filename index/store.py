@@ -189,6 +189,6 @@ def read_vectors(index: Path, content_hash: str) -> Vectors:
             )
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CueframeError(
-            f"the vector file {path} is missing or damaged; run index/build.py again, which "
-            "embeds that video anew"
+            f"the vector file {path} is missing or damaged; python index/check.py {index} --repair "
+            "clears it away, and index/build.py embeds that video again"
         ) from error

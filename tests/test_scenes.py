@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples.drawing import COLOURS
 from examples.scenes import (
-    COLOURS,
     QUESTIONS_PER_VIDEO,
     RATE_FPS,
     Event,
