@@ -361,9 +361,10 @@ def test_killed_again_and_again_it_ends_with_the_same_files(
             kills += 1
         process.join()
         if process.exitcode == 0:
-            break
-    assert kills == 5
-    assert files(output) == files(mined)
+            assert files(output) == files(mined)
+            if kills == 5:
+                break
+            shutil.rmtree(output)  # too fast for the killer: once more from the start
 
 
 def test_two_processes_go_on_where_others_were(world: World, mined: Path, tmp_path: Path) -> None:
