@@ -1,6 +1,8 @@
 # make demo    draw videos, train on some, index others and answer questions about them
+#              (LOSS=1 or LOSS=2: with another loss)
 # make test    all tests but the long forms;  make test-slow  those
 # make lint    ruff, mypy, import-linter
+LOSS ?= 3
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -23,7 +25,7 @@ demo: .venv/ready
 	$(BIN)/accelerate launch --config_file accelerate_config.yaml train/main.py \
 		--json_path demo/scenes/train/train.json --image_path demo/dataset \
 		--video_path demo/scenes/train/videos --model_name demo/tiny-clip --output_path demo/trained \
-		--loss_setting 3 --batch_size 64 --accumulation_steps 1 --epochs 40 --lr 1e-3 --ratio 0
+		--loss_setting $(LOSS) --batch_size 64 --accumulation_steps 1 --epochs 40 --lr 1e-3 --ratio 0
 	$(BIN)/python index/build.py demo/scenes/test/videos --index demo/video_index --model demo/trained
 	$(BIN)/python index/build.py demo/scenes/test/videos --index demo/untrained_index \
 		--model demo/tiny-clip
