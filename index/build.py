@@ -101,14 +101,16 @@ def _lead(config: BuildConfig, state: "PartialState", files: list[Path]) -> int:
     """Rank 0: plan, do its own share, and write down what became of every video."""
     from index.catalog import all_videos, open_catalog, put_video
     from index.embed import Cost
-    from index.opening import locked, prune_vectors, settle, sweep
+    from index.lock import locked
+    from index.opening import prune_vectors, refuse_strange, settle, sweep
     from index.plan import make_plan
     from index.search import faiss_path, update_search
     from index.team import meeting_place, publish, results_of, share_out
 
     began_s = time.monotonic()
     index = config.index
-    with meeting_place(index, state) as folder, locked(index):
+    refuse_strange(index)
+    with meeting_place(index, state) as folder, locked(index, "--index"):
         sweep(index)
         encoder, profile = settle(
             index,

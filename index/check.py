@@ -32,14 +32,14 @@ class CheckConfig:
 def check(config: CheckConfig) -> int:
     """Say what is wrong, and mend it when asked; returns 1 when something is wrong after all."""
     from index.faults import index_faults
-    from index.opening import locked
+    from index.lock import locked
     from index.repair import repair
     from index.store import read_profile
 
     profile = read_profile(config.index)
     found = _print(index_faults(config.index, profile))
     if found and config.repair:
-        with locked(config.index):
+        with locked(config.index, "--index"):
             for line in repair(config.index, profile, config.videos):
                 print(f"repaired: {line}", file=sys.stderr)
         found = _print(index_faults(config.index, profile))

@@ -1,10 +1,7 @@
-"""Opening an index to write: whose it is, that no one else writes, and what made its vectors."""
+"""Opening an index to write: that it is one, what made its vectors, and clearing away."""
 
 import contextlib
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,12 +18,11 @@ DEFAULT_FPS = 2.0
 Value = TypeVar("Value")
 
 
-@contextmanager
-def locked(index: Path) -> Iterator[None]:
-    """Hold an index for writing; a lock of the system's, so a killed run leaves none.
+def refuse_strange(index: Path) -> None:
+    """Refuse a folder that holds something else than an index.
 
     Raises:
-        CueframeError: Another run holds it, or the folder is something else.
+        CueframeError: It does, or is a file.
     """
     strange = index.is_file() or (
         index.is_dir() and not (index / "profile.json").exists() and any(index.iterdir())
@@ -35,21 +31,6 @@ def locked(index: Path) -> Iterator[None]:
         raise CueframeError(
             f"{index} is not an index and not empty; name another folder with --index"
         )
-    try:
-        index.mkdir(parents=True, exist_ok=True)
-        lock = (index / ".lock").open("w")
-    except OSError as error:
-        raise CueframeError(
-            f"{index} cannot be written ({error.strerror}); name another"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise CueframeError(
-                f"another run is writing {index}; wait for its end, or name another folder"
-            ) from error
-        yield
 
 
 def empty(index: Path) -> None:

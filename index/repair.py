@@ -31,7 +31,7 @@ def repair(index: Path, profile: Profile, source: Path | None) -> Iterator[str]:
     under its path hint, unless that file holds another content by now.
 
     Args:
-        index: Folder of the index, held by `index.opening.locked`.
+        index: Folder of the index, held by `index.lock.locked`.
         profile: What its vectors must be made by.
         source: Where to look for the videos beside the hints: folder, video or list of paths.
     """

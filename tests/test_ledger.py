@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from index.errors import CueframeError
-from train.ledger import agree, append, clear_leftovers, is_whole, locked, read_records, tidy
+from train.ledger import agree, append, clear_leftovers, is_whole, read_records, tidy
 
 
 def line(name: str, **more: Any) -> dict[str, Any]:
@@ -60,17 +60,6 @@ def test_a_folder_that_something_else_wrote_is_refused(tmp_path: Path, name: str
     (tmp_path / name).mkdir()
     with pytest.raises(CueframeError, match=rf"{name} is there but no mining\.json"):
         agree(tmp_path, {})
-
-
-def test_one_run_at_a_time(tmp_path: Path) -> None:
-    with (
-        locked(tmp_path / "new"),
-        pytest.raises(CueframeError, match="another run is writing"),
-        locked(tmp_path / "new"),
-    ):
-        pass
-    with locked(tmp_path / "new"):
-        pass
 
 
 def test_a_line_is_whole_with_all_its_pictures(tmp_path: Path) -> None:

@@ -9,11 +9,9 @@
 A question is mined once its line is there whole; its pictures are in place by then.
 """
 
-import fcntl
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,31 +26,6 @@ clamped}], negatives [{file, time_s, similarity, segment, source}]. Files count 
 
 _LINES = "mined.jsonl"
 _SETTINGS = "mining.json"
-
-
-@contextmanager
-def locked(output: Path) -> Iterator[None]:
-    """Hold the output folder for writing; a lock of the system's, so a killed run leaves none.
-
-    Raises:
-        CueframeError: Another run holds it, or it cannot be written.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = (output / ".lock").open("w")
-    except OSError as error:
-        raise CueframeError(
-            f"{output} cannot be written ({error.strerror}); name another with --output_folder"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise CueframeError(
-                f"another run is writing {output}; wait for its end, or name another "
-                "--output_folder"
-            ) from error
-        yield
 
 
 def clear_leftovers(output: Path, keep: Path) -> None:

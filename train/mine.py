@@ -102,9 +102,10 @@ def mine(config: MineConfig) -> int:
 
 def _lead(config: MineConfig, state: "PartialState") -> int:
     """Rank 0: find what is to do, do its own share, and bring all lines together."""
+    from index.lock import locked
     from index.team import await_message, meeting_place, publish, share_out
     from train.backlog import backlog
-    from train.ledger import agree, clear_leftovers, locked, read_records, tidy
+    from train.ledger import agree, clear_leftovers, read_records, tidy
     from train.outcome import Outcome, report
     from train.rules import settings_of
 
@@ -112,7 +113,7 @@ def _lead(config: MineConfig, state: "PartialState") -> int:
     output = config.output_folder
     questions, unlabelled = _questions(config)
     captions = _captions(config, questions.values())
-    with meeting_place(output, state) as folder, locked(output):
+    with meeting_place(output, state) as folder, locked(output, "--output_folder"):
         clear_leftovers(output, keep=folder)
         todo = backlog(
             questions.values(), captions, read_records(output), config.input_folder, output
