@@ -45,10 +45,13 @@ def verdict(config: VerdictConfig) -> int:
 
     library = read_library(config.index)
     asked = []
+    clocks = {}
     for question in load_questions(str(config.questions)):
         _, video = find_indexed(library, question.video_path)
-        vectors = read_vectors(config.index, video.content_hash)
-        asked.append(Asked(question, vectors.time_s, vectors.clip.duration_s))
+        if video.content_hash not in clocks:
+            vectors = read_vectors(config.index, video.content_hash)
+            clocks[video.content_hash] = (vectors.time_s, vectors.clip.duration_s)
+        asked.append(Asked(question, *clocks[video.content_hash]))
     picks = {}
     for name, path in (("trained", config.trained), ("untrained", config.untrained)):
         answers = {a["id"]: a["frames"] for a in map(json.loads, path.read_text().splitlines())}

@@ -172,8 +172,8 @@ def _embed(
 ) -> "Iterator[Video]":
     from index.embed import embed
     from index.sampling import Sampling
+    from index.workers import default_workers
 
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return embed(
         jobs,
         encoder,
@@ -181,7 +181,7 @@ def _embed(
         config.index,
         profile,
         batch_frames=config.batch_frames,
-        workers=config.workers or max(1, ((os.cpu_count() or 1) - 1) // here),
+        workers=config.workers or default_workers(),
         limit_s=config.time_limit_s,
         cost=cost,
     )

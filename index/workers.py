@@ -93,6 +93,12 @@ class _Worker:
     deadline: float = math.inf
 
 
+def default_workers() -> int:
+    """Decoding processes for each process that encodes: this machine's cores but one, shared."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, ((os.cpu_count() or 1) - 1) // here)
+
+
 def decode_all(
     jobs: Iterable[str],
     read: Reader,

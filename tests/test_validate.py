@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
 from index.errors import CueframeError
 from index.store import read_profile
 from index.team import join_team
-from index.video import frames_at
+from index.video import Frame, frames_at
 from infer.answer import AnswerConfig, answer
 from infer.judge import load_judge
 from infer.metrics import SIM_THRESHOLDS, sim_m
@@ -105,7 +106,7 @@ def test_missing_videos_are_found_before() -> None:
 
 
 def test_the_judge_sees_picked_and_true_frames(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
     config = Dinov2Config(
@@ -128,7 +129,15 @@ def test_the_judge_sees_picked_and_true_frames(
     failed = {"id": examples[2]["id"], "error": "lost"}
     path = tmp_path / "records.jsonl"
     write_records(path, [*records, failed])
+    decoded: list[Path] = []
+
+    def spy(video: Path, times_s: list[float]) -> Iterator[Frame]:
+        decoded.append(video)
+        return frames_at(video, times_s)
+
+    monkeypatch.setattr("train.validate.frames_at", spy)
     found = judge_picks(read_records(path), examples, str(tmp_path), torch.device("cpu"))
+    assert decoded == [Path(examples[0]["video_path"])]  # once, for both questions
     judge = load_judge(str(tmp_path), device=torch.device("cpu"))
     for threshold in SIM_THRESHOLDS:
         verdicts = []

@@ -11,7 +11,6 @@ changed; an interrupted one goes on where it was. The result is one JSON object 
 """
 
 import math
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -216,6 +215,7 @@ def _work(
     """Mine a share, videos with the ids of their questions, and write down each as it ends."""
     from index.embed import Cost
     from index.plan import Job
+    from index.workers import default_workers
     from infer.indexed import encode_texts
     from train.harvest import Asked, question_key
     from train.ledger import append
@@ -237,7 +237,6 @@ def _work(
         ]
         for job, (_, ids) in zip(jobs, share, strict=True)
     }
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     for ended in mine_videos(
         jobs,
         asked,
@@ -246,7 +245,7 @@ def _work(
         config.output_folder,
         scratch=folder / f"pictures-{rank}",
         batch_frames=config.batch_frames,
-        workers=config.workers or max(1, ((os.cpu_count() or 1) - 1) // here),
+        workers=config.workers or default_workers(),
         limit_s=config.time_limit_s,
         cost=cost,
     ):

@@ -6,7 +6,6 @@ K is 4: the best frame of each quarter, beside uniform, random and oracle picks.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +24,9 @@ from index.opening import DEFAULT_FPS
 from index.plan import Job
 from index.sampling import Sampling
 from index.store import Profile, read_vectors, written_whole
-from index.team import share_out
+from index.team import await_message, publish, share_out
 from index.video import frames_at
+from index.workers import default_workers
 from infer import baselines, bulk
 from infer.indexed import encode_texts
 from infer.judge import load_judge, sim_m_many
@@ -91,7 +91,6 @@ def index_videos(
     paths = {one["content_hash"]: one["video_path"] for one in examples}
     jobs = [Job(path, content, Path(path).stat().st_size) for content, path in paths.items()]
     jobs.sort(key=lambda job: (-job.size, job.path))
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     for video in embed(
         share_out(jobs, state.num_processes)[state.process_index],
         encoder,
@@ -99,13 +98,16 @@ def index_videos(
         folder,
         profile,
         batch_frames=_BATCH_FRAMES,
-        workers=max(1, ((os.cpu_count() or 1) - 1) // here),
+        workers=default_workers(),
         limit_s=None,
         cost=Cost(),
     ):
         if video.error:
             print(f"failed: {paths[video.content_hash]}: {video.error}", file=sys.stderr)
-    state.wait_for_everyone()
+    # Not in a collective, which would die while another process decodes for half an hour.
+    publish(folder, f"indexed-{state.process_index}.json", True)
+    for rank in range(state.num_processes):
+        await_message(folder, f"indexed-{rank}.json")
     return profile
 
 
@@ -139,11 +141,13 @@ def score(
             "or leave validation out by --ratio 0"
         )
     labelled, picks = [], []
+    clocks = {}
     for one, record in zip(asked, records, strict=True):
         if "frames" in record:
-            vectors = read_vectors(index, one.content_hash)
-            clock = (vectors.time_s, vectors.clip.duration_s)
-            labelled.append(baselines.Asked(one.question, *clock))
+            if one.content_hash not in clocks:
+                vectors = read_vectors(index, one.content_hash)
+                clocks[one.content_hash] = (vectors.time_s, vectors.clip.duration_s)
+            labelled.append(baselines.Asked(one.question, *clocks[one.content_hash]))
             picks.append(np.array([frame["time_s"] for frame in record["frames"]]))
     panel = baselines.panel(labelled, {"trained": picks}, K)
     return Validation(panel.rows, panel.questions, records)
@@ -191,17 +195,21 @@ def judge_picks(
     if judge_name == "none":
         return {}
     by_id = {one["id"]: one for one in examples}
+    videos: dict[str, list[tuple[list[float], list[float]]]] = {}
+    for record in records:
+        if "frames" in record:
+            one = by_id[record["id"]]
+            picked_s = [frame["time_s"] for frame in record["frames"]]
+            times_s = (picked_s, sorted(one["question"].support_frames))
+            videos.setdefault(one["video_path"], []).append(times_s)
 
     def pictures() -> Iterator[tuple[list[Image.Image], list[Image.Image]]]:
-        for record in records:
-            if "frames" in record:
-                one = by_id[record["id"]]
-                video = Path(one["video_path"])
-                picked_s = [frame["time_s"] for frame in record["frames"]]
-                yield (
-                    [frame.image for frame in frames_at(video, picked_s)],
-                    [f.image for f in frames_at(video, sorted(one["question"].support_frames))],
-                )
+        for path, questions in videos.items():  # each is decoded once, for all its questions
+            wanted_s = sorted({time_s for both in questions for times in both for time_s in times})
+            shown = [frame.image for frame in frames_at(Path(path), wanted_s)]
+            image_at = dict(zip(wanted_s, shown, strict=True))
+            for picked_s, true_s in questions:
+                yield [image_at[s] for s in picked_s], [image_at[s] for s in true_s]
 
     try:
         passed = sim_m_many(pictures(), load_judge(judge_name, device=device))
