@@ -108,6 +108,19 @@ class Encoder:
         return np.concatenate(parts)[back[rows]], (lengths > self.max_tokens)[rows]
 
 
+def reach(name: str) -> None:
+    """Quieten transformers before it loads a model, and fail at once where that is out of reach.
+
+    Raises:
+        OSError, ValueError: The hub has no such model, or is not reached; from_pretrained would
+            try for 100 s first.
+    """
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    if not Path(name).is_dir():
+        snapshot_download(name, allow_patterns="config.json")
+
+
 def load_encoder(
     name: str, *, dtype: Dtype = "auto", view: Mode | None = None, device: torch.device
 ) -> tuple[Encoder, str]:
@@ -126,12 +139,8 @@ def load_encoder(
     Raises:
         CueframeError: It cannot be had, or is no dual encoder.
     """
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
     try:
-        if not Path(name).is_dir():
-            # Fails at once where the hub is out of reach; from_pretrained tries for 100 s first.
-            snapshot_download(name, allow_patterns="config.json")
+        reach(name)
         config = AutoConfig.from_pretrained(name)
         kind = AutoModel._model_mapping.get(type(config), None)
         if not hasattr(kind, "get_image_features") or not hasattr(kind, "get_text_features"):

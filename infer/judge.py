@@ -8,20 +8,18 @@ Legend: U distinct images, N images, D width of a vector, T thresholds, H, W: si
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-import transformers
 import xxhash
-from huggingface_hub import snapshot_download
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoModel
 
+from index.encoder import reach
 from index.errors import CueframeError
 from infer.metrics import SIM_THRESHOLDS
 
@@ -53,12 +51,8 @@ def load_judge(
     Raises:
         CueframeError: It cannot be had, or has no CLS vector.
     """
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
     try:
-        if not Path(name).is_dir():
-            # Fails at once where the hub is out of reach; from_pretrained tries for 100 s first.
-            snapshot_download(name, allow_patterns="config.json")
+        reach(name)
         processor = AutoImageProcessor.from_pretrained(name, backend="pil")
         model = AutoModel.from_pretrained(name, dtype=getattr(torch, dtype)).to(device).eval()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
