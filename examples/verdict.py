@@ -1,10 +1,9 @@
-"""Say how many questions the demo's picks found, beside what needs no model.
+"""Say whether the demo's training was for something: exit 1 when it was not.
 
-    python examples/verdict.py demo/scenes/test/test.json --index demo/video_index \
-        --trained demo/answers.jsonl --untrained demo/untrained.jsonl
+    python examples/verdict.py demo/scores.json demo/untrained_scores.json
 
-Hit: a picked frame lies inside a support range. all@0.5: every support time has a pick within half
-a second. Fails when the trained picks hit no more than uniform ones.
+Both files are what infer/score.py wrote: of the trained model's answers and of those before
+training.
 """
 
 import json
@@ -16,52 +15,32 @@ import tyro
 
 from index.cli import run
 
-FRAMES = 4
-SHOWN = ("hit", "all@0.5")
-
 
 @dataclass(kw_only=True, slots=True)
 class VerdictConfig:
     """Flags of examples/verdict.py."""
 
-    questions: tyro.conf.Positional[Path]
-    """Labelled questions that training never saw."""
-    index: Path = Path("demo/video_index")
-    """An index of their videos: it tells which frames could be picked."""
-    trained: Path = Path("demo/answers.jsonl")
-    """Answers of the trained model."""
-    untrained: Path = Path("demo/untrained.jsonl")
-    """Answers of the model before training."""
+    trained: tyro.conf.Positional[Path]
+    """Scores of the trained model's answers."""
+    untrained: tyro.conf.Positional[Path]
+    """Scores of the untrained model's answers."""
 
 
 def verdict(config: VerdictConfig) -> int:
-    """Print the table; returns 1 when training was for nothing."""
-    import numpy as np
-
-    from index.store import read_vectors
-    from infer.baselines import Asked, panel, print_table
-    from infer.indexed import find_indexed, read_library
-    from infer.questions import load_questions
-
-    library = read_library(config.index)
-    asked = []
-    clocks = {}
-    for question in load_questions(str(config.questions)):
-        _, video = find_indexed(library, question.video_path)
-        if video.content_hash not in clocks:
-            vectors = read_vectors(config.index, video.content_hash)
-            clocks[video.content_hash] = (vectors.time_s, vectors.clip.duration_s)
-        asked.append(Asked(question, *clocks[video.content_hash]))
-    picks = {}
-    for name, path in (("trained", config.trained), ("untrained", config.untrained)):
-        answers = {a["id"]: a["frames"] for a in map(json.loads, path.read_text().splitlines())}
-        picks[name] = [
-            np.array([frame["time_s"] for frame in answers[one.question.id]]) for one in asked
-        ]
-    rows = panel(asked, picks, FRAMES).rows
-    print_table({name: {m: row[m] for m in SHOWN} for name, row in rows.items()}, sys.stdout)
-    if rows["trained"]["hit"] <= rows["uniform"]["hit"]:
-        print("the trained picks hit no more than uniform ones", file=sys.stderr)
+    """Compare hits with uniform picks and with the untrained model."""
+    trained, untrained = (
+        json.loads(path.read_bytes()) for path in (config.trained, config.untrained)
+    )
+    lead = trained["minus_uniform"]["answers"]["hit"]
+    before = untrained["rows"]["answers"]["hit"]["mean"]
+    after = trained["rows"]["answers"]["hit"]["mean"]
+    print(
+        f"hits: {100 * before:.1f} % untrained, {100 * after:.1f} % trained, which is "
+        f"{100 * lead['mean']:.1f} ({100 * lead['low']:.1f} … {100 * lead['high']:.1f}) more than "
+        "uniform picks"
+    )
+    if lead["low"] <= 0 or after <= before:
+        print("training was for nothing: see the scores above", file=sys.stderr)
         return 1
     return 0
 

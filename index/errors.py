@@ -2,7 +2,8 @@
 
 Exception
 └── CueframeError        one line: what, the value, the remedy
-    └── VideoError       one video cannot be used; the others go on
+    ├── VideoError       one video cannot be used; the others go on
+    └── ModelError       a model cannot be had; what does not need it goes on
 """
 
 
@@ -12,3 +13,7 @@ class CueframeError(Exception):
 
 class VideoError(CueframeError):
     """One video cannot be used; the run goes on without it."""
+
+
+class ModelError(CueframeError):
+    """A model is not on the hub or not in its folder; what does not need it goes on."""

@@ -163,30 +163,47 @@ def write_vectors(
         )
 
 
+def read_clock(index: Path, content_hash: str) -> tuple[npt.NDArray[np.float64], float]:
+    """The times (F,) of a video's rows and its duration in seconds, without its vectors.
+
+    Raises:
+        CueframeError: Its vector file is missing or damaged.
+    """
+    with _opened(index, content_hash) as file:
+        return file["time_s"][:], float(file.attrs["duration_s"])
+
+
 def read_vectors(index: Path, content_hash: str) -> Vectors:
     """Read the vector file of a video.
 
     Raises:
         CueframeError: It is missing or damaged.
     """
+    with _opened(index, content_hash) as file:
+        attributes: dict[str, Any] = dict(file.attrs)
+        return Vectors(
+            embeddings=file["embeddings"][:],
+            time_s=file["time_s"][:],
+            content_hash=str(attributes["content_hash"]),
+            path_hint=str(attributes["path_hint"]),
+            profile=str(attributes["profile"]),
+            clip=Clip(
+                duration_s=float(attributes["duration_s"]),
+                start_s=float(attributes["start_s"]),
+                width=int(attributes["width"]),
+                height=int(attributes["height"]),
+                warnings=json.loads(attributes["warnings"]),
+            ),
+        )
+
+
+@contextmanager
+def _opened(index: Path, content_hash: str) -> Iterator[h5py.File]:
+    """A vector file, open to be read; whatever is wrong with it is one error."""
     path = vectors_path(index, content_hash)
     try:
         with h5py.File(path, "r") as file:
-            attributes: dict[str, Any] = dict(file.attrs)
-            return Vectors(
-                embeddings=file["embeddings"][:],
-                time_s=file["time_s"][:],
-                content_hash=str(attributes["content_hash"]),
-                path_hint=str(attributes["path_hint"]),
-                profile=str(attributes["profile"]),
-                clip=Clip(
-                    duration_s=float(attributes["duration_s"]),
-                    start_s=float(attributes["start_s"]),
-                    width=int(attributes["width"]),
-                    height=int(attributes["height"]),
-                    warnings=json.loads(attributes["warnings"]),
-                ),
-            )
+            yield file
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CueframeError(
             f"the vector file {path} is missing or damaged; python index/check.py {index} --repair "

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from index.errors import CueframeError
-from index.store import Profile
+from index.store import Profile, read_clock
 from infer.indexed import Library, find_indexed
+from infer.metrics import Timed
 from infer.pick import STRATEGIES, Floats, question_seed
 from infer.questions import Question, caption
 from infer.scores import picked_frames, score_video
@@ -52,6 +53,16 @@ def ask(
                 Asked(place=place, question=question, text=text, path=path, content_hash=content)
             )
     return asked, failed
+
+
+def on_timelines(index: Path, asked: list[Asked]) -> list[Timed]:
+    """The questions with the times of their videos' rows, each vector file opened once.
+
+    Raises:
+        CueframeError: A vector file is missing or damaged.
+    """
+    clocks = {content: read_clock(index, content) for content in by_video(asked)}
+    return [Timed(one.question, *clocks[one.content_hash], one.content_hash) for one in asked]
 
 
 def answer_all(

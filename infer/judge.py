@@ -20,10 +20,11 @@ from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoModel
 
 from index.encoder import reach
-from index.errors import CueframeError
+from index.errors import CueframeError, ModelError
 from infer.metrics import SIM_THRESHOLDS
 
 Frames = Sequence[Image.Image]
+Vectors = npt.NDArray[np.float32]
 
 
 @dataclass
@@ -49,7 +50,8 @@ def load_judge(
     should not depend on the machine.
 
     Raises:
-        CueframeError: It cannot be had, or has no CLS vector.
+        ModelError: It cannot be had.
+        CueframeError: It has no CLS vector.
     """
     try:
         reach(name)
@@ -57,7 +59,7 @@ def load_judge(
         model = AutoModel.from_pretrained(name, dtype=getattr(torch, dtype)).to(device).eval()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         first = str(error).strip().split("\n")[0].rstrip(".")
-        raise CueframeError(
+        raise ModelError(
             f"the judge {name} cannot be had ({first}); give --judge a folder written by "
             "save_pretrained, or a name on the hub"
         ) from error
@@ -173,6 +175,11 @@ def sim_m_many(
         picked, true = np.split(rows[start : start + picks + trues], [picks])
         start += picks + trues
         if picks:
-            cosine = vectors[true] @ vectors[picked].T  # (true, picked)
-            passed[question] = cosine.max(axis=1).min() >= np.array(thresholds)
+            weakest = weakest_match(vectors[true], vectors[picked])
+            passed[question] = weakest >= np.array(thresholds)
     return passed
+
+
+def weakest_match(true: Vectors, picked: Vectors) -> float:
+    """Cosine of the true frame (E, D) that its best pick (P, D) is least like; E, P ≥ 1."""
+    return float((true @ picked.T).max(axis=1).min())

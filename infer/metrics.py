@@ -1,29 +1,36 @@
 """Whether picked frames answer a question: figures from labels and times alone, and `sim_m`.
 
-Every figure counts how picks meet spans of time. Labels with `support_ranges` give those as spans;
-a support time counts from δ seconds before it to δ seconds after.
-
-    hit          a pick inside any span of evidence       (share of questions)
-    recall       share of the spans that have a pick inside
-    precision    share of the picks that are inside a span
+    hit          a pick inside any span of evidence                         (share of questions)
+    recall       share of the spans that have a pick inside       (KFS-Bench: Scene Hit Rate)
+    precision    share of the picks that are inside a span        (KFS-Bench: Key Frame Rate)
+    segments     of the K segments that hold evidence, the share with a pick inside it
     hit@δ        a pick within δ seconds of any support time, whatever the ranges
     all@δ        a pick within δ seconds of every support time
+    distance_s   seconds from a support time to the nearest pick, mean over the support times
+    IoP, IoU     of the window from the first pick to the last with a range, the best range's
 
 Evidence is the ranges where there are any (around a single time, right picks in the same event
 would be punished: a picker that always lands inside a 2 s event has a hit@0.5 of 0.56), else the
 support times with δ = 0.5 s. Ends are included, up to the slack that frame times have.
 
-Legend: E spans of a question, N times, P its picks.
+KFS-Bench: Li et al., WACV 2026, arXiv 2512.14017, whose scenes are our ranges. IoP and IoU: Xiao
+et al., NExT-GQA, CVPR 2024, arXiv 2309.01327, where a window of no length has IoU 0 and IoP 1 or 0,
+and the keyframes of a selector (SeViLA) give the window from the first to the last. Picks that are
+spread over the whole video by their rule make a wide window: read both beside the oracle's.
+
+Legend: E spans of a question, N times, P its picks, W windows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from index.errors import CueframeError
 from index.video import TIME_SLACK_S
+from infer.pick import segments
 from infer.questions import Question
 
 if TYPE_CHECKING:
@@ -52,6 +59,21 @@ def spans_of_evidence(question: Question) -> Floats:
     return np.array(question.support_ranges, np.float64)
 
 
+def labelled(questions: Iterable[Question]) -> int:
+    """How many of the questions have support times or ranges.
+
+    Raises:
+        CueframeError: None has.
+    """
+    found = [bool(len(spans_of_evidence(question))) for question in questions]
+    if not any(found):
+        raise CueframeError(
+            f"none of {len(found)} questions has support_frames or support_ranges; give labelled "
+            "questions to be scored"
+        )
+    return sum(found)
+
+
 def inside(time_s: Floats, spans: Floats) -> Bools:
     """(E, N) which of the times (N,) are inside which of the spans (E, 2), ends included."""
     starts, ends = spans[:, :1], spans[:, 1:]
@@ -59,8 +81,19 @@ def inside(time_s: Floats, spans: Floats) -> Bools:
     return met
 
 
-class Metric(NamedTuple):
-    """A figure of one question, which grows with how much is matched."""
+class Timed(NamedTuple):
+    """A question on the timeline of its video."""
+
+    question: Question
+    time_s: Floats
+    """(F,) seconds of the video's rows, at least one, ascending."""
+    duration_s: float
+    video: str
+    """What tells videos apart: the content hash."""
+
+
+class Counted(NamedTuple):
+    """A figure of one question, which grows with how many spans or picks are matched."""
 
     spans: Callable[[Question], Floats]
     """What to match; none of it where the question has no such label."""
@@ -74,7 +107,8 @@ def _any(matched: int, _total: int) -> float:
     return float(matched > 0)
 
 
-def _all(matched: int, total: int) -> float:
+def every(matched: int, total: int) -> float:
+    """1 where all of so many are matched, else 0."""
     return float(matched == total)
 
 
@@ -82,26 +116,88 @@ def _share(matched: int, total: int) -> float:
     return matched / total if total else 0.0
 
 
-METRICS: dict[str, Metric] = {
-    "hit": Metric(spans_of_evidence, "spans", _any),
-    "recall": Metric(spans_of_evidence, "spans", _share),
-    "precision": Metric(spans_of_evidence, "picks", _share),
-    "hit@0.5": Metric(partial(spans_around, 0.5), "spans", _any),
-    "hit@1.0": Metric(partial(spans_around, 1.0), "spans", _any),
-    "all@0.5": Metric(partial(spans_around, 0.5), "spans", _all),
-    "all@1.0": Metric(partial(spans_around, 1.0), "spans", _all),
+COUNTED: dict[str, Counted] = {
+    "hit": Counted(spans_of_evidence, "spans", _any),
+    "recall": Counted(spans_of_evidence, "spans", _share),
+    "precision": Counted(spans_of_evidence, "picks", _share),
+    "hit@0.5": Counted(partial(spans_around, 0.5), "spans", _any),
+    "hit@1.0": Counted(partial(spans_around, 1.0), "spans", _any),
+    "all@0.5": Counted(partial(spans_around, 0.5), "spans", every),
+    "all@1.0": Counted(partial(spans_around, 1.0), "spans", every),
 }
-"""The figures by the name that heads their column."""
+"""The figures that count matches, by name."""
 
 
-def value(metric: Metric, question: Question, picked_s: Floats) -> float:
+def counted(figure: Counted, timed: Timed, picked_s: Floats, _k: int) -> float:
     """The figure of one question's picks (P,) in seconds; NaN where it has no such label."""
-    spans = metric.spans(question)
+    spans = figure.spans(timed.question)
     if not len(spans):
         return float("nan")
     met = inside(picked_s, spans)  # (E, P)
-    matched: Bools = np.any(met, axis=1 if metric.counts == "spans" else 0)
-    return metric.worth(int(matched.sum()), len(matched))
+    matched: Bools = np.any(met, axis=1 if figure.counts == "spans" else 0)
+    return figure.worth(int(matched.sum()), len(matched))
+
+
+def evidence_by_segment(timed: Timed, k: int) -> npt.NDArray[np.int64]:
+    """The segments, of K, that hold evidence: overlapped by a range, or with a support time."""
+    ends = timed.question.support_ranges or [(t, t) for t in timed.question.support_frames]
+    numbers = segments(np.array(ends, np.float64).reshape(-1), timed.duration_s, k).reshape(-1, 2)
+    held = [np.arange(first, last + 1) for first, last in numbers.tolist()]
+    return np.unique(np.concatenate([*held, np.empty(0, np.int64)]))
+
+
+def segments_hit(timed: Timed, picked_s: Floats, k: int) -> float:
+    """Of the K segments that hold evidence, the share with a pick in them that is evidence."""
+    held = evidence_by_segment(timed, k)
+    if not len(held):
+        return float("nan")
+    useful = picked_s[inside(picked_s, spans_of_evidence(timed.question)).any(axis=0)]
+    return float(np.isin(held, segments(useful, timed.duration_s, k)).mean())
+
+
+def distance_s(timed: Timed, picked_s: Floats, _k: int) -> float:
+    """Mean over the support times of the seconds to the nearest pick; NaN without either."""
+    times_s = np.array(timed.question.support_frames)
+    if not len(times_s) or not len(picked_s):
+        return float("nan")
+    return float(np.abs(times_s[:, None] - picked_s).min(axis=1).mean())
+
+
+def iop(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
+    """(W,) intersection over prediction of windows (W,) to (W,) with the best of ranges (E, 2)."""
+    shared, length = _shared(start_s, end_s, ranges_s), end_s - start_s
+    within: Bools = np.any(inside(start_s, ranges_s), axis=0)
+    best: Floats = shared.max(axis=0) / np.where(length > 0, length, 1)
+    best[length <= 0] = within[length <= 0]
+    return best
+
+
+def iou(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
+    """(W,) intersection over union of windows (W,) to (W,) with the best of ranges (E, 2)."""
+    starts, ends = ranges_s[:, :1], ranges_s[:, 1:]
+    whole = np.maximum(end_s, ends) - np.minimum(start_s, starts)  # (E, W), NExT-GQA's union
+    shared = _shared(start_s, end_s, ranges_s)
+    best: Floats = (shared / np.where(whole > 0, whole, 1)).max(axis=0)
+    return best
+
+
+def _shared(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
+    """(E, W) seconds that windows and ranges share."""
+    starts, ends = ranges_s[:, :1], ranges_s[:, 1:]
+    shared: Floats = np.maximum(0.0, np.minimum(end_s, ends) - np.maximum(start_s, starts))
+    return shared
+
+
+def window(
+    overlap: Callable[[Floats, Floats, Floats], Floats], timed: Timed, picked_s: Floats, _k: int
+) -> float:
+    """`iop` or `iou` of the window from the first pick to the last; NaN without ranges."""
+    ranges_s = np.array(timed.question.support_ranges, np.float64)
+    if not len(ranges_s):
+        return float("nan")
+    if not len(picked_s):
+        return 0.0
+    return float(overlap(picked_s[:1], picked_s[-1:], ranges_s)[0])
 
 
 def sim_m(

@@ -1,4 +1,4 @@
-"""The video files behind an index: where they are now, and whether they are still the same."""
+"""The video files behind questions and an index: where they are, and whether they are the same."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from index.errors import VideoError
 from index.files import hash_files
 from infer.indexed import Library
-from infer.questions import find_video
+from infer.questions import by_tail, find_video
 
 
 def content_of(library: Library, path: Path) -> str:
@@ -48,3 +48,9 @@ def find_original(library: Library, content_hash: str, elsewhere: dict[str, list
     if there:
         raise VideoError(f"{there[0]} has changed since it was indexed; run index/build.py again")
     raise VideoError(f"{known[0]} is gone; say with --videos DIR where the video files are now")
+
+
+def file_in(folder: Path, video_path: str) -> Path | None:
+    """The file in a folder that a question means, by the longest tail of its path."""
+    paths = (folder / tail for tail in (video_path, *by_tail([video_path])))
+    return next((path for path in paths if path.is_file()), None)

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPModel, CLIPProcessor
+from transformers import BitImageProcessorPil, CLIPModel, CLIPProcessor, Dinov2Config, Dinov2Model
 
 from examples.tiny_clip import make_tiny_clip
 from index.build import BuildConfig, build
@@ -199,3 +199,24 @@ def best_of_segments(
 def number_at(truth: Truth, time_s: float) -> int:
     """The number drawn on the frame shown at a time."""
     return [number for number, shown_s in truth.frames if shown_s <= time_s + 1e-4][-1]
+
+
+@functools.cache
+def judge_folder() -> Path:
+    """The folder of `make_judge`'s model."""
+    return make_judge(world().folder / "judge")
+
+
+def make_judge(folder: Path) -> Path:
+    """A small DINOv2 of random weights, to which not all frames are alike."""
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    model = Dinov2Model(config)
+    # As it is drawn, the token's own embedding drowns the picture, and all images are alike.
+    torch.nn.init.zeros_(model.embeddings.cls_token)
+    model.save_pretrained(folder)
+    side = {"height": 28, "width": 28}
+    BitImageProcessorPil(size={"shortest_edge": 32}, crop_size=side).save_pretrained(folder)
+    return folder

@@ -11,24 +11,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.errors import CueframeError
-from infer.baselines import Asked, panel, print_table, random_and_oracle, scores, uniform_value
-from infer.metrics import METRICS, value
-from infer.pick import pick_random, pick_uniform, segments
+from infer.baselines import FIGURES, of_matches
+from infer.metrics import Timed, every
+from infer.pick import pick_random, segments
 from tests.test_metrics import Ranges, ask
 
 
 def asked(
-    time_s: npt.ArrayLike, duration_s: float, times_s: Sequence[float] = (), ranges_s: Ranges = ()
-) -> Asked:
-    return Asked(ask(times_s, ranges_s), np.asarray(time_s, np.float64), duration_s)
+    time_s: npt.ArrayLike,
+    duration_s: float,
+    times_s: Sequence[float] = (),
+    ranges_s: Ranges = (),
+    video: str = "v",
+) -> Timed:
+    return Timed(ask(times_s, ranges_s), np.asarray(time_s, np.float64), duration_s, video)
 
 
-def both(one: Asked, name: str, k: int = 4) -> tuple[float, float]:
-    return random_and_oracle(METRICS[name], one, k)
+def both(one: Timed, name: str, k: int = 4) -> tuple[float, float]:
+    return FIGURES[name].random_and_oracle(one, k)
 
 
-def draws(one: Asked, k: int) -> dict[tuple[int, ...], Fraction]:
+def value(name: str, one: Timed, rows: Sequence[int] | npt.NDArray[np.int64], k: int) -> float:
+    return FIGURES[name].value(one, one.time_s[list(rows)], k)
+
+
+def draws(one: Timed, k: int) -> dict[tuple[int, ...], Fraction]:
     """Every result of `pick_random` with its probability, drawn out one by one."""
     segment = segments(one.time_s, one.duration_s, k)
     rows_of = [np.flatnonzero(segment == s).tolist() for s in range(k) if s in segment]
@@ -45,7 +52,7 @@ def draws(one: Asked, k: int) -> dict[tuple[int, ...], Fraction]:
 
 
 @st.composite
-def small_cases(draw: st.DrawFn) -> tuple[Asked, int]:
+def small_cases(draw: st.DrawFn) -> tuple[Timed, int]:
     """Few rows, with gaps, segments without a row, fewer rows than picks, spans of all kinds."""
     k = draw(st.integers(1, 4))
     halves = draw(st.lists(st.integers(0, 16), min_size=1, max_size=9, unique=True).map(sorted))
@@ -59,19 +66,34 @@ def small_cases(draw: st.DrawFn) -> tuple[Asked, int]:
 
 @settings(max_examples=300, deadline=None)
 @given(small_cases())
-def test_random_and_oracle_are_the_mean_and_the_best_of_all_draws(case: tuple[Asked, int]) -> None:
+def test_random_and_oracle_are_the_mean_and_the_best_of_all_draws(case: tuple[Timed, int]) -> None:
     one, k = case
     chances = draws(one, k)
-    for name, metric in METRICS.items():
+    for name in FIGURES:
         expected, best = both(one, name, k)
-        if not len(metric.spans(one.question)):
+        figures = {rows: value(name, one, rows, k) for rows in chances}
+        if any(map(math.isnan, figures.values())):
+            assert all(map(math.isnan, figures.values()))
             assert math.isnan(expected)
             assert math.isnan(best)
             continue
-        figures = {rows: value(metric, one.question, one.time_s[list(rows)]) for rows in chances}
         mean = sum(float(chances[rows]) * figure for rows, figure in figures.items())
-        assert expected == pytest.approx(mean, abs=1e-12)
-        assert best == max(figures.values())
+        assert expected == pytest.approx(mean, abs=1e-9), name
+        utmost = min if name == "distance_s" else max
+        assert best == pytest.approx(utmost(figures.values()), abs=1e-9), name
+
+
+@settings(max_examples=150, deadline=None)
+@given(small_cases(), st.integers(1, 4), st.integers(0, 2**32))
+def test_spans_may_be_any_sets_of_rows(case: tuple[Timed, int], spans: int, seed: int) -> None:
+    # As those of sim_m are: the rows that look like a true frame.
+    one, k = case
+    met = np.random.default_rng(seed).random((spans, len(one.time_s))) < 0.4
+    expected, best = of_matches(met, one, k, "spans", every)
+    chances = draws(one, k)
+    found = {rows: bool(met[:, list(rows)].any(axis=1).all()) for rows in chances}
+    assert expected == pytest.approx(sum(float(chances[rows]) for rows in found if found[rows]))
+    assert best == max(found.values())
 
 
 CASES = {
@@ -90,8 +112,10 @@ def test_random_is_the_mean_of_pick_random(case: str) -> None:
     one = CASES[case]
     n = 4_000
     rows = pick_random(one.time_s, one.duration_s, 4, np.arange(n, dtype=np.uint64))
-    for name, metric in METRICS.items():
-        figures = [value(metric, one.question, one.time_s[row]) for row in rows]
+    for name in FIGURES:
+        figures = [value(name, one, row, 4) for row in rows]
+        if math.isnan(figures[0]):
+            continue
         error = 4.5 * np.std(figures) / math.sqrt(n) + 1e-9
         assert abs(np.mean(figures) - both(one, name)[0]) <= error, name
 
@@ -135,74 +159,11 @@ def test_a_time_beyond_the_end_cannot_be_matched() -> None:
     assert both(one, "all@1.0") == (0.0, 0.0)
 
 
-def test_uniform_is_the_figure_of_pick_uniform() -> None:
-    one = asked(np.arange(32) / 4, 8.0, [], [(1, 1), (3.1, 3.9), (7.0, 8.0)])
-    assert one.time_s[pick_uniform(one.time_s, 8.0, 4)].tolist() == [1, 3, 5, 7]
-    assert uniform_value(METRICS["recall"], one, 4) == pytest.approx(2 / 3)
-
-
-QUESTIONS = [
-    asked(np.arange(20) / 2, 10.0, [3.1]),
-    asked(np.arange(20) / 2, 10.0),
-    asked(np.arange(20) / 2, 10.0, [], [(3.0, 3.5)]),
-]
-PICKS = {
-    "trained": [np.array(s) for s in ([0.0, 3.0, 5, 9], [0.0, 3, 5, 9], [0.0, 3.0, 5, 9])],
-    "untrained": [np.array(s) for s in ([0.0, 3.0, 5, 9], [0.0, 3, 5, 9], [0.0, 2.5, 5, 9])],
-}
-
-
-def test_the_panel_is_the_means_over_the_questions_that_have_the_label() -> None:
-    result = panel(QUESTIONS, PICKS, 4)
-    assert (result.questions, result.skipped) == (2, 1)
-    assert list(result.rows) == ["trained", "untrained", "uniform", "random", "oracle"]
-    assert all(list(row) == list(METRICS) for row in result.rows.values())
-    assert result.rows["trained"]["hit"] == 1.0
-    assert result.rows["untrained"]["hit"] == 0.5
-    assert result.rows["untrained"]["precision"] == 0.125
-    assert result.rows["untrained"]["hit@0.5"] == 1.0  # one question has it
-    chances = [both(one, "hit")[0] for one in (QUESTIONS[0], QUESTIONS[2])]
-    assert result.rows["random"]["hit"] == pytest.approx(np.mean(chances))
-    assert result.rows["oracle"]["hit"] == 1.0
-
-
-def test_a_metric_that_no_question_has_is_left_out() -> None:
-    rows = panel(QUESTIONS[1:], {}, 4).rows
-    assert list(rows) == ["uniform", "random", "oracle"]
-    assert all(list(row) == ["hit", "recall", "precision"] for row in rows.values())
-
-
-def test_the_scores_of_each_question() -> None:
-    tables = scores(QUESTIONS, PICKS, 4)
-    assert {name: table.shape for name, table in tables.items()} == dict.fromkeys(
-        ["trained", "untrained", "uniform", "random", "oracle"], (3, len(METRICS))
-    )
-    assert tables["untrained"][:, 0].tolist() == pytest.approx([1.0, math.nan, 0.0], nan_ok=True)
-    assert {name: table.shape for name, table in scores([], {}, 4).items()} == dict.fromkeys(
-        ["uniform", "random", "oracle"], (0, len(METRICS))
-    )
-
-
-@pytest.mark.parametrize("questions", [[], QUESTIONS[1:2]])
-def test_without_any_label_one_line_says_so(questions: list[Asked]) -> None:
-    with pytest.raises(
-        CueframeError, match=f"none of {len(questions)} questions has support_"
-    ) as e:
-        panel(questions, {}, 4)
-    assert "\n" not in str(e.value)
-
-
-def test_picks_must_be_of_the_same_questions() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        panel(QUESTIONS, {"trained": PICKS["trained"][:2]}, 4)
-
-
-def test_the_table_is_aligned_and_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table({"trained": {"hit": 0.9712, "sim_m@0.95": 1.0}, "uniform": {"hit": 0.4}})
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.splitlines() == [
-        "%         hit  sim_m@0.95",
-        "trained  97.1       100.0",
-        "uniform  40.0           –",
-    ]
+def test_the_least_distance_is_quick_and_right_on_a_long_video() -> None:
+    time_s = np.arange(14_400) / 2
+    times_s = [s * 450 + 100.3 for s in range(16)]
+    one = asked(time_s, 7200.0, times_s, [(a, a + 9) for a in times_s])
+    # A pick for every time: 0.2 s after it, at the half second.
+    assert both(one, "distance_s", 16)[1] == pytest.approx(0.2)
+    assert both(one, "distance_s", 4)[1] > 100
+    assert 0 < both(one, "IoP", 4)[0] < both(one, "IoP", 4)[1] <= 1

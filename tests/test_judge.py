@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model, PreTrainedModel
+from transformers import BitImageProcessorPil, PreTrainedModel
 
 from index.errors import CueframeError
 from infer.judge import Judge, judge_vectors, load_judge, sim_m_many
 from infer.metrics import SIM_THRESHOLDS, sim_m
+from tests.fixtures_infer import make_judge
 
 CPU = torch.device("cpu")
 Question = tuple[list[Image.Image], list[Image.Image]]
@@ -27,14 +28,7 @@ def save(folder: Path, model: PreTrainedModel) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    config = Dinov2Config(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
-    )
-    model = Dinov2Model(config)
-    # As it is drawn, the token's own embedding drowns the picture, and all images are alike.
-    torch.nn.init.zeros_(model.embeddings.cls_token)
-    return save(tmp_path_factory.mktemp("judge"), model)
+    return make_judge(tmp_path_factory.mktemp("judge"))
 
 
 @pytest.fixture

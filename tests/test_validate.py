@@ -55,7 +55,7 @@ def test_picks_are_those_of_the_commands(tmp_path: Path) -> None:
     asked = AnswerConfig(questions=str(here.json_path), index=index, output=str(answers))
     assert answer(asked) == 0
     by_id = {line["id"]: line for line in map(json.loads, answers.read_text().splitlines())}
-    assert len(result.records) == result.questions == len(examples)
+    assert len(result.records) == result.panel.questions == len(examples)
     for record in result.records:
         assert record["frames"] == by_id[record["id"]]["frames"]
 
@@ -82,7 +82,7 @@ def test_a_video_that_fails_leaves_the_others(
     ]
     result = validated(spoilt, tmp_path / "scratch")
     assert f"failed: {bad}" in capsys.readouterr().err
-    assert result.questions == sum(one["content_hash"] != first for one in examples)
+    assert result.panel.questions == sum(one["content_hash"] != first for one in examples)
     assert len(result.records) == len(examples)
 
 
@@ -135,7 +135,7 @@ def test_the_judge_sees_picked_and_true_frames(
         decoded.append(video)
         return frames_at(video, times_s)
 
-    monkeypatch.setattr("train.validate.frames_at", spy)
+    monkeypatch.setattr("infer.likeness.frames_at", spy)
     found = judge_picks(read_records(path), examples, str(tmp_path), torch.device("cpu"))
     assert decoded == [Path(examples[0]["video_path"])]  # once, for both questions
     judge = load_judge(str(tmp_path), device=torch.device("cpu"))

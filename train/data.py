@@ -25,7 +25,8 @@ from torch.utils.data import Dataset
 from index.errors import CueframeError
 from index.files import hash_files
 from infer.frames import folder_name
-from infer.questions import Question, by_tail, caption, load_questions
+from infer.originals import file_in
+from infer.questions import Question, caption, load_questions
 from train.ledger import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -270,13 +271,8 @@ def _pictures(folder: str) -> list[str]:
 
 def _video_files(questions: list[Question], video_path: Path) -> dict[str, Path]:
     """The file of each question's video that is there, by the longest tail that leads to one."""
-    files: dict[str, Path] = {}
-    for q in questions:
-        paths = (video_path / tail for tail in (q.video_path, *by_tail([q.video_path])))
-        there = next((path for path in paths if path.is_file()), None)
-        if there:
-            files[q.id] = there
-    return files
+    found = {q.id: file_in(video_path, q.video_path) for q in questions}
+    return {name: file for name, file in found.items() if file is not None}
 
 
 def _hashed(files: dict[str, Path]) -> dict[str, str]:

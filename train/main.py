@@ -162,7 +162,7 @@ def test(config: TrainConfig, state: "PartialState") -> int:
     if result:
         tell_validation(result, f"{name}")
         sim = judge_picks(result.records, val_list, config.judge, state.device)
-        shown = {"model": name, "questions": result.questions}
+        shown = {"model": name, "questions": result.panel.questions}
         print(json.dumps(shown | {"validation": result.table, "sim_m": sim}))
     return 0
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from index.errors import CueframeError
 from index.store import written_whole
+from infer.panel import shown
 from train.checkpoint import read_metrics
 from train.data import Example
 
@@ -132,20 +133,21 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
         lines += [
             "",
             f"Four frames for each of {len(split['validation']['questions'])} questions about "
-            f"{len(split['validation']['videos'])} videos that it has not seen, in per cent:",
+            f"{len(split['validation']['videos'])} videos that it has not seen, in per cent (_s: "
+            "seconds):",
             "",
             f"| picks | {' | '.join(columns)} |",
             f"|---|{'---:|' * len(columns)}",
             *(
-                f"| {name} | {' | '.join(f'{100 * row[c]:.1f}' for c in columns)} |"
+                f"| {name} | {' | '.join(shown(c, row[c]) for c in columns)} |"
                 for name, row in table.items()
             ),
         ]
     if result["sim_m"]:
-        shown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in result["sim_m"].items())
+        shares = ", ".join(f"{name} {100 * m:.1f} %" for name, m in result["sim_m"].items())
         lines += [
             "",
-            f"Every true frame has a pick that looks like it to {config['judge']}: {shown}.",
+            f"Every true frame has a pick that looks like it to {config['judge']}: {shares}.",
         ]
     lines += ["", "It knows what these questions and videos show, and their blind spots."]
     with written_whole(output / "README.md") as temporary:

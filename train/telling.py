@@ -10,7 +10,7 @@ import torch
 from accelerate.utils import gather_object
 
 from index.errors import CueframeError
-from infer.baselines import print_table
+from infer.panel import panel_cells, print_table
 from train.step import StepReport
 from train.validate import Validation
 
@@ -40,9 +40,9 @@ def log_line(line: dict[str, Any], steps: int) -> str:
 
 
 def tell_validation(validation: Validation, title: str) -> None:
-    """A table of trained, uniform, random and oracle picks."""
-    say(f"{title}: picks for {validation.questions} questions")
-    print_table(validation.table)
+    """The panel of trained, uniform, random and oracle picks."""
+    say(f"{title}: picks for {validation.panel.questions} questions")
+    print_table(panel_cells(validation.panel, ["trained"]))
 
 
 def tell_unreadable(files: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
-from PIL import Image
 
 from index.embed import Cost, embed
 from index.encoder import Encoder
@@ -23,14 +22,16 @@ from index.errors import CueframeError
 from index.opening import DEFAULT_FPS
 from index.plan import Job
 from index.sampling import Sampling
-from index.store import Profile, read_vectors, written_whole
+from index.store import Profile, written_whole
 from index.team import await_message, publish, share_out
-from index.video import frames_at
 from index.workers import default_workers
-from infer import baselines, bulk
+from infer import bulk
+from infer.baselines import FIGURES
 from infer.indexed import encode_texts
-from infer.judge import load_judge, sim_m_many
-from infer.metrics import SIM_THRESHOLDS
+from infer.judge import load_judge
+from infer.likeness import SIM_COLUMNS, sim_tables
+from infer.metrics import Timed
+from infer.panel import Panel, means, panel, tables_of
 from train.data import Example
 
 K = 4
@@ -47,9 +48,13 @@ Table = dict[str, dict[str, float]]
 class Validation:
     """What came of it."""
 
-    table: Table
-    questions: int
+    panel: Panel
     records: list[Record]
+
+    @property
+    def table(self) -> Table:
+        """The means of the panel, for files."""
+        return means(self.panel.rows)
 
     @property
     def rank_of(self) -> list[float]:
@@ -140,17 +145,13 @@ def score(
             f"none of {len(records)} validation questions could be answered; see the lines above, "
             "or leave validation out by --ratio 0"
         )
-    labelled, picks = [], []
-    clocks = {}
-    for one, record in zip(asked, records, strict=True):
-        if "frames" in record:
-            if one.content_hash not in clocks:
-                vectors = read_vectors(index, one.content_hash)
-                clocks[one.content_hash] = (vectors.time_s, vectors.clip.duration_s)
-            labelled.append(baselines.Asked(one.question, *clocks[one.content_hash]))
-            picks.append(np.array([frame["time_s"] for frame in record["frames"]]))
-    panel = baselines.panel(labelled, {"trained": picks}, K)
-    return Validation(panel.rows, panel.questions, records)
+    answered = [
+        (one, record) for one, record in zip(asked, records, strict=True) if "frames" in record
+    ]
+    timed = bulk.on_timelines(index, [one for one, _ in answered])
+    picks = [np.array([f["time_s"] for f in record["frames"]]) for _, record in answered]
+    tables = tables_of(timed, {"trained": picks}, K)
+    return Validation(panel(timed, tables, list(FIGURES), seed), records)
 
 
 def validate(
@@ -195,29 +196,25 @@ def judge_picks(
     if judge_name == "none":
         return {}
     by_id = {one["id"]: one for one in examples}
-    videos: dict[str, list[tuple[list[float], list[float]]]] = {}
+    timed, picks, files = [], [], {}
     for record in records:
         if "frames" in record:
             one = by_id[record["id"]]
-            picked_s = [frame["time_s"] for frame in record["frames"]]
-            times_s = (picked_s, sorted(one["question"].support_frames))
-            videos.setdefault(one["video_path"], []).append(times_s)
-
-    def pictures() -> Iterator[tuple[list[Image.Image], list[Image.Image]]]:
-        for path, questions in videos.items():  # each is decoded once, for all its questions
-            wanted_s = sorted({time_s for both in questions for times in both for time_s in times})
-            shown = [frame.image for frame in frames_at(Path(path), wanted_s)]
-            image_at = dict(zip(wanted_s, shown, strict=True))
-            for picked_s, true_s in questions:
-                yield [image_at[s] for s in picked_s], [image_at[s] for s in true_s]
-
+            picks.append(np.array([frame["time_s"] for frame in record["frames"]]))
+            # The index is gone, and with it the times of the rows that were not picked.
+            timed.append(Timed(one["question"], picks[-1], picks[-1][-1], one["content_hash"]))
+            files[one["content_hash"]] = Path(one["video_path"])
     try:
-        passed = sim_m_many(pictures(), load_judge(judge_name, device=device))
+        judge = load_judge(judge_name, device=device)
     except CueframeError as error:
         print(f"no sim_m: {error}", file=sys.stderr)
         return {}
-    means = passed.mean(axis=0).tolist()
-    sim = {f"sim_{m}": mean for m, mean in zip(SIM_THRESHOLDS, means, strict=True)}
+    own = {"trained": picks}
+    tables = sim_tables(timed, own, files.__getitem__, judge, K, every_row=False)
+    judged = tables["trained"][~np.isnan(tables["trained"]).any(axis=1)]
+    if not len(judged):
+        return {}
+    sim = dict(zip(SIM_COLUMNS, judged.mean(axis=0).tolist(), strict=True))
     shown = "  ".join(f"{name} {100 * mean:.1f}" for name, mean in sim.items())
     print(f"{judge_name}, %: {shown}", file=sys.stderr)
     return sim

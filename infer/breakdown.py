@@ -1,0 +1,70 @@
+"""The panel by kind of question: number of choices and support frames, clip length, language."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from infer.metrics import Timed
+from infer.panel import Panel, Tables, panel
+
+_LENGTHS_S = (10, 30, 60, 300, 1800)
+"""Borders between the groups of clip lengths: contests' clips, short films, lectures."""
+
+
+def clip_length(duration_s: float) -> str:
+    """The group of a clip's length: "under 10 s", "10 to 30 s", …, "1800 s and over"."""
+    above = [border for border in _LENGTHS_S if duration_s >= border]
+    below = _LENGTHS_S[len(above) :]
+    if not above:
+        return f"under {below[0]} s"
+    return f"{above[-1]} to {below[0]} s" if below else f"{above[-1]} s and over"
+
+
+@functools.cache
+def language(text: str) -> str:
+    """The language of a text as an ISO 639-1 code, guessed by py3langid."""
+    from py3langid import classify  # loads its model when it is imported
+
+    return str(classify(text)[0])
+
+
+GROUPINGS: dict[str, Callable[[Timed], tuple[float, str]]] = {
+    "choices": lambda one: _number(one.question.choices),
+    "support_frames": lambda one: _number(one.question.support_frames),
+    "clip_length": lambda one: (
+        float(np.searchsorted(_LENGTHS_S, one.duration_s, side="right")),
+        clip_length(one.duration_s),
+    ),
+    "language": lambda one: (0.0, language(one.question.question)),
+}
+"""Each grouping's name, and the group of a question: its place in the order, its name."""
+
+
+def _number(things: Sequence[object]) -> tuple[float, str]:
+    return float(len(things)), str(len(things))
+
+
+def breakdown(
+    timed: Sequence[Timed], tables: Tables, columns: Sequence[str], seed: int
+) -> dict[str, dict[str, Panel]]:
+    """A panel for each group of each grouping; groups without a labelled question are left out.
+
+    Arguments are those of `infer.panel.panel`.
+    """
+    found: dict[str, dict[str, Panel]] = {}
+    for grouping, group_of in GROUPINGS.items():
+        groups: dict[tuple[float, str], list[int]] = {}
+        for n, one in enumerate(timed):
+            if one.question.support_frames or one.question.support_ranges:
+                groups.setdefault(group_of(one), []).append(n)
+        found[grouping] = {
+            group[1]: panel(
+                [timed[n] for n in numbers],
+                {name: table[numbers] for name, table in tables.items()},
+                columns,
+                seed,
+            )
+            for group, numbers in sorted(groups.items())
+        }
+    return found

@@ -1,0 +1,142 @@
+"""Random draws of picks, counted exactly: how many match so many spans, how likely none does.
+
+A draw is `infer.pick.pick_random`'s: one row of each of the K segments that have any, all equally
+likely; then the empty segments' places go to rows left over, again all equally likely.
+
+Legend: E spans of a question, F rows of its video, K picks, S sets of rows, G segments with rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from math import comb
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Integers = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def ways_to_match(
+    met: Bools, segment: Integers, k: int, *, counts: Literal["spans", "picks"]
+) -> dict[int, int]:
+    """Count the random draws by how many spans, or picks, they match.
+
+    Rows are walked in time order by *cells*, runs of rows inside the same spans. What is remembered
+    of the picks so far is which spans they were inside that have rows still to come: a span whose
+    rows are all passed is counted and forgotten. So few states are alive where spans are runs of
+    rows, as ranges of time are, and the count is exact for any spans.
+
+    A set of rows comes out in as many ways as there are choices of which row of each segment was
+    its first: of the ways with c rows of a segment, c.
+
+    Args:
+        met: (E, F) which rows are inside which spans.
+        segment: (F,) ascending, from `infer.pick.segments`.
+        k: K.
+        counts: "spans" that have a pick inside, or "picks" that are inside a span.
+
+    Returns:
+        {number matched: ways}, all draws being equally likely ways.
+    """
+    if counts == "picks":
+        met = np.any(met, axis=0, keepdims=True)
+    spare = min(k, len(segment)) - len(np.unique(segment))
+    # (picks left for empty segments, number matched, spans met that are to come again): ways
+    ways = Counter({(spare, 0, 0): 1})
+    for cells in _cells(met, segment):
+        # The same, after the number of rows taken in this segment.
+        here = Counter({(0, *state): n for state, n in ways.items()})
+        for spans, later, rows in cells:
+            after: Counter[tuple[int, int, int, int]] = Counter()
+            for (taken, spare, matched, seen), n in here.items():
+                after[taken, spare, matched, seen & later] += n  # the cell is passed over
+                new = (spans & ~seen).bit_count()
+                for more in range(1, min(rows, 1 + spare - taken) + 1):
+                    gain = new if counts == "spans" else more * spans
+                    state = (taken + more, spare, matched + gain, (seen | spans) & later)
+                    after[state] += n * comb(rows, more)
+            here = after
+        ways = Counter()
+        for (taken, spare, matched, seen), n in here.items():
+            if taken:
+                ways[spare - (taken - 1), matched, seen] += n * taken
+    by_number: Counter[int] = Counter()
+    for (spare, matched, _), n in ways.items():
+        if not spare:
+            by_number[matched] += n
+    return dict(by_number)
+
+
+def _cells(met: Bools, segment: Integers) -> Iterator[list[tuple[int, int, int]]]:
+    """For each segment with rows its cells in time order: (spans, spans to come, number of rows).
+
+    Spans are bits of an integer.
+    """
+    changes = np.diff(segment, prepend=-1) != 0
+    changes[1:] |= (met[:, 1:] != met[:, :-1]).any(axis=0)
+    starts = np.flatnonzero(changes)
+    sizes = np.diff(starts, append=len(segment))
+    spans = [sum(1 << e for e in np.flatnonzero(met[:, row]).tolist()) for row in starts]
+    later = [0] * len(spans)
+    for cell in range(len(spans) - 1, 0, -1):
+        later[cell - 1] = later[cell] | spans[cell]
+    cells = list(zip(spans, later, sizes.tolist(), strict=True))
+    borders = np.flatnonzero(np.diff(segment[starts], prepend=-1)).tolist()
+    for first, end in zip(borders, [*borders[1:], len(cells)], strict=True):
+        yield cells[first:end]
+
+
+def chance_of_none(inside: Integers, sizes: Integers, k: int) -> Floats:
+    """(S,) chance that a draw has no row of a set.
+
+    Args:
+        inside: (S, G) how many rows of each segment are in the set.
+        sizes: (G,) how many rows each segment has, none of them 0.
+        k: K.
+    """
+    left = sizes.sum() - len(sizes)  # rows that no segment's own draw took
+    spare = min(k, sizes.sum()) - len(sizes)
+    first: Floats = ((sizes - inside) / sizes).prod(axis=1)
+    # Where none of the set was drawn so far, all of it is among the rows left.
+    for place in range(spare):
+        first *= np.maximum(0, left - inside.sum(axis=1) - place) / (left - place)
+    return first
+
+
+def chance_of_span(segment: Integers, k: int) -> tuple[Integers, Integers, Floats]:
+    """How likely a draw's first row and last row are which.
+
+    Returns:
+        The rows that can be first (A,), those that can be last (B,), and the chances (A, B),
+        exactly 0 for a pair that cannot be and above for all others.
+    """
+    _, sizes = np.unique(segment, return_counts=True)  # (G,)
+    picks = min(k, len(segment))
+    first = np.arange(sizes[0])  # every draw has a row of the first segment with rows,
+    last = np.arange(len(segment) - sizes[-1], len(segment))  # and one of the last
+    between = last[None, :] - first[:, None] + 1  # (A, B) rows from first to last, both counted
+
+    def chance_within(start: Integers, end: Integers) -> Floats:
+        """(A, B) chance that all rows of a draw are from start to end, both in."""
+        rows = np.maximum(0, end[None, :] - start[:, None] + 1)
+        if len(sizes) == 1:
+            own = rows / sizes[0]
+        else:
+            own = (sizes[0] - start[:, None]) * (end[None, :] - (len(segment) - sizes[-1]) + 1)
+            own = own / (sizes[0] * sizes[-1])
+        left = len(segment) - len(sizes)
+        for place in range(picks - len(sizes)):
+            own = own * np.maximum(0, rows - len(sizes) - place) / (left - place)
+        return np.asarray(own, np.float64)
+
+    chances = (
+        chance_within(first, last)
+        - chance_within(first + 1, last)
+        - chance_within(first, last - 1)
+        + chance_within(first + 1, last - 1)
+    )
+    possible = (between == 1) if picks == 1 else (between >= picks)
+    return first, last, np.where(possible, np.maximum(chances, np.finfo(np.float64).tiny), 0.0)

@@ -1,0 +1,110 @@
+"""`sim_m` by picker against its definition, random and oracle against every possible draw."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from index.errors import VideoError
+from index.store import read_clock
+from index.video import Frame, frames_at
+from infer.judge import Judge, load_judge
+from infer.likeness import SIM_COLUMNS, sim_tables
+from infer.metrics import SIM_THRESHOLDS, Timed, sim_m
+from infer.panel import uniform_picks
+from tests.fixtures_infer import judge_folder, seen_as, world
+from tests.test_baselines import draws
+from tests.test_metrics import ask
+
+VIDEOS = ("a/constant.mp4", "vp9.webm")
+K = 2
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return load_judge(str(judge_folder()), device=torch.device("cpu"))
+
+
+def file_of(name: str) -> Path:
+    return world().videos / name
+
+
+def timed(name: str, *support_s: float) -> Timed:
+    content = seen_as(world().index, file_of(name)).content_hash
+    time_s, duration_s = read_clock(world().index, content)
+    return Timed(ask(support_s), time_s[:6], min(duration_s, time_s[:6][-1] + 0.5), name)
+
+
+QUESTIONS = [(VIDEOS[0], (0.6,)), (VIDEOS[1], (0.1, 2.4)), (VIDEOS[0], (1.7, 0.6)), (VIDEOS[0], ())]
+
+
+def test_it_is_sim_m_for_every_picker_and_draw(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [timed(name, *support_s) for name, support_s in QUESTIONS]
+    mine = [np.array([one.time_s[1], one.time_s[4]]) for one in asked]
+    decoded: list[Path] = []
+
+    def spy(path: Path, times_s: list[float]) -> Iterator[Frame]:
+        decoded.append(path)
+        return frames_at(path, times_s)
+
+    monkeypatch.setattr("infer.likeness.frames_at", spy)
+    before = judge.passes
+    tables = sim_tables(
+        asked, {"mine": mine, "uniform": uniform_picks(asked, K)}, file_of, judge, K, every_row=True
+    )
+    assert decoded == [file_of(VIDEOS[0]), file_of(VIDEOS[1])]  # each once
+    distinct = set()
+    for name in VIDEOS:
+        wanted = {t for one in asked if one.video == name for t in one.time_s.tolist()}
+        wanted |= {t for n, support_s in QUESTIONS if n == name for t in support_s}
+        distinct |= {f.image.tobytes() for f in frames_at(file_of(name), sorted(wanted))}
+    assert judge.passes - before == len(distinct)
+    assert {name: table.shape for name, table in tables.items()} == dict.fromkeys(
+        ("mine", "uniform", "random", "oracle"), (4, len(SIM_COLUMNS))
+    )
+
+    def verdicts(one: Timed, times_s: list[float]) -> list[int]:
+        picked, true = (
+            [frame.image for t in times for frame in frames_at(file_of(one.video), [t])]
+            for times in (times_s, one.question.support_frames)
+        )
+        return [sim_m(picked, true, judge.model, judge.processor, m) for m in SIM_THRESHOLDS]
+
+    for n, one in enumerate(asked[:3]):
+        assert tables["mine"][n].tolist() == verdicts(one, mine[n].tolist())
+        of_draw = {rows: verdicts(one, one.time_s[list(rows)].tolist()) for rows in draws(one, K)}
+        chances = draws(one, K)
+        mean = sum(float(chances[rows]) * np.array(found) for rows, found in of_draw.items())
+        np.testing.assert_allclose(tables["random"][n], mean)
+        assert tables["oracle"][n].tolist() == np.max(list(of_draw.values()), axis=0).tolist()
+    assert 0 < np.mean(tables["random"][:3]) < 1
+    assert all(np.isnan(table[3]).all() for table in tables.values())  # no support time
+
+
+def test_without_every_row_there_is_no_random(judge: Judge) -> None:
+    asked = [timed(VIDEOS[0], 0.6)]
+    tables = sim_tables(asked, {"mine": [asked[0].time_s[:1]]}, file_of, judge, 1, every_row=False)
+    assert not np.isnan(tables["mine"]).any()
+    assert np.isnan(tables["random"]).all()
+    assert np.isnan(tables["oracle"]).all()
+
+
+def test_a_video_that_is_gone_costs_its_own_questions(
+    judge: Judge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [timed(VIDEOS[0], 0.6), timed(VIDEOS[1], 0.1)]
+
+    def lost(name: str) -> Path:
+        if name == VIDEOS[0]:
+            raise VideoError(f"{name} is gone")
+        return file_of(name)
+
+    mine = [one.time_s[:1] for one in asked]
+    tables = sim_tables(asked, {"mine": mine}, lost, judge, 1, every_row=False)
+    assert np.isnan(tables["mine"][0]).all()
+    assert tables["mine"][1].tolist() == [1.0] * 5  # the picked frame is the true one
+    assert capsys.readouterr().err == "failed: no sim_m for 1 questions: a/constant.mp4 is gone\n"

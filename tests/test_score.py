@@ -1,0 +1,244 @@
+"""infer/score.py as a user runs it."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from infer.judge import load_judge
+from infer.metrics import SIM_THRESHOLDS
+from tests.fixtures_infer import (
+    Ran,
+    as_a_user,
+    judge_folder,
+    ran,
+    refused,
+    stored,
+    world,
+    write_questions,
+)
+
+LABELS: list[dict[str, Any]] = [
+    {"video_path": "a/constant.mp4", "support_frames": [1.0], "choices": ["A. 1", "B. 2"]},
+    {"video_path": "vp9.webm", "support_ranges": [[0.4, 0.9], [1.4, 1.6]]},
+    {"video_path": "b_frames.mp4", "support_frames": [0.2, 2.2], "question": "Xe màu gì?"},
+    {"video_path": "vp9.webm"},
+]
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    return write_questions(tmp_path / "questions.json", *LABELS)
+
+
+@pytest.fixture
+def answers(tmp_path: Path, questions: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    path = tmp_path / "answers.jsonl"
+    assert ran(capsys, "answer.py", questions, "--index", world().index, "--output", path).code == 0
+    return path
+
+
+@pytest.fixture
+def scored(
+    answers: Path, questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Any:
+    def score(*args: object, answers: Path = answers, questions: Path = questions) -> Ran:
+        given = () if "--judge" in args else ("--judge", "none")
+        return ran(capsys, "score.py", answers, questions, "--index", world().index, *given, *args)
+
+    return score
+
+
+def picks(answers: Path) -> dict[str, list[float]]:
+    records = map(json.loads, answers.read_text().splitlines())
+    return {one["id"]: [frame["time_s"] for frame in one["frames"]] for one in records}
+
+
+def test_the_figures_are_those_of_the_picks(scored: Any, answers: Path) -> None:
+    result = scored()
+    assert result.code == 0, result.err
+    (told,) = result.records
+    assert (told["questions"], told["unlabelled"], told["not_scored"]) == (3, 1, 0)
+    assert (told["frames"], told["videos"]) == (4, 3)
+    assert list(told["rows"]) == ["answers", "uniform", "random", "oracle"]
+    picked = picks(answers)
+    hits = [
+        any(abs(t - 1.0) <= 0.5 for t in picked["q0"]),
+        any(0.4 <= t <= 0.9 or 1.4 <= t <= 1.6 for t in picked["q1"]),
+        any(abs(t - s) <= 0.5 for t in picked["q2"] for s in (0.2, 2.2)),
+    ]
+    hit = told["rows"]["answers"]["hit"]
+    assert hit["mean"] == pytest.approx(np.mean(hits))
+    assert hit["questions"] == 3
+    assert 0 <= hit["low"] <= hit["mean"] <= hit["high"] <= 1
+    lead = told["minus_uniform"]["answers"]["hit"]["mean"]
+    assert lead == pytest.approx(hit["mean"] - told["rows"]["uniform"]["hit"]["mean"])
+    away = [min(abs(t - 1.0) for t in picked["q0"])]
+    away += [sum(min(abs(t - s) for t in picked["q2"]) for s in (0.2, 2.2)) / 2]
+    assert told["rows"]["answers"]["distance_s"]["mean"] == pytest.approx(np.mean(away), abs=1e-6)
+    assert told["rows"]["answers"]["IoU"]["questions"] == 1
+    for figure, best in told["rows"]["oracle"].items():
+        others = [told["rows"][name][figure]["mean"] for name in ("answers", "uniform", "random")]
+        if figure == "distance_s":
+            assert best["mean"] <= min(others) + 1e-6
+        else:
+            assert best["mean"] >= max(others) - 1e-6
+    assert set(told["by"]) == {"choices", "support_frames", "clip_length", "language"}
+    assert set(told["by"]["language"]) == {"en", "vi"}
+    assert "sim_0.95" not in told["rows"]["answers"]
+    lines = result.err.splitlines()
+    assert lines[0].split()[:2] == ["%,", "_s:"]
+    assert any(line.startswith("distance_s") for line in lines)
+    assert any(line.startswith("language: vi") for line in lines)
+
+
+def test_the_same_seed_gives_the_same_figures(scored: Any) -> None:
+    first, again, other = scored(), scored(), scored("--seed", "7")
+    assert first == again
+    mean, low = (
+        json.loads(other.out)["rows"]["random"]["precision"][key] for key in ("mean", "low")
+    )
+    assert mean == json.loads(first.out)["rows"]["random"]["precision"]["mean"]
+    assert not math.isnan(low)
+
+
+def test_with_a_judge_there_is_sim_m(scored: Any, answers: Path) -> None:
+    judge = judge_folder()
+    (told,) = scored("--judge", judge).records
+    for row in told["rows"].values():
+        assert [f"sim_{m}" in row for m in SIM_THRESHOLDS] == [True] * 5
+        assert row["sim_0.95"]["questions"] == 2  # those with support times
+    (few,) = scored("--judge", judge, "--judge-frames", "picked").records
+    assert few["rows"]["answers"] == told["rows"]["answers"]
+    assert "sim_0.95" not in few["rows"]["random"]
+
+
+def test_without_the_judge_the_other_figures_come(scored: Any, tmp_path: Path) -> None:
+    result = scored("--judge", tmp_path / "nowhere")
+    assert result.code == 0
+    assert result.err.startswith("no sim_m: the judge ")
+    assert json.loads(result.out)["rows"]["answers"]["hit"]["questions"] == 3
+
+
+def test_a_judge_without_a_cls_vector_is_one_line(scored: Any) -> None:
+    refused(scored("--judge", world().model), "without a CLS vector", "--judge")
+
+
+def test_kfs_bench_gets_the_times(scored: Any, answers: Path, tmp_path: Path) -> None:
+    path = tmp_path / "picks.json"
+    assert scored("--export", "kfs-bench", "--export-path", path).code == 0
+    exported = json.loads(path.read_text())
+    assert {one["id"]: one["frame_timestamps"] for one in exported} == picks(answers)
+
+
+def test_a_leak_is_an_error(scored: Any, tmp_path: Path) -> None:
+    train = tmp_path / "train"
+    (train / "videos").mkdir(parents=True)
+    shutil.copy(world().videos / "b_frames.mp4", train / "videos/seen.mp4")
+    path = write_questions(train / "train.json", {"video_path": "train/videos/seen.mp4"})
+    refused(scored("--check-leak", path), "1 of 3 scored videos were trained on")
+    shutil.copy(world().videos / "one.mp4", train / "videos/seen.mp4")
+    assert scored("--check-leak", path).code == 0
+    (train / "videos/seen.mp4").unlink()
+    refused(scored("--check-leak", path), "1 of 1 videos", "--train-videos")
+    assert scored("--check-leak", path, "--train-videos", world().videos / "x").code == 2
+
+
+def test_ids_that_have_no_counterpart_are_counted(
+    scored: Any, answers: Path, tmp_path: Path
+) -> None:
+    lines = answers.read_text().splitlines()
+    some = tmp_path / "some.jsonl"
+    error = json.dumps({"id": "q2", "video_path": "b_frames.mp4", "error": "lost"})
+    other = json.dumps({"id": "zz", "frames": [{"time_s": 1.0}]})
+    some.write_text("\n".join([lines[0], error, other]) + "\n")
+    result = scored(answers=some)
+    assert result.code == 0
+    assert result.records[0]["questions"] == 1
+    assert "1 answers have no question" in result.err
+    assert "2 questions have no answer" in result.err
+    assert "1 answers are errors" in result.err
+    some.write_text(other + "\n")
+    refused(scored(answers=some), "none of 1 answers has the id of one of 4 questions", "'zz'")
+    some.write_text(error + "\n")
+    assert "all 1 answers are errors" in scored(answers=some).err
+    some.write_text(lines[0] + "\n" + lines[0] + "\n")
+    refused(scored(answers=some), "id 'q0' stands twice")
+
+
+def test_questions_without_a_label_are_refused(scored: Any, answers: Path, tmp_path: Path) -> None:
+    bare = write_questions(tmp_path / "bare.json", *({"video_path": "vp9.webm"} for _ in range(3)))
+    refused(scored(questions=bare), "none of 3 questions has support_frames or support_ranges")
+
+
+def test_unequal_numbers_of_frames_are_refused(scored: Any, answers: Path, tmp_path: Path) -> None:
+    records = [json.loads(line) for line in answers.read_text().splitlines()]
+    del records[0]["frames"][1:]
+    path = tmp_path / "unequal.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    refused(scored(answers=path), "answer 'q0' has 1 frames where others have 4")
+
+
+def test_a_video_shorter_than_k_has_fewer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], scored: Any
+) -> None:
+    questions = write_questions(
+        tmp_path / "q.json",
+        {"video_path": "one.mp4", "support_frames": [0.0]},
+        {"video_path": "vp9.webm", "support_frames": [0.0]},
+    )
+    answers = tmp_path / "a.jsonl"
+    ran(capsys, "answer.py", questions, "--index", world().index, "--output", answers)
+    result = scored(answers=answers, questions=questions)
+    assert result.records[0]["rows"]["answers"]["hit"]["questions"] == 2
+
+
+def test_frames_of_another_index_are_told(scored: Any, answers: Path, tmp_path: Path) -> None:
+    time_s = stored(world().index, world().videos / "a/constant.mp4")[1]
+    records = [json.loads(line) for line in answers.read_text().splitlines()]
+    records[0]["frames"][0]["time_s"] = float(time_s[0]) + 0.01
+    path = tmp_path / "other.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    assert (
+        "warning: 1 of 4 answers have frames at times that are none of" in scored(answers=path).err
+    )
+
+
+def test_questions_about_videos_that_are_not_indexed(scored: Any, tmp_path: Path) -> None:
+    questions = write_questions(
+        tmp_path / "q.json",
+        {"video_path": "gone.mp4", "support_frames": [0.0]},
+        {"video_path": "vp9.webm", "support_frames": [0.0]},
+    )
+    result = scored(questions=questions)
+    assert result.code == 1
+    assert result.records[0]["not_scored"] == 1
+    assert "not scored: q0: gone.mp4 is not in the index" in result.err
+    questions = write_questions(tmp_path / "q.json", {"video_path": "gone.mp4"})
+    assert scored(questions=questions).code == 2
+
+
+def test_as_a_user_without_the_hub(answers: Path, questions: Path) -> None:
+    result = as_a_user("score.py", answers, questions, "--index", world().index)
+    assert result.code == 0, result.err
+    assert "no sim_m: the judge facebook/dinov2-large cannot be had" in result.err
+    assert result.records[0]["questions"] == 3
+
+
+@pytest.mark.parametrize("which", ["answers", "questions", "index"])
+def test_what_is_not_there_is_one_line(
+    which: str, answers: Path, questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = {"answers": answers, "questions": questions, "index": world().index}
+    here[which] = tmp_path / "nowhere"
+    result = ran(capsys, "score.py", here["answers"], here["questions"], "--index", here["index"])
+    refused(result, "nowhere")
+
+
+def test_the_judge_of_the_tests_tells_frames_apart() -> None:
+    assert load_judge(str(judge_folder()), device=torch.device("cpu")).passes == 0
