@@ -36,8 +36,15 @@ class AnswerConfig:
     """Folder of the index."""
     output: str = "answers.jsonl"
     """File of the answers, or - for stdout; the result of the run then goes to stderr."""
-    pick: Literal["quarters", "uniform", "random"] = "quarters"
-    """From each of K equal segments of a video: its best frame, its middle, or any."""
+    pick: Literal["quarters", "uniform", "random", "top", "top-apart", "mmr", "aks", "bolt"] = (
+        "quarters"
+    )
+    """Which frames. Of each of K equal segments of a video:
+    quarters the best, uniform the middle, random any one.
+    top: the best, anywhere; top-apart: at a distance; mmr:
+    that look unlike each other. aks: the best where they
+    stand out, else of each half; bolt: at equal steps of
+    the scores' running sum."""
     frames: int = 4
     """K, frames for a question."""
     caption: Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))] = 1

@@ -5,7 +5,8 @@ Legend: Q questions of one video, F its frames (rows of its vector file), D widt
 A strategy is a plain function of what it looks at: `pick_uniform` takes times, `pick_quarters`
 scores too. `STRATEGIES` puts all of them under one signature, `(Scored, k) -> rows`: a `Scored`
 holds everything that there is to look at, so a new strategy that reads the vectors changes no
-caller, and one that reads only the times carries no arguments that it ignores.
+caller, and one that reads only the times carries no arguments that it ignores. Those that come
+from papers are in `infer.published`.
 
 Every strategy promises, for each question, min(K, F) different rows in order of time, which depend
 on that question and its video alone, never on the other questions of the batch. The callers
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from infer.published import filled_up, pick_aks, pick_bolt, pick_mmr
 
 Floats = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.int64]
@@ -93,6 +96,36 @@ def pick_random(time_s: Floats, duration_s: float, k: int, seeds: Seeds) -> Rows
     return _best_of_segments(noise[:, 0], noise[:, 1], time_s, duration_s, k)
 
 
+def pick_top(scores: Floats, k: int) -> Rows:
+    """Take the K best frames, wherever they are, the earlier on a tie.
+
+    scores (Q, F) -> rows (Q, min(K, F)).
+    """
+    return filled_up(np.zeros(scores.shape, np.bool_), scores, k)
+
+
+def pick_top_apart(scores: Floats, time_s: Floats, duration_s: float, k: int) -> Rows:
+    """Take, again and again, the best frame that is duration/(2K) or more from all those taken.
+
+    That leaves room: K−1 picks bar (K−1)/K of the timeline at most, so where frames lie close
+    enough there is one to take. Where none is far enough (frames in one part of the timeline, an
+    endless duration), the best of the rest is taken; the earlier on a tie.
+    scores (Q, F), time_s (F,) -> rows (Q, min(K, F)).
+    """
+    questions = np.arange(len(scores))
+    best_first = np.argsort(-scores, axis=1, kind="stable")  # (Q, F) the earlier of equals first
+    places_s = time_s[best_first]
+    state = np.zeros(scores.shape, np.int8)  # 0 far enough, 1 too near, 2 taken
+    rows = np.empty((len(scores), min(k, scores.shape[1])), np.int64)
+    for pick in range(rows.shape[1]):
+        chosen = state.argmin(axis=1)  # the first of the lowest state, so the best
+        rows[:, pick] = best_first[questions, chosen]
+        near = np.abs(places_s - time_s[rows[:, pick], None]) < duration_s / (2 * k)
+        np.maximum(state, near, out=state)
+        state[questions, chosen] = 2
+    return np.sort(rows, axis=1)
+
+
 def question_seed(seed: int, question_id: str) -> int:
     """Seed of one question (below 2^64) for a run's `--seed`, the same in whichever file it is."""
     digest = blake2b(f"{seed} {question_id}".encode(), digest_size=8).digest()
@@ -110,14 +143,11 @@ def _best_of_segments(
     ends = np.append(starts, frames)[1:]
     for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
         rows[:, place] = start + scores[:, start:end].argmax(axis=1)  # the first of equals
-    filled = len(starts)
-    if filled < rows.shape[1]:
-        taken = np.zeros((questions, frames), np.bool_)
-        np.put_along_axis(taken, rows[:, :filled], True, axis=1)
-        # Free rows first, then by score; the sort is stable, so the earlier of equals.
-        best_first = np.lexsort((-spare_scores, taken), axis=1)
-        rows[:, filled:] = best_first[:, : rows.shape[1] - filled]
-    return np.sort(rows, axis=1)
+    if len(starts) == rows.shape[1]:
+        return rows  # ascending, as the segments are
+    taken = np.zeros((questions, frames), np.bool_)
+    np.put_along_axis(taken, rows[:, : len(starts)], True, axis=1)
+    return filled_up(taken, spare_scores, k)
 
 
 STRATEGIES: dict[str, Callable[[Scored, int], Rows]] = {
@@ -126,5 +156,10 @@ STRATEGIES: dict[str, Callable[[Scored, int], Rows]] = {
         pick_uniform(on.time_s, on.duration_s, k), (len(on.scores), 1)
     ),
     "random": lambda on, k: pick_random(on.time_s, on.duration_s, k, on.seeds),
+    "top": lambda on, k: pick_top(on.scores, k),
+    "top-apart": lambda on, k: pick_top_apart(on.scores, on.time_s, on.duration_s, k),
+    "mmr": lambda on, k: pick_mmr(on.scores, on.vectors, k),
+    "aks": lambda on, k: pick_aks(on.scores, k),
+    "bolt": lambda on, k: pick_bolt(on.scores, k),
 }
 """The strategies by the name that `--pick` takes: (Scored, k) -> rows (Q, min(K, F))."""

@@ -2,11 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,50 +12,16 @@ from hypothesis import strategies as st
 from infer.pick import (
     STRATEGIES,
     Scored,
-    Seeds,
     pick_quarters,
     pick_random,
+    pick_top,
+    pick_top_apart,
     pick_uniform,
     question_seed,
     segments,
 )
-
-Array = npt.NDArray[Any]
-Video = tuple[Array, Array, float, int]
-
-DURATIONS_S: dict[str, Callable[[float], float]] = {
-    "fits": lambda last_s: last_s * 1.01 + 0.1,
-    "ends with the last frame": lambda last_s: last_s,
-    "too short": lambda last_s: last_s / 3,
-    "tiny": lambda last_s: 5e-324,
-    "far too long": lambda last_s: last_s * 40 + 100,
-    "zero": lambda last_s: 0.0,
-    "negative": lambda last_s: -1.0,
-    "endless": lambda last_s: math.inf,
-}
-
-
-@st.composite
-def videos(draw: st.DrawFn) -> Video:
-    """Draw scores (Q, F), time_s (F,), duration_s, k: ties, flat scores, gaps, odd durations."""
-    frames = draw(st.one_of(st.integers(1, 12), st.integers(1, 500)))
-    k = draw(st.integers(1, 32))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    levels = draw(st.sampled_from([1, 2, 5, 1000]))
-    scores = rng.integers(0, levels, (draw(st.integers(1, 4)), frames)) * 2 / levels - 1
-    grid_s = draw(st.sampled_from([0.5, 0.1, 1 / 3, 1001 / 30000]))
-    kind = draw(st.sampled_from(["grid", "uneven", "gaps"]))
-    if kind == "grid":
-        time_s = np.arange(frames) * grid_s
-    else:
-        steps_s = rng.random(frames) + 1e-3
-        if kind == "gaps":
-            steps_s[rng.random(frames) < 0.1] *= 50
-        time_s = np.cumsum(steps_s) - steps_s[0]
-    duration_s = DURATIONS_S[draw(st.sampled_from(sorted(DURATIONS_S)))](float(time_s[-1]))
-    if kind == "grid" and draw(st.booleans()):
-        duration_s = frames * grid_s  # frames on the borders of the segments
-    return scores.astype(np.float32), time_s, duration_s, k
+from infer.published import pick_aks, pick_bolt, pick_mmr
+from tests.curves import Array, Video, looks, seeds, videos
 
 
 def plain_segments(time_s: Array, duration_s: float, k: int) -> list[int]:
@@ -91,8 +55,22 @@ def plain_uniform(time_s: Array, duration_s: float, k: int) -> list[int]:
     return sorted(picked)
 
 
-def seeds(n: int, first: int = 0) -> Seeds:
-    return np.arange(first, first + n, dtype=np.uint64)
+def plain_top(scores: list[float], k: int) -> list[int]:
+    return sorted(sorted(range(len(scores)), key=lambda row: (-scores[row], row))[:k])
+
+
+def plain_top_apart(scores: list[float], time_s: Array, duration_s: float, k: int) -> list[int]:
+    picked: list[int] = []
+    rest = sorted(range(len(scores)), key=lambda row: (-scores[row], row))
+    while rest and len(picked) < k:
+        far = [
+            row
+            for row in rest
+            if all(abs(time_s[row] - time_s[other]) >= duration_s / (2 * k) for other in picked)
+        ]
+        picked.append((far or rest)[0])
+        rest.remove(picked[-1])
+    return sorted(picked)
 
 
 def scored(scores: Array, time_s: Array, duration_s: float) -> Scored:
@@ -110,6 +88,12 @@ def quarters(
 
 def uniform(time_s: Sequence[float], duration_s: float, k: int = 4) -> list[int]:
     rows: list[int] = pick_uniform(np.array(time_s, float), duration_s, k).tolist()
+    return rows
+
+
+def apart(scores: Sequence[float], time_s: Sequence[float], duration_s: float, k: int) -> list[int]:
+    batch = np.array([scores], np.float32)
+    rows: list[int] = pick_top_apart(batch, np.array(time_s, float), duration_s, k)[0].tolist()
     return rows
 
 
@@ -177,16 +161,55 @@ def test_uniform_on_a_collision_takes_the_nearest_frame_left() -> None:
     assert uniform([1, 1.75, 4, 8.25], 6.0, k=3) == [0, 1, 2]
 
 
+def test_top_takes_the_best_wherever_they_are_and_the_earlier_of_equals() -> None:
+    scores = np.array([[1, 5, 5, 3, 5, 0], [0, 0, 0, 0, 0, 0]], np.float32)
+    assert pick_top(scores, 2).tolist() == [[1, 2], [0, 1]]
+    assert pick_top(scores, 4).tolist() == [[1, 2, 3, 4], [0, 1, 2, 3]]
+    assert pick_top(scores, 9).tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+
+
+def test_top_apart_keeps_its_distance_and_a_frame_just_there_is_far_enough() -> None:
+    # A second apart at the least: rows 1 and 3 are half a second from the best, row 4 a whole one.
+    scores = [0, 8, 9, 7, 6, 3, 1, 1]
+    assert apart(scores, [row / 2 for row in range(8)], 4.0, 2) == [2, 4]
+    # 4/6 s: row 4 and then row 0, as far from row 2; rows 6 and 7 are better than row 0.
+    assert apart(scores, [row / 2 for row in range(8)], 4.0, 3) == [2, 4, 6]
+
+
+def test_top_apart_takes_the_best_of_the_rest_where_none_is_far_enough() -> None:
+    # 100/6 s: after 0.1 s nothing but 90 s is far enough, and then nothing at all.
+    assert apart([5, 9, 7, 8, 1], [0, 0.1, 0.2, 0.3, 90], 100.0, 3) == [1, 3, 4]
+
+
+@pytest.mark.parametrize("duration_s", [0.0, -3.0, math.inf])
+def test_top_apart_without_a_distance_is_top(duration_s: float) -> None:
+    assert apart([1, 5, 2, 4, 3], range(5), duration_s, 3) == [1, 3, 4]
+
+
+@pytest.mark.parametrize("k", range(1, 9))
+def test_top_apart_finds_room_wherever_frames_are_close_enough(k: int) -> None:
+    frames = 4 * k * k
+    scores = np.random.default_rng(k).random((200, frames), np.float32)
+    time_s = (np.arange(frames) + 0.5) / frames
+    rows = pick_top_apart(scores, time_s, 1.0, k)
+    assert (np.diff(time_s[rows], axis=1) >= 1 / (2 * k)).all()
+
+
 def test_the_strategies_are_the_functions_by_name() -> None:
     scores = np.random.default_rng(0).random((3, 40), np.float32)
     time_s = np.arange(40) * 0.5
     on = scored(scores, time_s, 20.0)
-    assert set(STRATEGIES) >= {"quarters", "uniform", "random"}
     expected = {
         "quarters": pick_quarters(scores, time_s, 20.0, 4),
         "uniform": np.stack([pick_uniform(time_s, 20.0, 4)] * 3),
         "random": pick_random(time_s, 20.0, 4, seeds(3)),
+        "top": pick_top(scores, 4),
+        "top-apart": pick_top_apart(scores, time_s, 20.0, 4),
+        "mmr": pick_mmr(scores, on.vectors, 4),
+        "aks": pick_aks(scores, 4),
+        "bolt": pick_bolt(scores, 4),
     }
+    assert set(STRATEGIES) == set(expected)
     for name, rows in expected.items():
         np.testing.assert_array_equal(STRATEGIES[name](on, 4), rows)
 
@@ -213,24 +236,33 @@ def test_uniform_is_the_plain_reading(video: Video) -> None:
     assert pick_uniform(time_s, duration_s, k).tolist() == plain_uniform(time_s, duration_s, k)
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
-@settings(max_examples=200, deadline=None)
-@given(video=videos())
-def test_every_strategy_keeps_the_promises(name: str, video: Video) -> None:
+@settings(max_examples=300, deadline=None)
+@given(videos())
+def test_top_and_top_apart_are_the_plain_reading(video: Video) -> None:
     scores, time_s, duration_s, k = video
-    on = scored(scores, time_s, duration_s)
+    plain = [plain_top(one.tolist(), k) for one in scores]
+    assert pick_top(scores, k).tolist() == plain
+    plain = [plain_top_apart(one.tolist(), time_s, duration_s, k) for one in scores]
+    assert pick_top_apart(scores, time_s, duration_s, k).tolist() == plain
+
+
+@settings(max_examples=1500, deadline=None)
+@given(look=looks())
+def test_every_strategy_keeps_the_promises(look: tuple[Scored, int]) -> None:
+    on, k = look
     before = [np.copy(part) for part in on]
-    rows = STRATEGIES[name](on, k)
-    assert rows.dtype == np.int64
-    assert rows.shape == (len(scores), min(k, len(time_s)))
-    assert (np.diff(rows, axis=1) > 0).all()  # different, and in order of time
-    assert rows.min() >= 0
-    assert rows.max() < len(time_s)
-    np.testing.assert_array_equal(rows, STRATEGIES[name](on, k))
+    last = on._replace(scores=on.scores[-1:], seeds=on.seeds[-1:])
+    for name, strategy in STRATEGIES.items():
+        rows = strategy(on, k)
+        assert rows.dtype == np.int64, name
+        assert rows.shape == (len(on.scores), min(k, len(on.time_s))), name
+        assert (np.diff(rows, axis=1) > 0).all(), name  # different, and in order of time
+        assert rows.min() >= 0, name
+        assert rows.max() < len(on.time_s), name
+        np.testing.assert_array_equal(rows, strategy(on, k), name)
+        np.testing.assert_array_equal(rows[-1:], strategy(last, k), name)
     for part, copy in zip(on, before, strict=True):
         np.testing.assert_array_equal(part, copy)
-    last = on._replace(scores=scores[-1:], seeds=on.seeds[-1:])
-    np.testing.assert_array_equal(rows[-1:], STRATEGIES[name](last, k))
 
 
 @settings(max_examples=200, deadline=None)
@@ -268,9 +300,12 @@ def test_random_fills_empty_places_equally_from_all_the_frames_left() -> None:
     assert (np.abs(share - expected) <= 5 * np.sqrt(expected * (1 - expected) / draws)).all()
 
 
-def test_random_without_questions_is_an_empty_table() -> None:
-    assert pick_random(np.arange(9.0), 9.0, 4, seeds(0)).shape == (0, 4)
-    assert pick_quarters(np.zeros((0, 9), np.float32), np.arange(9.0), 90.0, 4).shape == (0, 4)
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_no_questions_are_an_empty_table(name: str) -> None:
+    on = scored(np.zeros((0, 9), np.float32), np.arange(9.0), 90.0)
+    rows = STRATEGIES[name](on, 4)
+    assert rows.shape == (0, 4)
+    assert rows.dtype == np.int64
 
 
 def test_the_seed_of_a_question_is_fixed_by_run_seed_and_id() -> None:
