@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from infer.pick import STRATEGIES
-from tests.fixtures_infer import as_a_user, ran, refused, world, write_questions
+from index.store import read_clock
+from infer.indexed import find_indexed, read_library
+from infer.pick import STRATEGIES, pick_random
+from infer.questions import load_questions
+from tests.fixtures_infer import as_a_user, build_index, ran, refused, world, write_questions
 from tests.test_score import LABELS
 
 
@@ -69,3 +73,28 @@ def test_as_a_user(questions: Path) -> None:
     result = as_a_user("compare.py", questions, "--index", world().index)
     assert result.code == 0, result.err
     assert json.loads(result.out)["rows"]["quarters"]["hit"]["questions"] == 3
+
+
+def test_the_baselines_of_the_real_clips(
+    clips: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = tmp_path / "index"
+    assert build_index(clips / "videos", index, tiny_model) == 0
+    result = ran(capsys, "compare.py", clips / "questions.json", "--index", index)
+    assert result.code == 0, result.err
+    (told,) = result.records
+    assert (told["questions"], told["unlabelled"], told["not_scored"]) == (42, 0, 0)
+    rows = {name: told["rows"][name] for name in ("uniform", "random", "oracle")}
+    assert rows["oracle"]["hit"]["mean"] == 1.0
+    assert rows["uniform"]["hit"]["mean"] == pytest.approx(20 / 42, abs=1e-6)
+
+    library = read_library(index)
+    draws, hits = 400, []
+    for question in load_questions(clips / "questions.json"):
+        _, video = find_indexed(library, question.video_path)
+        time_s, duration_s = read_clock(index, video.content_hash)
+        drawn = pick_random(time_s, duration_s, 4, np.arange(draws, dtype=np.uint64))
+        spans = question.support_ranges
+        hits.append([any(a <= t <= b for t in time_s[row] for a, b in spans) for row in drawn])
+    error = 4.5 * np.std(np.mean(hits, axis=0)) / np.sqrt(draws)
+    assert rows["random"]["hit"]["mean"] == pytest.approx(np.mean(hits), abs=error)
