@@ -34,13 +34,14 @@ demo: .venv/ready
 	$(BIN)/python infer/answer.py demo/scenes/test/test.json --index demo/untrained_index \
 		--output demo/untrained.jsonl
 	$(BIN)/python infer/score.py demo/answers.jsonl demo/scenes/test/test.json --judge none \
-		--index demo/video_index --check-leak demo/scenes/train/train.json > demo/scores.json
+		--index demo/video_index --check-leak demo/scenes/train/train.json \
+		--report demo/report.html > demo/scores.json
 	$(BIN)/python infer/score.py demo/untrained.jsonl demo/scenes/test/test.json --judge none \
 		--index demo/untrained_index > demo/untrained_scores.json
 	$(BIN)/python infer/compare.py demo/scenes/test/test.json --index demo/video_index \
 		> demo/strategies.json
 	$(BIN)/python examples/verdict.py demo/scores.json demo/untrained_scores.json
-	@echo "answers: demo/answers.jsonl   picked frames: demo/frames/   model: demo/trained/"
+	@echo "answers: demo/answers.jsonl   picked frames: demo/frames/   report: demo/report.html   model: demo/trained/"
 
 test: .venv/ready
 	$(BIN)/pytest -m "not slow"

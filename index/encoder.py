@@ -17,7 +17,7 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel
 
-from index.errors import CueframeError
+from index.errors import CueframeError, ModelError
 from index.view import Mode, View, view_of
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -137,7 +137,8 @@ def load_encoder(
         The encoder and the fingerprint of its vision side.
 
     Raises:
-        CueframeError: It cannot be had, or is no dual encoder.
+        ModelError: It cannot be had.
+        CueframeError: It is no dual encoder.
     """
     try:
         reach(name)
@@ -154,7 +155,7 @@ def load_encoder(
         processor = AutoImageProcessor.from_pretrained(name, backend="pil").to_dict()
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise CueframeError(_not_had(name, error)) from error
+        raise ModelError(_not_had(name, error)) from error
     # transformers makes up what is missing: weights by chance, a tokenizer that knows no word.
     if found["missing_keys"]:
         raise CueframeError(

@@ -10,6 +10,7 @@ question's curve and frames.
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from index.encoder import Encoder
     from infer.answers import Answer
     from infer.judge import Judge
     from infer.metrics import Timed
@@ -94,6 +96,7 @@ def score(config: ScoreConfig) -> int:
     from infer.baselines import FIGURES
     from infer.breakdown import breakdown
     from infer.bulk import ask, on_timelines
+    from infer.cases import summary, with_curves, worst_cases
     from infer.indexed import read_library
     from infer.leak import refuse_trained
     from infer.likeness import SIM_COLUMNS, sim_tables
@@ -107,6 +110,8 @@ def score(config: ScoreConfig) -> int:
         tables_of,
         uniform_picks,
     )
+    from infer.report import times_to_show, write_report
+    from infer.thumbnails import thumbnails_of
 
     index = config.index
     library = read_library(index)
@@ -127,6 +132,7 @@ def score(config: ScoreConfig) -> int:
             library,
         )
     judge = None if config.judge == "none" else _judge(config.judge)
+    file_of = partial(find_original, library, elsewhere=elsewhere)
     timed = on_timelines(index, asked)
     chosen = [answers[one.question.id] for one in asked]
     k = _picks_each(chosen, timed)
@@ -138,7 +144,7 @@ def score(config: ScoreConfig) -> int:
         likeness = sim_tables(
             timed,
             {"answers": picks, "uniform": uniform_picks(timed, k)},
-            lambda content: find_original(library, content, elsewhere),
+            file_of,
             judge,
             k,
             every_row=config.judge_frames == "all",
@@ -160,6 +166,19 @@ def score(config: ScoreConfig) -> int:
         "by": {by: {name: as_json(of) for name, of in own.items()} for by, own in groups.items()},
     }
     print(json.dumps(told, ensure_ascii=False))
+    if config.report:
+        cases = worst_cases(asked, timed, chosen, tables["answers"], columns, config.report_limit)
+        if encoder := _asking_encoder(config):
+            cases = with_curves(cases, asked, encoder, index)
+        pictures = thumbnails_of(
+            times_to_show(cases), lambda path: file_of(library.seen[path].content_hash)
+        )
+        lines = [
+            f"{result.questions} labelled questions about {told['videos']} videos, {k} picks each; "
+            f"{len(cases)} are shown, the worst first",
+            f"{config.answers} · {config.questions} · {index}",
+        ]
+        write_report(config.report, summary(result, "answers", lines, k), cases, pictures)
     return 1 if failed else 0
 
 
@@ -229,6 +248,23 @@ def _judge(name: str) -> "Judge | None":
         return load_judge(name, device=PartialState().device)
     except ModelError as error:
         print(f"no sim_m: {error}", file=sys.stderr)
+        return None
+
+
+def _asking_encoder(config: ScoreConfig) -> "Encoder | None":
+    """The encoder of the curves; where it is not to be had, a line says so."""
+    from accelerate import PartialState
+
+    from index.store import read_profile
+    from infer.indexed import load_asking_encoder
+
+    profile, device = read_profile(config.index), PartialState().device
+    try:
+        return load_asking_encoder(
+            config.index, profile, model=config.model, dtype="auto", device=device
+        )
+    except ModelError as error:
+        print(f"no curves: {error}", file=sys.stderr)
         return None
 
 

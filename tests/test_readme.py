@@ -27,8 +27,8 @@ def test_the_tree_has_a_line_for_each_file() -> None:
     present = {
         f"{folder}/{path.name}"
         for folder in FOLDERS
-        for path in (ROOT / folder).glob("*.py")
-        if path.name != "__init__.py"
+        for path in (ROOT / folder).iterdir()
+        if path.is_file() and path.name not in ("__init__.py", "py.typed")
     }
     assert tree() == present
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from index.errors import VideoError
 from infer.judge import load_judge
 from infer.metrics import SIM_THRESHOLDS
 from tests.fixtures_infer import (
@@ -238,6 +239,47 @@ def test_what_is_not_there_is_one_line(
     here[which] = tmp_path / "nowhere"
     result = ran(capsys, "score.py", here["answers"], here["questions"], "--index", here["index"])
     refused(result, "nowhere")
+
+
+def test_the_report_has_a_curve_and_pictures_for_each_question(
+    scored: Any, answers: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    result = scored("--report", path)
+    assert result.code == 0, result.err
+    page = path.read_text()
+    assert page.count("<article") == 4
+    assert page.count("<polyline") + page.count('class="curve"') >= 4
+    assert "data-picture" in page
+    assert "no picture" not in page.split("<article", 1)[1]
+    assert all(f"q{n}" in page for n in range(4))
+    assert "warning" not in result.err
+    few = scored("--report", path, "--report-limit", 2)
+    assert few.code == 0
+    assert path.read_text().count("<article") == 2
+    assert "2 are shown" in path.read_text()
+    refused(scored("--report", path, "--report-limit", 0), "--report-limit is 0")
+
+
+def test_curves_of_another_text_are_told(scored: Any, tmp_path: Path) -> None:
+    questions = write_questions(
+        tmp_path / "q.json", *(one | {"choices": ["1", "2"]} for one in LABELS)
+    )
+    result = scored("--report", tmp_path / "r.html", "--caption", 2, questions=questions)
+    assert "warning: the curves of " in result.err
+    assert (tmp_path / "r.html").is_file()
+
+
+def test_a_report_without_videos_has_no_pictures(
+    scored: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_library: object, content: str, elsewhere: object) -> Path:
+        raise VideoError(f"{content} is gone")
+
+    monkeypatch.setattr("infer.originals.find_original", gone)
+    result = scored("--report", tmp_path / "r.html")
+    assert result.err.count("warning: no pictures of") == 3
+    assert (tmp_path / "r.html").read_text().count("<article") == 4
 
 
 def test_the_judge_of_the_tests_tells_frames_apart() -> None:

@@ -1,0 +1,221 @@
+"""What was picked for each question, to look at: one HTML file that needs nothing beside it.
+
+Worst cases come first. Each picture is in the file once, however many questions show it, and is
+set when its question comes near the window: a thousand questions with 5,500 pictures are 43 MB,
+written in 3 s and open in Chromium in 4 s (two busy cores), and a filter takes 0.1 s.
+
+Legend: F rows of a video, K picks, P those of one question.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from index.store import written_whole
+from infer.breakdown import language
+from infer.chart import CURVE_BOX, clock, curve, heights, share, ticks
+from infer.metrics import inside, spans_of_evidence
+from infer.questions import Question
+
+Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
+Pictures = Mapping[str, Mapping[float, bytes]]
+"""JPEG files by video and time in seconds, as `infer.thumbnails.thumbnails_of` gives them."""
+Outcome = Literal["miss", "hit", "unlabelled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A question, what was picked for it, and what that is worth."""
+
+    question: Question
+    video: str
+    """The path under which the video is known."""
+    time_s: Floats
+    """(F,) seconds of the video's rows."""
+    scores: Floats | None
+    """(F,) of the question's text with each row; None where there is no encoder."""
+    duration_s: float
+    picked_s: Floats
+    """(P,) ascending."""
+    picked_scores: Sequence[float]
+    """(P,); NaN where it is not known."""
+    figures: Mapping[str, float]
+    """By name, shares of 1; those whose names end in _s are seconds. NaN: no label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What stands above the questions; all of it is text to be shown as it is."""
+
+    title: str
+    lines: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+    """Of the table: a name, and a cell for each column."""
+    k: int
+    """K equal segments of each timeline."""
+
+
+def write_report(path: Path, summary: Summary, cases: Sequence[Case], pictures: Pictures) -> None:
+    """Write the report; a picture that is missing is shown as missing.
+
+    Raises:
+        CueframeError: It cannot be written.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    album = _Album(pictures)
+    views = [_view(case, summary.k, album) for case in worst_first(cases)]
+    outcomes = [view["outcome"] for view in views]
+    html = environment.get_template("report.html.j2").render(
+        summary=summary,
+        cases=views,
+        counts={which: outcomes.count(which) for which in ("hit", "miss", "unlabelled")},
+        album=album.stored,
+        box=CURVE_BOX,
+    )
+    with written_whole(path) as temporary:
+        temporary.write_text(html, encoding="utf-8", errors="replace")  # a path may be no UTF-8
+
+
+def worst_first(cases: Sequence[Case]) -> list[Case]:
+    """Misses before hits, each by recall and then by distance; questions without labels last."""
+
+    def rank(case: Case) -> tuple[bool, float, float, float]:
+        hit, recall, distance_s = (_known(case, name) for name in ("hit", "recall", "distance_s"))
+        return outcome(case) == "unlabelled", hit, recall, -distance_s
+
+    return sorted(cases, key=rank)
+
+
+def outcome(case: Case) -> Outcome:
+    """Whether a pick is inside the evidence, as the figure "hit" says."""
+    hit = case.figures.get("hit", float("nan"))
+    if isnan(hit):
+        return "unlabelled"
+    return "hit" if hit else "miss"
+
+
+def true_times(question: Question) -> list[float]:
+    """Ascending times whose frames show the answer: support times, else the ranges' middles."""
+    middles = [(start_s + end_s) / 2 for start_s, end_s in question.support_ranges]
+    return sorted(set(question.support_frames or middles))
+
+
+def times_to_show(cases: Sequence[Case]) -> dict[str, list[float]]:
+    """For each video the ascending times of which the report shows pictures."""
+    times: dict[str, set[float]] = {}
+    for case in cases:
+        wanted = times.setdefault(case.video, set())
+        wanted.update(case.picked_s.tolist(), true_times(case.question))
+    return {video: sorted(wanted) for video, wanted in times.items()}
+
+
+class _Album:
+    """The pictures that were asked for, each once; a picture's name is its place among them."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.stored: list[str] = []
+        self._pictures = pictures
+        self._places: dict[bytes, int] = {}
+
+    def place(self, video: str, time_s: float) -> int | None:
+        jpeg = self._pictures.get(video, {}).get(time_s)
+        if jpeg is None:
+            return None
+        if jpeg not in self._places:
+            self._places[jpeg] = len(self.stored)
+            self.stored.append(b64encode(jpeg).decode())
+        return self._places[jpeg]
+
+
+def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
+    """A case as the template shows it: places in per cent, and texts."""
+    question, end_s = case.question, _end_s(case)
+    return {
+        "question": question,
+        "video": case.video,
+        "language": language(question.question),
+        "outcome": outcome(case),
+        "figures": _figures(case),
+        "end": clock(end_s, end_s),
+        "borders": [share(s * case.duration_s / k, end_s) for s in range(k + 1)],
+        "ticks": ticks(end_s),
+        "curve": None if case.scores is None else curve(case.time_s, case.scores, end_s),
+        "scale": None if case.scores is None else _scale(case.scores),
+        "spans": [
+            (share(a, end_s), share(b, end_s), clock(max(0, a), end_s), clock(b, end_s))
+            for a, b in spans_of_evidence(question).tolist()
+        ],
+        "picks": _picks(case, album),
+        "truths": [
+            {"x": share(t, end_s), "time": clock(t, end_s), "picture": album.place(case.video, t)}
+            for t in true_times(question)
+        ],
+    }
+
+
+def _picks(case: Case, album: _Album) -> list[dict[str, Any]]:
+    end_s = _end_s(case)
+    met: Bools = np.any(inside(case.picked_s, spans_of_evidence(case.question)), axis=0)
+    up = np.full(len(case.picked_s), 0.5)
+    if case.scores is not None:
+        # On the curve, whatever a score that came from elsewhere says.
+        up = heights(np.interp(case.picked_s, case.time_s, case.scores), case.scores)
+    scores = ["" if isnan(score) else _number(score, 4) for score in case.picked_scores]
+    return [
+        {
+            "x": share(time_s, end_s),
+            "down": round(100 * (1 - height), 1),
+            "time": clock(time_s, end_s),
+            "score": score,
+            "inside": is_inside,
+            "picture": album.place(case.video, time_s),
+        }
+        for time_s, score, is_inside, height in zip(
+            case.picked_s.tolist(), scores, met.tolist(), up.tolist(), strict=True
+        )
+    ]
+
+
+def _figures(case: Case) -> list[tuple[str, str]]:
+    """Names and texts of the figures that are known; the badge tells of hits."""
+    shown = []
+    for name, figure in case.figures.items():
+        if name == "hit" or isnan(figure):
+            continue
+        text = f"{figure:.2f} s" if name.endswith("_s") else f"{100 * figure:.0f} %"
+        shown.append((name.removesuffix("_s"), text))
+    return shown
+
+
+def _end_s(case: Case) -> float:
+    """Where the timeline ends: an index's rows may claim to lie past the duration."""
+    return max(case.duration_s, float(case.time_s.max(initial=0)))
+
+
+def _known(case: Case, name: str) -> float:
+    figure = case.figures.get(name, 0.0)
+    return 0.0 if isnan(figure) else figure
+
+
+def _scale(scores: Floats) -> tuple[str, str]:
+    """The lowest and the highest score."""
+    return _number(float(scores.min()), 3), _number(float(scores.max()), 3)
+
+
+def _number(number: float, digits: int) -> str:
+    return f"{number:.{digits}f}".replace("-", "−")

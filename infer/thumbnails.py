@@ -1,0 +1,61 @@
+"""Small pictures of frames: for each video all wanted times in one decode."""
+
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from index.errors import VideoError
+from index.progress import bar
+from index.video import frames_at
+
+SIDE = 240
+"""Pixels of the longer side; a smaller frame stays as it is."""
+_QUALITY = 75
+
+
+def thumbnails(path: Path, times_s: list[float]) -> Iterator[tuple[float, bytes]]:
+    """Decode a video once and yield each of some ascending times with its frame as a small JPEG.
+
+    Times that show the same frame have the same bytes.
+
+    Raises:
+        VideoError: As `index.video.frames_at`.
+    """
+    shown_s, picture = -1.0, b""
+    for time_s, frame in zip(times_s, frames_at(path, times_s), strict=False):
+        if frame.time_s != shown_s:
+            shown_s, picture = frame.time_s, _small_jpeg(frame.image)
+        yield time_s, picture
+
+
+def thumbnails_of(
+    wanted: Mapping[str, list[float]], find: Callable[[str], Path]
+) -> dict[str, dict[float, bytes]]:
+    """Thumbnails of many videos, with a bar; what goes wrong costs pictures and a line on stderr.
+
+    Args:
+        wanted: For each video its ascending times in seconds.
+        find: The file of a video, or a VideoError, as `infer.originals.find_original`.
+
+    Returns:
+        For each video the pictures that could be made, by the time that was asked for.
+    """
+    made: dict[str, dict[float, bytes]] = {}
+    for video, times_s in bar(wanted.items(), "video", len(wanted)):
+        pictures = made.setdefault(video, {})
+        try:
+            pictures.update(thumbnails(find(video), times_s))
+        except VideoError as error:
+            print(f"warning: no pictures of {video}: {error}", file=sys.stderr)
+    return made
+
+
+def _small_jpeg(image: Image.Image) -> bytes:
+    small = image.copy()
+    small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return file.getvalue()
