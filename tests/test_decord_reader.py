@@ -2,6 +2,7 @@
 
 import random
 from bisect import bisect_right
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -162,12 +163,30 @@ def test_the_scaler_gives_the_sizes_asked_for(generated: Generated) -> None:
     assert (clip.width, clip.height) == (320, 180)
 
 
-def test_a_width_at_which_decord_fails_is_an_error_and_no_picture(generated: Generated) -> None:
+def test_a_width_at_which_decord_may_fail_is_an_error_or_the_right_picture(
+    generated: Generated,
+) -> None:
+    # Its scaler takes a width of 96 on some processors and refuses it on others.
     path, _ = generated("b_frames")
     packets = trusted_packets(path)
     assert packets is not None
-    with pytest.raises(VideoError, match="size"):
-        drain(read_decord(path, packets, [0.0, 2.0], lambda w, h: (96, 54), False))
+    whole, _ = read(path, [0.0, 2.0])
+    with suppress(VideoError):
+        frames, _ = drain(read_decord(path, packets, [0.0, 2.0], lambda w, h: (96, 54), False))
+        for frame, full in zip(frames, whole, strict=True):
+            small = np.asarray(full.image.resize((96, 54)), int)
+            assert np.abs(np.asarray(frame.image) - small).mean() < 4
+
+
+def test_what_decord_fails_at_is_one_line(
+    generated: Generated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_reader: object, _rows: list[int]) -> None:
+        raise decord.DECORDError("Check failed: size\n at line 3")
+
+    monkeypatch.setattr(decord.VideoReader, "get_batch", fail)
+    with pytest.raises(VideoError, match=r"^decord cannot read it \(.*size.*; use --decoder auto$"):
+        read(generated("b_frames")[0], [0.0])
 
 
 def test_another_count_of_frames_is_an_error(generated: Generated) -> None:
