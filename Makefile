@@ -30,6 +30,7 @@ demo: .venv/ready
 	$(BIN)/python index/build.py demo/scenes/test/videos --index demo/untrained_index \
 		--model demo/tiny-clip
 	$(BIN)/python infer/answer.py demo/scenes/test/test.json --index demo/video_index \
+		--reader clip --reader-frames picked uniform support \
 		--output demo/answers.jsonl --save-frames demo/frames
 	$(BIN)/python infer/answer.py demo/scenes/test/test.json --index demo/untrained_index \
 		--output demo/untrained.jsonl

@@ -58,6 +58,12 @@ class Encoder:
         return self.images(square).shape[1]
 
     @property
+    def scale(self) -> float:
+        """What the model multiplies cosines by before a softmax; 100, CLIP's, where it has none."""
+        learned = getattr(self._model, "logit_scale", None)
+        return 100.0 if learned is None else float(learned.detach().exp())
+
+    @property
     def max_tokens(self) -> int:
         """Tokens that the text tower reads; what follows is cut."""
         positions = int(self._model.config.text_config.max_position_embeddings)

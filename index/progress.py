@@ -17,9 +17,22 @@ def _rest_s() -> float:
     return 0.2 if sys.stderr.isatty() else 30.0
 
 
+def _follows() -> bool:
+    """Whether another process shows the bar."""
+    return int(os.environ.get("RANK", "0")) > 0
+
+
 def bar(items: Iterable[Item], unit: str, total: int) -> Iterable[Item]:
     """The items, with a bar on stderr where they take longer than two seconds."""
-    return tqdm(items, unit=unit, total=total, delay=2, mininterval=_rest_s(), dynamic_ncols=True)
+    return tqdm(
+        items,
+        unit=unit,
+        total=total,
+        delay=2,
+        mininterval=_rest_s(),
+        dynamic_ncols=True,
+        disable=_follows(),
+    )
 
 
 class Progress:
@@ -37,7 +50,7 @@ class Progress:
             total=sum(sizes.values()),
             unit="B",
             unit_scale=True,
-            disable=not sizes or int(os.environ.get("RANK", "0")) > 0,
+            disable=not sizes or _follows(),
             dynamic_ncols=True,
             mininterval=_rest_s(),
             bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "

@@ -1,208 +1,250 @@
-"""Answer questions with frames: the best of each part of the video, from an index.
+"""Answer questions with frames, and with a choice where a reader is named, from an index.
 
 Usage: python infer/answer.py QUESTIONS --index video_index
+       python infer/answer.py QUESTIONS --reader clip
+       accelerate launch infer/answer.py QUESTIONS --reader Qwen/Qwen2.5-VL-3B-Instruct
 
 QUESTIONS is a JSON file (an object with "data", or a list), JSON lines, or - for standard input.
 Each question becomes one JSON line of --output, in the questions' order. The result of the run is
-one JSON object on stdout. Nothing is decoded but what --save-frames asks for.
+one JSON object on stdout. Frames are decoded for a vision-language reader and --save-frames alone.
 """
 
 import json
 import sys
 import time
-from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
-from index.cli import own_default, positive, run
-from index.errors import CueframeError, VideoError
+from index.cli import run
+from infer.answer_flags import OWN_READERS, AnswerConfig, refuse_bad_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import torch
+
+    from index.store import Profile
     from infer.bulk import Asked, Record
-    from infer.indexed import Library
+    from infer.prompts import Prompt
+    from infer.questions import Question
+    from infer.reading import Answer
+    from infer.texts import Texts
+    from infer.vlm import Shown
 
-_SHOWN_FAILURES = 10
-
-
-@dataclass(kw_only=True, slots=True)
-class AnswerConfig:
-    """Flags of infer/answer.py."""
-
-    questions: tyro.conf.Positional[str]
-    """File of questions, or - for standard input."""
-    index: Path = Path("video_index")
-    """Folder of the index."""
-    output: str = "answers.jsonl"
-    """File of the answers, or - for stdout; the result of the run then goes to stderr."""
-    pick: Literal["quarters", "uniform", "random", "top", "top-apart", "mmr", "aks", "bolt"] = (
-        "quarters"
-    )
-    """Which frames. Of each of K equal segments of a video:
-    quarters the best, uniform the middle, random any one.
-    top: the best, anywhere; top-apart: at a distance; mmr:
-    that look unlike each other. aks: the best where they
-    stand out, else of each half; bolt: at equal steps of
-    the scores' running sum."""
-    frames: int = 4
-    """K, frames for a question."""
-    caption: Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))] = 1
-    """Text of a question: 1 the question, 2 its choices, 3 both."""
-    model: Annotated[
-        str | None,
-        tyro.conf.arg(aliases=("--model-name",)),
-        own_default("the one that built the index", "STR"),
-    ] = None
-    """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the encoder. auto: float16 on a GPU, float32 on a CPU."""
-    seed: int = 42
-    """Read by --pick random alone."""
-    save_frames: Annotated[Path | None, own_default("none are saved", "DIR")] = None
-    """Folder for the picked frames: DIR/<id>/<k>_<time>s.jpg."""
-    videos: Annotated[Path | None, own_default("where they were indexed", "PATH")] = None
-    """Where --save-frames finds the videos now: folder, video, or text file of paths."""
-    size: str = "1920x1080"
-    """Width x height of a saved frame in pixels."""
+_BLOCK = 2048
+"""Questions whose texts, and those of their choices, are encoded and held at a time."""
 
 
 def answer(config: AnswerConfig) -> int:
-    """Answer a file of questions; returns the exit code."""
+    """Answer a file of questions; every process runs this. Returns the exit code."""
     began_s = time.monotonic()
-    positive("--frames", config.frames)
-    _refuse_places(config)
+    refuse_bad_values(config)
     # What can be wrong with the call is found before torch is loaded.
     from index.files import list_videos
     from index.store import read_profile
     from infer.frames import frame_size
+    from infer.prompts import load_prompt
     from infer.questions import by_tail, load_questions
 
-    index = config.index
-    size = frame_size(config.size)
+    size, prompt = frame_size(config.size), load_prompt(config.prompt)
     questions = load_questions(config.questions)
-    profile = read_profile(index)
+    profile = read_profile(config.index)
     elsewhere = by_tail(map(str, list_videos(config.videos))) if config.videos else {}
 
-    from accelerate import PartialState
-
     from index.progress import bar
-    from infer.bulk import answer_all, ask
-    from infer.indexed import encode_texts, load_asking_encoder, read_library
+    from index.team import join_team
+    from infer.bulk import ask
+    from infer.gathering import gathering, own_share
+    from infer.indexed import load_asking_encoder, read_library
+    from infer.originals import find_original
+    from infer.results import save_all, tell, write_answers, write_submission
+    from infer.texts import Texts
 
-    library = read_library(index)
-    asked, records = ask(questions, library, config.caption)
-    device = PartialState().device
-    encoder = load_asking_encoder(
-        index, profile, model=config.model, dtype=config.dtype, device=device
-    )
-    loaded_s = time.monotonic()
-
-    texts, too_long = encode_texts(encoder, [one.text for one in asked])  # (N, D), (N,)
-    encoded_s = time.monotonic()
-
-    k, seed = config.frames, config.seed
-    answers = answer_all(index, profile, asked, texts, pick=config.pick, k=k, seed=seed)
-    records |= bar(answers, "question", len(asked))
-    picked_s = time.monotonic()
-
-    _write(config.output, [records[place] for place in range(len(questions))])
-    failed = [records[place] for place in sorted(records) if "error" in records[place]]
-    cut = [one.question.id for one, long in zip(asked, too_long, strict=True) if long]
-    _tell(failed, cut, encoder.max_tokens)
+    state = join_team()
+    library = read_library(config.index)
+    file_of = partial(find_original, library, elsewhere=elsewhere)
+    asked, failed = ask(questions, library, config.caption)
+    report: dict[str, Any] = {"cut": [], "max_tokens": 0, "text_s": 0.0}
+    run_of = _identity(config, questions, profile, prompt)
+    with gathering(config.output, run_of, state) as answers:
+        resumed = len(answers.lines)
+        todo = [one for one in own_share(asked, state) if one.question.id not in answers.lines]
+        loaded_s = time.monotonic()
+        if todo:
+            encoder = load_asking_encoder(
+                config.index, profile, model=config.model, dtype=config.dtype, device=state.device
+            )
+            ask_model = None
+            if config.reader not in OWN_READERS:
+                ask_model = _model_reader(config, prompt, state.device)
+            texts = Texts(encoder, chain.from_iterable(_texts(config, one) for one in todo))
+            loaded_s = time.monotonic()
+            records = _records(config, profile, todo, texts, encoder.scale, ask_model, file_of)
+            for place, record, seconds in bar(records, "question", len(todo)):
+                if "error" in record:
+                    failed[place] = record
+                else:
+                    answers.put(_finished(config, record, seconds))
+            long = [one for one in todo if texts.too_long.intersection(_texts(config, one))]
+            report["cut"] = [one.question.id for one in long]
+            report |= {"max_tokens": encoder.max_tokens, "text_s": texts.spent_s}
+        picked_s = time.monotonic()
+        reports = answers.gather(report | {"failed": list(failed.items())})
+        if not state.is_main_process:
+            return 0
+        failed = {place: record for one in reports for place, record in one["failed"]}
+        write_answers(config.output, questions, answers.lines, failed)
+    cut = [name for one in reports for name in one["cut"]]
+    tell(failed, cut, max(one["max_tokens"] for one in reports))
     result: dict[str, Any] = {
         "questions": len(questions),
         "answered": len(questions) - len(failed),
         "failed": len(failed),
         "too_long": len(cut),
+        "resumed": resumed,
     }
+    if config.submission:
+        write_submission(config.submission, questions, answers.lines)
     unsaved = 0
     if config.save_frames:
-        saved, unsaved = _save(config.save_frames, asked, records, library, elsewhere, size)
+        saved, unsaved = save_all(config.save_frames, asked, answers.lines, file_of, size)
         result |= {"saved_frames": saved, "unsaved_videos": unsaved}
     ended_s = time.monotonic()
+    text_s = reports[0]["text_s"]
     result |= {
         "wall_s": round(ended_s - began_s, 3),
         "load_s": round(loaded_s - began_s, 3),
-        "text_s": round(encoded_s - loaded_s, 3),
-        "pick_s": round(picked_s - encoded_s, 3),
+        "text_s": round(text_s, 3),
+        "pick_s": round(picked_s - loaded_s - text_s, 3),
         "save_s": round(ended_s - picked_s, 3),
-        "questions_per_s": round(len(questions) / (ended_s - began_s), 1),
+        "questions_per_s": round((len(questions) - resumed) / (ended_s - began_s), 1),
     }
     print(json.dumps(result), file=sys.stderr if config.output == "-" else sys.stdout)
     return 1 if failed or unsaved else 0
 
 
-def _refuse_places(config: AnswerConfig) -> None:
-    """Refuse at once what could not be written after all the work."""
-    output = Path(config.output)
-    if config.output != "-" and output.exists() and not output.is_file():
-        raise CueframeError(f"--output {output} is no file; name a file, or - for stdout")
-    if config.save_frames:
-        try:
-            config.save_frames.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CueframeError(
-                f"--save-frames {config.save_frames} is no folder and cannot be made "
-                f"({error.strerror}); name another"
-            ) from error
+def _identity(
+    config: AnswerConfig, questions: "list[Question]", profile: "Profile", prompt: "Prompt"
+) -> dict[str, Any]:
+    """What decides the answers: a run that was interrupted goes on only with the same."""
+    import xxhash
+
+    asked = json.dumps([question.model_dump() for question in questions], sort_keys=True)
+    return {
+        "QUESTIONS": xxhash.xxh3_128_hexdigest(asked.encode()),
+        "--index": profile.key,
+        "--pick": config.pick,
+        "--frames": config.frames,
+        "--caption": config.caption,
+        "--model": config.model or profile.model,
+        "--dtype": config.dtype,
+        "--seed": config.seed,
+        "--reader": config.reader,
+        "--reader-frames": list(config.reader_frames),
+        "--reader-side": config.reader_side,
+        "--prompt": [prompt.frame, prompt.choice, prompt.choices, prompt.free],
+        "--free": config.free,
+        "--max-new-tokens": config.max_new_tokens,
+        "--timing": config.timing,
+    }
 
 
-def _write(output: str, records: "list[Record]") -> None:
-    """A JSON line for each record, the whole file or none of it."""
-    from index.store import written_whole
+def _texts(config: AnswerConfig, one: "Asked") -> list[str]:
+    """All texts that are encoded for a question."""
+    from index.errors import CueframeError
+    from infer.zero_shot import choice_texts
 
-    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
-    if output == "-":
-        sys.stdout.buffer.write(lines)
-        return
-    with written_whole(Path(output)) as temporary:
-        temporary.write_bytes(lines)
+    if config.reader != "clip":
+        return [one.text]
+    try:
+        return [one.text, *choice_texts(one)]
+    except CueframeError:  # the reader says so
+        return [one.text]
 
 
-def _tell(failed: "list[Record]", cut: list[str], max_tokens: int) -> None:
-    """What went wrong, on stderr."""
-    for record in failed[:_SHOWN_FAILURES]:
-        print(f"failed: {record['id']}: {record['error']}", file=sys.stderr)
-    if len(failed) > _SHOWN_FAILURES:
-        print(f"failed: {len(failed) - _SHOWN_FAILURES} more, see --output", file=sys.stderr)
-    if cut:
-        print(
-            f"warning: the model reads {max_tokens} tokens and did not see the end of {len(cut)} "
-            f"longer texts, the first that of {cut[0]}",
-            file=sys.stderr,
+def _model_reader(config: AnswerConfig, prompt: "Prompt", device: "torch.device") -> "Answer":
+    """A vision-language model as `infer.reading` asks it."""
+    from infer.choices import chosen
+    from infer.vlm import generate, letter_probabilities, load_reader
+
+    reader = load_reader(config.reader, dtype=config.dtype, device_map=config.device_map or device)
+
+    def write(_asked: "Sequence[Asked]", shown: "Sequence[Shown]") -> list[dict[str, Any]]:
+        return [{"text": t} for t in generate(reader, prompt, shown, config.max_new_tokens)]
+
+    def choose(asked: "Sequence[Asked]", shown: "Sequence[Shown]") -> list[dict[str, Any]]:
+        shares = letter_probabilities(reader, prompt, shown)
+        return [chosen(one.question, own.tolist()) for one, own in zip(asked, shares, strict=True)]
+
+    return write if config.free else choose
+
+
+def _records(
+    config: AnswerConfig,
+    profile: "Profile",
+    todo: "list[Asked]",
+    texts: "Texts",
+    scale: float,
+    ask_model: "Answer | None",
+    file_of: "Callable[[str], Path]",
+) -> "Iterator[tuple[int, Record, float]]":
+    """Places and records, as they get ready, and each one's share of the seconds that it took."""
+    from infer.bulk import answer_all
+    from infer.reading import read_frames
+    from infer.texts import blocks
+    from infer.zero_shot import zero_shot
+
+    which, k = config.reader_frames, config.frames
+    at = {one.place: one for one in todo}
+    for block in blocks(todo, _BLOCK):
+        before_s = texts.spent_s
+        vectors = texts.encode([one.text for one in block])  # (block, D)
+        read = zero_shot(block, texts.encode, scale, which, k) if config.reader == "clip" else None
+        text_s = (texts.spent_s - before_s) / len(block)
+        parts = answer_all(
+            config.index,
+            profile,
+            block,
+            vectors,
+            pick=config.pick,
+            k=k,
+            seed=config.seed,
+            read=read,
         )
+        if ask_model:
+            parts = read_frames(
+                parts,
+                at.__getitem__,
+                ask_model,
+                index=config.index,
+                file_of=file_of,
+                which=which,
+                k=k,
+                batch=config.reader_batch,
+                side=config.reader_side,
+                free=config.free,
+            )
+        since_s = time.monotonic()
+        for part in parts:
+            seconds = text_s + (time.monotonic() - since_s) / max(1, len(part))
+            yield from ((place, record, seconds) for place, record in part)
+            if part:  # else its time is the next one's
+                since_s = time.monotonic()
 
 
-def _save(
-    folder: Path,
-    asked: "list[Asked]",
-    records: "dict[int, Record]",
-    library: "Library",
-    elsewhere: dict[str, list[str]],
-    size: tuple[int, int],
-) -> tuple[int, int]:
-    """Save the picked frames, video by video; returns how many, and of how many videos none."""
-    from index.progress import bar
-    from infer.bulk import by_video
-    from infer.frames import save_frames
-    from infer.originals import find_original
-
-    answered = [one for one in asked if "frames" in records[one.place]]
-    videos = by_video(answered)
-    saved = unsaved = 0
-    for content, numbers in bar(videos.items(), "video", len(videos)):
-        picks = [
-            (answered[n].question.id, [f["time_s"] for f in records[answered[n].place]["frames"]])
-            for n in numbers
-        ]
-        try:
-            saved += save_frames(find_original(library, content, elsewhere), picks, folder, size)
-        except VideoError as error:
-            path = answered[numbers[0]].path
-            print(f"failed: no frames of {path} are saved: {error}", file=sys.stderr)
-            unsaved += 1
-    return saved, unsaved
+def _finished(config: AnswerConfig, record: "Record", seconds: float) -> "Record":
+    """The record as it is written."""
+    record = dict(record)
+    answers = record.pop("answers", {})
+    if answers:
+        record |= {"reader": config.reader, "answer": answers[config.reader_frames[0]]}
+    if len(answers) > 1:
+        record["answers"] = answers
+    if config.timing:
+        record["seconds"] = round(seconds, 6)
+    return record
 
 
 if __name__ == "__main__":

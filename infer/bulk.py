@@ -3,7 +3,7 @@
 Legend: N questions that can be asked, Q those of one video, D width, K picks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from index.errors import CueframeError
 from index.store import Profile, read_clock
 from infer.indexed import Library, find_indexed
 from infer.metrics import Timed
-from infer.pick import STRATEGIES, Floats, question_seed
+from infer.pick import STRATEGIES, Floats, Rows, Scored, question_seed
 from infer.questions import Question, caption
 from infer.scores import picked_frames, score_video
 
@@ -46,7 +46,7 @@ def ask(
             text = caption(question, setting)
             path, video = find_indexed(library, question.video_path)
         except CueframeError as error:
-            failed[place] = _failure(question, error)
+            failed[place] = failure(question, error)
         else:
             content = video.content_hash
             asked.append(
@@ -55,7 +55,7 @@ def ask(
     return asked, failed
 
 
-def on_timelines(index: Path, asked: list[Asked]) -> list[Timed]:
+def on_timelines(index: Path, asked: Sequence[Asked]) -> list[Timed]:
     """The questions with the times of their videos' rows, each vector file opened once.
 
     Raises:
@@ -65,38 +65,51 @@ def on_timelines(index: Path, asked: list[Asked]) -> list[Timed]:
     return [Timed(one.question, *clocks[one.content_hash], one.content_hash) for one in asked]
 
 
+Read = Callable[[Scored, Rows, list[int]], list[dict[str, Any]]]
+"""Reads the vectors of a video for some of the questions asked, given their picked rows: what each
+record gains, or its error."""
+
+
 def answer_all(
     index: Path,
     profile: Profile,
-    asked: list[Asked],
+    asked: Sequence[Asked],
     texts: Floats,
     *,
     pick: str,
     k: int,
     seed: int,
-) -> Iterator[tuple[int, Record]]:
+    read: Read | None = None,
+) -> Iterator[list[tuple[int, Record]]]:
     """Pick K frames for each question, video by video; texts (N, D) are the questions' vectors.
 
     Yields:
-        Each question's place and record; an error is that of all questions of a video.
+        For each video its questions' places and records; an error is that of all of them, or the
+        reader's.
     """
     choose = STRATEGIES[pick]
     for content, numbers in by_video(asked).items():
-        seeds = [question_seed(seed, asked[n].question.id) for n in numbers]
+        own = [asked[n] for n in numbers]
+        seeds = [question_seed(seed, one.question.id) for one in own]
         try:
             scored = score_video(
                 index, profile, content, texts[numbers], np.array(seeds, np.uint64)
             )
         except CueframeError as error:
-            yield from ((asked[n].place, _failure(asked[n].question, error)) for n in numbers)
+            yield [(one.place, failure(one.question, error)) for one in own]
             continue
-        frames = picked_frames(scored, choose(scored, k), k)
-        for one, picked in zip((asked[n] for n in numbers), frames, strict=True):
-            record = {"id": one.question.id, "video": one.path, "pick": pick, "frames": picked}
-            yield one.place, record
+        rows = choose(scored, k)
+        more = read(scored, rows, numbers) if read else [{}] * len(own)
+        records = []
+        for one, frames, gained in zip(own, picked_frames(scored, rows, k), more, strict=True):
+            record = {"id": one.question.id, "video": one.path, "pick": pick, "frames": frames}
+            if "error" in gained:
+                record = failure(one.question, gained["error"])
+            records.append((one.place, record | gained))
+        yield records
 
 
-def by_video(asked: list[Asked]) -> dict[str, list[int]]:
+def by_video(asked: Sequence[Asked]) -> dict[str, list[int]]:
     """Content hashes, each with the positions in `asked` of its questions."""
     groups: dict[str, list[int]] = {}
     for n, one in enumerate(asked):
@@ -104,5 +117,6 @@ def by_video(asked: list[Asked]) -> dict[str, list[int]]:
     return groups
 
 
-def _failure(question: Question, error: CueframeError) -> Record:
+def failure(question: Question, error: object) -> Record:
+    """The record of a question that cannot be answered."""
     return {"id": question.id, "video_path": question.video_path, "error": str(error)}

@@ -59,6 +59,12 @@ def spans_of_evidence(question: Question) -> Floats:
     return np.array(question.support_ranges, np.float64)
 
 
+def true_times(question: Question) -> list[float]:
+    """Ascending times whose frames show the answer: support times, else the ranges' middles."""
+    middles = [(start_s + end_s) / 2 for start_s, end_s in question.support_ranges]
+    return sorted(set(question.support_frames or middles))
+
+
 def labelled(questions: Iterable[Question]) -> int:
     """How many of the questions have support times or ranges.
 

@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from index.store import written_whole
 from infer.breakdown import language
 from infer.chart import CURVE_BOX, clock, curve, heights, share, ticks
-from infer.metrics import inside, spans_of_evidence
+from infer.metrics import inside, spans_of_evidence, true_times
 from infer.questions import Question
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -107,12 +107,6 @@ def outcome(case: Case) -> Outcome:
     if isnan(hit):
         return "unlabelled"
     return "hit" if hit else "miss"
-
-
-def true_times(question: Question) -> list[float]:
-    """Ascending times whose frames show the answer: support times, else the ranges' middles."""
-    middles = [(start_s + end_s) / 2 for start_s, end_s in question.support_ranges]
-    return sorted(set(question.support_frames or middles))
 
 
 def times_to_show(cases: Sequence[Case]) -> dict[str, list[float]]:

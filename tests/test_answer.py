@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel
 
 from index.store import read_vectors, vectors_path
 from index.video import frames_at
-from infer.answer import AnswerConfig
+from infer.answer_flags import AnswerConfig
 from infer.pick import STRATEGIES
 from infer.questions import caption, load_questions
 from tests.fixtures_infer import (

@@ -20,14 +20,13 @@ from PIL import Image
 
 from index.errors import CueframeError
 from infer.baselines import FIGURES
-from infer.metrics import Timed
+from infer.metrics import Timed, true_times
 from infer.questions import Question
 from infer.report import (
     Case,
     Summary,
     outcome,
     times_to_show,
-    true_times,
     worst_first,
     write_report,
 )

@@ -13,7 +13,8 @@ from index.errors import CueframeError
 from index.store import read_profile
 from index.team import join_team
 from index.video import Frame, frames_at
-from infer.answer import AnswerConfig, answer
+from infer.answer import answer
+from infer.answer_flags import AnswerConfig
 from infer.judge import load_judge
 from infer.metrics import SIM_THRESHOLDS, sim_m
 from tests.fixtures_infer import build_index

@@ -44,6 +44,7 @@ def main(config: TrainConfig) -> int:
 
 def train(config: TrainConfig, state: "PartialState") -> int:
     """Fine-tune; every process runs this."""
+    from index.shortage import naming_memory
     from train.batches import epoch_order, own_shares
     from train.checkpoint import append_metrics, refuse_taken, save
     from train.model import set_training_mode
@@ -51,7 +52,6 @@ def train(config: TrainConfig, state: "PartialState") -> int:
     from train.setup import set_up
     from train.telling import (
         log_line,
-        naming_memory,
         say,
         stop_unless_finite,
         tell_unreadable,
@@ -169,9 +169,10 @@ def test(config: TrainConfig, state: "PartialState") -> int:
 
 def _begin(config: TrainConfig, this: "Run") -> "Progress":
     """Take the output folder, and go back to the last checkpoint where the run goes on."""
+    from index.shortage import naming_memory
     from train.checkpoint import Progress, claim, cut_metrics, load, sweep
     from train.setup import identity, plain, set_initial_bias
-    from train.telling import naming_memory, say
+    from train.telling import say
 
     output, accelerator = config.output_path, this.accelerator
     if accelerator.is_main_process:

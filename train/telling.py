@@ -2,11 +2,9 @@
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from accelerate.utils import gather_object
 
 from index.errors import CueframeError
@@ -77,16 +75,3 @@ def stop_unless_finite(report: StepReport, norm: float | None, step: int, ids: l
         f"the {what} in step {step}, before the weights changed; questions: {named(guilty)}; lower "
         "--lr, or choose --mixed_precision no, and go on by --resume"
     )
-
-
-@contextmanager
-def naming_memory(flags: str) -> Iterator[None]:
-    """Out of memory becomes one line that says which flag to lower."""
-    try:
-        yield
-    except RuntimeError as error:
-        out = isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
-        if not out:
-            raise
-        first = str(error).strip().split("\n")[0]
-        raise CueframeError(f"out of memory ({first}); lower {flags}") from error

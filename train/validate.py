@@ -9,6 +9,8 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +138,7 @@ def score(
     ]
     texts, _ = encode_texts(encoder, [one.text for one in asked])
     answers = bulk.answer_all(index, profile, asked, texts, pick="quarters", k=K, seed=seed)
-    records = [record for _, record in sorted(answers, key=lambda answer: answer[0])]
+    records = [record for _, record in sorted(chain.from_iterable(answers), key=itemgetter(0))]
     failed = [record for record in records if "error" in record]
     for record in failed[:_SHOWN_FAILURES]:
         print(f"failed: {record['id']}: {record['error']}", file=sys.stderr)
