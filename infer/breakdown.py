@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from infer.metrics import Timed
+from infer.metrics import Timed, is_labelled
 from infer.panel import Panel, Tables, panel
 
 _LENGTHS_S = (10, 30, 60, 300, 1800)
@@ -45,26 +45,36 @@ def _number(things: Sequence[object]) -> tuple[float, str]:
     return float(len(things)), str(len(things))
 
 
-def breakdown(
-    timed: Sequence[Timed], tables: Tables, columns: Sequence[str], seed: int
-) -> dict[str, dict[str, Panel]]:
-    """A panel for each group of each grouping; groups without a labelled question are left out.
-
-    Arguments are those of `infer.panel.panel`.
-    """
-    found: dict[str, dict[str, Panel]] = {}
+def grouped(timed: Sequence[Timed]) -> dict[str, dict[str, list[int]]]:
+    """For each grouping its groups in order, each with the places of its questions."""
+    found = {}
     for grouping, group_of in GROUPINGS.items():
         groups: dict[tuple[float, str], list[int]] = {}
         for n, one in enumerate(timed):
-            if one.question.support_frames or one.question.support_ranges:
-                groups.setdefault(group_of(one), []).append(n)
-        found[grouping] = {
-            group[1]: panel(
+            groups.setdefault(group_of(one), []).append(n)
+        found[grouping] = {group[1]: numbers for group, numbers in sorted(groups.items())}
+    return found
+
+
+def breakdown(
+    timed: Sequence[Timed], tables: Tables, columns: Sequence[str], seed: int
+) -> dict[str, dict[str, Panel]]:
+    """A panel for each group of each grouping; questions without a label are left out.
+
+    Arguments are those of `infer.panel.panel`.
+    """
+    known = [n for n, one in enumerate(timed) if is_labelled(one.question)]
+    timed = [timed[n] for n in known]
+    tables = {name: table[known] for name, table in tables.items()}
+    return {
+        grouping: {
+            name: panel(
                 [timed[n] for n in numbers],
-                {name: table[numbers] for name, table in tables.items()},
+                {picker: table[numbers] for picker, table in tables.items()},
                 columns,
                 seed,
             )
-            for group, numbers in sorted(groups.items())
+            for name, numbers in groups.items()
         }
-    return found
+        for grouping, groups in grouped(timed).items()
+    }

@@ -46,6 +46,7 @@ def worst_cases(
                 float("nan") if frame.score is None else frame.score for frame in answer.frames
             ],
             figures=dict(zip(columns, row, strict=True)),
+            read=answer.by_frames,
         )
         for one, on, answer, row in zip(asked, timed, answers, table.tolist(), strict=True)
     ]
@@ -91,8 +92,8 @@ def with_curves(
 
 
 def summary(result: Panel, picker: str, lines: Sequence[str], k: int) -> Summary:
-    """What stands on top: some lines, and the panel."""
-    (_, *columns), *rows = panel_cells(result, [picker])
+    """What stands on top: some lines, and the panel, which may be empty."""
+    (_, *columns), *rows = panel_cells(result, [picker] if result.rows else [])
     return Summary(
         title="What the picks are worth",
         lines=[

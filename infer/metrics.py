@@ -65,13 +65,18 @@ def true_times(question: Question) -> list[float]:
     return sorted(set(question.support_frames or middles))
 
 
+def is_labelled(question: Question) -> bool:
+    """Whether it has support times or ranges."""
+    return bool(question.support_frames or question.support_ranges)
+
+
 def labelled(questions: Iterable[Question]) -> int:
     """How many of the questions have support times or ranges.
 
     Raises:
         CueframeError: None has.
     """
-    found = [bool(len(spans_of_evidence(question))) for question in questions]
+    found = [is_labelled(question) for question in questions]
     if not any(found):
         raise CueframeError(
             f"none of {len(found)} questions has support_frames or support_ranges; give labelled "

@@ -116,6 +116,37 @@ def panel(timed: Sequence[Timed], tables: Tables, columns: Sequence[str], seed: 
     )
 
 
+class Resamples(NamedTuple):
+    """The bootstrap's draws; the same for all tables of the same questions and seed."""
+
+    video: npt.NDArray[np.int64]
+    """(N,) each question's video, from 0 to V-1."""
+    times: npt.NDArray[np.int64]
+    """(R, V) how often each video was drawn."""
+
+    def of_videos(self, table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(V, M) sums over each video's questions of a table (N, M)."""
+        sums = np.zeros((self.times.shape[1], table.shape[1]))
+        np.add.at(sums, self.video, table)
+        return sums
+
+
+def resample(videos: Sequence[str], seed: int) -> Resamples:
+    """Draw whole videos; videos (N,) are the questions'."""
+    names, video = np.unique(np.array(videos, np.str_), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    even = np.full(len(names), 1 / len(names))
+    return Resamples(video, rng.multinomial(len(names), even, RESAMPLES))
+
+
+def interval(drawn: Floats, counts: Floats, draws: Resamples) -> tuple[float, float]:
+    """The 95 % interval of what is drawn (R,), questions per video counts (V,); NaN for one."""
+    if np.count_nonzero(counts) < 2:
+        return float("nan"), float("nan")
+    low, high = np.percentile(drawn[draws.times @ counts > 0], [2.5, 97.5]).tolist()
+    return low, high
+
+
 def estimates(table: npt.NDArray[np.float64], videos: Sequence[str], seed: int) -> list[Estimate]:
     """The mean of each column (N, M) over the rows that are not NaN, and its interval.
 
@@ -124,23 +155,17 @@ def estimates(table: npt.NDArray[np.float64], videos: Sequence[str], seed: int) 
         videos: Each question's video; the bootstrap draws whole videos.
         seed: The same for all tables that shall be compared.
     """
-    names, video = np.unique(np.array(videos, np.str_), return_inverse=True)
+    draws = resample(videos, seed)
     known = ~np.isnan(table)
-    sums, counts = (np.zeros((len(names), table.shape[1])) for _ in range(2))  # (V, M)
-    np.add.at(sums, video, np.where(known, table, 0.0))
-    np.add.at(counts, video, known)
-    draws = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), RESAMPLES
-    )  # (R, V) how often each video was drawn
+    sums = draws.of_videos(np.where(known, table, 0.0))  # (V, M)
+    counts = draws.of_videos(known.astype(np.float64))
     found = []
     for column in range(table.shape[1]):
-        drawn, many = draws @ sums[:, column], draws @ counts[:, column]  # (R,)
+        many = draws.times @ counts[:, column]  # (R,)
+        drawn = draws.times @ sums[:, column] / np.where(many > 0, many, 1.0)
         total = int(counts[:, column].sum())
-        low = high = float("nan")
-        if np.count_nonzero(counts[:, column]) > 1:
-            low, high = np.percentile(drawn[many > 0] / many[many > 0], [2.5, 97.5]).tolist()
         mean = float(sums[:, column].sum()) / total if total else float("nan")
-        found.append(Estimate(mean, low, high, total))
+        found.append(Estimate(mean, *interval(drawn, counts[:, column], draws), total))
     return found
 
 
@@ -152,18 +177,19 @@ def means(rows: Mapping[str, Row]) -> dict[str, dict[str, float]]:
     }
 
 
-def as_json(result: Panel) -> dict[str, Any]:
-    """A panel for JSON, which knows no NaN."""
-
-    def plain(row: Row) -> dict[str, dict[str, float | int | None]]:
-        return {
-            figure: {
-                name: None if math.isnan(number) else round(number, 6)
-                for name, number in estimate._asdict().items()
-            }
-            for figure, estimate in row.items()
+def plain(row: Row) -> dict[str, dict[str, float | int | None]]:
+    """A row for JSON, which knows no NaN."""
+    return {
+        figure: {
+            name: None if math.isnan(number) else round(number, 6)
+            for name, number in estimate._asdict().items()
         }
+        for figure, estimate in row.items()
+    }
 
+
+def as_json(result: Panel) -> dict[str, Any]:
+    """A panel for JSON."""
     return {
         "rows": {name: plain(row) for name, row in result.rows.items()},
         "minus_uniform": {name: plain(row) for name, row in result.minus_uniform.items()},

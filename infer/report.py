@@ -9,7 +9,7 @@ Legend: F rows of a video, K picks, P those of one question.
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from index.errors import CueframeError
 from index.store import written_whole
+from infer.answers import Chosen, Shown
 from infer.breakdown import language
 from infer.chart import CURVE_BOX, clock, curve, heights, share, ticks
+from infer.choices import LETTERS, letter_of
 from infer.metrics import inside, spans_of_evidence, true_times
 from infer.questions import Question
 
@@ -49,6 +52,8 @@ class Case:
     """(P,); NaN where it is not known."""
     figures: Mapping[str, float]
     """By name, shares of 1; those whose names end in _s are seconds. NaN: no label."""
+    read: Mapping[Shown, Chosen] = field(default_factory=dict)
+    """What a reader answered, by the frames that it saw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +150,9 @@ def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
         "language": language(question.question),
         "outcome": outcome(case),
         "figures": _figures(case),
+        "read": bool(case.read),
+        "choices": _choices(case),
+        "texts": [(shown, said.text) for shown, said in case.read.items() if not said.letter],
         "end": clock(end_s, end_s),
         "borders": [share(s * case.duration_s / k, end_s) for s in range(k + 1)],
         "ticks": ticks(end_s),
@@ -160,6 +168,30 @@ def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
             for t in true_times(question)
         ],
     }
+
+
+def _choices(case: Case) -> list[dict[str, Any]]:
+    """The choices: the right one, and which frames made a reader choose it, how surely."""
+    right = _right(case.question)
+    said: dict[str, list[str]] = {}
+    for shown, chosen in case.read.items():
+        if chosen.letter:
+            sure = (chosen.probabilities or {}).get(chosen.letter)
+            text = shown if sure is None else f"{shown} {100 * sure:.0f} %"
+            said.setdefault(chosen.letter, []).append(text)
+    return [
+        {"text": text, "right": place == right, "said": said.get(LETTERS[place : place + 1], [])}
+        for place, text in enumerate(case.question.choices)
+    ]
+
+
+def _right(question: Question) -> int | None:
+    """The place of the right choice; None where the answer is no choice."""
+    try:
+        return LETTERS.index(letter_of(question))
+    except CueframeError:  # choices that no reader could be asked are shown all the same
+        known = question.answer in question.choices
+        return question.choices.index(question.answer or "") if known else None
 
 
 def _picks(case: Case, album: _Album) -> list[dict[str, Any]]:

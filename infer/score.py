@@ -2,9 +2,9 @@
 
 Usage: python infer/score.py ANSWERS QUESTIONS --index video_index
 
-ANSWERS is what infer/answer.py wrote, QUESTIONS a file with support_frames or support_ranges. The
-table goes to stderr, the result as one JSON object to stdout. --report draws a page with each
-question's curve and frames.
+ANSWERS is what infer/answer.py wrote, QUESTIONS a file with support_frames or support_ranges, or,
+where a reader answered, with answers. The tables go to stderr, the result as one JSON object to
+stdout. --report draws a page with each question's curve and frames.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -20,7 +20,7 @@ from index.cli import own_default, positive, run
 from index.errors import CueframeError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from infer.answers import Answer
     from infer.judge import Judge
     from infer.metrics import Timed
+    from infer.panel import Panel
     from infer.questions import Question
 
 
@@ -79,37 +80,29 @@ class ScoreConfig:
 def score(config: ScoreConfig) -> int:
     """Score answers; returns the exit code."""
     positive("--report-limit", config.report_limit)
-    import numpy as np
-
     from index.files import list_videos
     from infer.answers import load_answers
     from infer.metrics import labelled
     from infer.questions import by_tail, load_questions
 
-    questions = load_questions(config.questions)
-    labelled(questions)
-    answers, questions = _pair(load_answers(config.answers), questions)
+    questions, given = load_questions(config.questions), load_answers(config.answers)
+    if all(one.answer is None for one in questions) or not any(one.by_frames for one in given):
+        labelled(questions)  # for there is nothing else to score
+    answers, questions = _pair(given, questions)
     if config.export:
         _export(config.export_path, answers.values())
     elsewhere = by_tail(map(str, list_videos(config.videos))) if config.videos else {}
 
-    from infer.baselines import FIGURES
-    from infer.breakdown import breakdown
+    import numpy as np
+
+    from infer.accuracy import reading, reading_cells, reading_json, reading_line
     from infer.bulk import ask, on_timelines
     from infer.cases import summary, with_curves, worst_cases
     from infer.indexed import read_library
     from infer.leak import refuse_trained
-    from infer.likeness import SIM_COLUMNS, sim_tables
+    from infer.marks import frames_seen, mark
     from infer.originals import find_original
-    from infer.panel import (
-        as_json,
-        group_cells,
-        panel,
-        panel_cells,
-        print_table,
-        tables_of,
-        uniform_picks,
-    )
+    from infer.panel import as_json, print_table, uniform_picks
     from infer.report import times_to_show, write_report
     from infer.thumbnails import thumbnails_of
 
@@ -131,16 +124,89 @@ def score(config: ScoreConfig) -> int:
             [config.train_videos] if config.train_videos else [own, own.parent],
             library,
         )
-    judge = None if config.judge == "none" else _judge(config.judge)
-    file_of = partial(find_original, library, elsewhere=elsewhere)
     timed = on_timelines(index, asked)
     chosen = [answers[one.question.id] for one in asked]
     k = _picks_each(chosen, timed)
     picks = [np.array([frame.time_s for frame in answer.frames]) for answer in chosen]
+    marks = mark(timed, chosen, frames_seen(timed, picks, uniform_picks(timed, k)), k)
+    if not marks.marked:
+        labelled(one.question for one in timed)
     _tell_foreign(picks, timed, index)
 
+    file_of = partial(find_original, library, elsewhere=elsewhere)
+    columns, table, result, groups = _of_frames(config, timed, picks, k, file_of)
+    told: dict[str, Any] = {
+        "questions": result.questions,
+        "unlabelled": result.skipped,
+        "not_scored": len(failed),
+        "videos": len({one.video for one in timed}),
+        "frames": k,
+        **as_json(result),
+        "by": {by: {name: as_json(of) for name, of in own.items()} for by, own in groups.items()},
+    }
+    lines = [f"{config.answers} · {config.questions} · {index}"]
+    if marks.marked:
+        reader, found = _reader(chosen), reading(marks.marked, config.seed)
+        print(file=sys.stderr)
+        print_table(reading_cells(found, reader))
+        told["reader"] = reading_json(found, marks, reader, config.seed)
+        lines.append(reading_line(found, reader))
+    elif any(answer.by_frames for answer in chosen):
+        print("no accuracy: no question has a right answer and a letter", file=sys.stderr)
+    print(json.dumps(told, ensure_ascii=False))
+    if config.report:
+        cases = worst_cases(asked, timed, chosen, table, columns, config.report_limit)
+        if encoder := _asking_encoder(config):
+            cases = with_curves(cases, asked, encoder, index)
+        pictures = thumbnails_of(
+            times_to_show(cases), lambda path: file_of(library.seen[path].content_hash)
+        )
+        labels = f"{result.questions} labelled" if result.questions else f"{len(timed)}"
+        top = (
+            f"{labels} questions about {told['videos']} videos, {k} picks each; {len(cases)} are "
+            "shown, the worst first"
+        )
+        write_report(config.report, summary(result, "answers", [top, *lines], k), cases, pictures)
+    return 1 if failed else 0
+
+
+def _of_frames(
+    config: ScoreConfig,
+    timed: "Sequence[Timed]",
+    picks: "Sequence[npt.NDArray[np.float64]]",
+    k: int,
+    file_of: "Callable[[str], Path]",
+) -> "tuple[list[str], npt.NDArray[np.float64], Panel, dict[str, dict[str, Panel]]]":
+    """Score the frames and print it; a line says so where no question is labelled.
+
+    Returns:
+        The figures' names, the answers' own by question, the panel and that of each group.
+    """
+    import numpy as np
+
+    from infer.baselines import FIGURES
+    from infer.breakdown import breakdown
+    from infer.likeness import SIM_COLUMNS, sim_tables
+    from infer.metrics import is_labelled
+    from infer.panel import (
+        Panel,
+        group_cells,
+        panel,
+        panel_cells,
+        print_table,
+        tables_of,
+        uniform_picks,
+    )
+
     columns, tables = list(FIGURES), tables_of(timed, {"answers": picks}, k)
-    if judge:
+    if not any(is_labelled(one.question) for one in timed):
+        print(
+            f"no figures of frames: none of {len(timed)} questions has support_frames or "
+            "support_ranges",
+            file=sys.stderr,
+        )
+        return columns, tables["answers"], Panel({}, {}, 0, len(timed)), {}
+    if config.judge != "none" and (judge := _judge(config.judge)):
         likeness = sim_tables(
             timed,
             {"answers": picks, "uniform": uniform_picks(timed, k)},
@@ -156,30 +222,13 @@ def score(config: ScoreConfig) -> int:
     print_table(panel_cells(result, ["answers"]))
     print(file=sys.stderr)
     print_table(group_cells(groups, "answers", "hit"))
-    told = {
-        "questions": result.questions,
-        "unlabelled": result.skipped,
-        "not_scored": len(failed),
-        "videos": len({one.video for one in timed}),
-        "frames": k,
-        **as_json(result),
-        "by": {by: {name: as_json(of) for name, of in own.items()} for by, own in groups.items()},
-    }
-    print(json.dumps(told, ensure_ascii=False))
-    if config.report:
-        cases = worst_cases(asked, timed, chosen, tables["answers"], columns, config.report_limit)
-        if encoder := _asking_encoder(config):
-            cases = with_curves(cases, asked, encoder, index)
-        pictures = thumbnails_of(
-            times_to_show(cases), lambda path: file_of(library.seen[path].content_hash)
-        )
-        lines = [
-            f"{result.questions} labelled questions about {told['videos']} videos, {k} picks each; "
-            f"{len(cases)} are shown, the worst first",
-            f"{config.answers} · {config.questions} · {index}",
-        ]
-        write_report(config.report, summary(result, "answers", lines, k), cases, pictures)
-    return 1 if failed else 0
+    return columns, tables["answers"], result, groups
+
+
+def _reader(answers: "Iterable[Answer]") -> str | None:
+    """Who answered; of several, all their names."""
+    names = {answer.reader for answer in answers if answer.by_frames and answer.reader}
+    return ", ".join(sorted(names)) or None
 
 
 def _pair(

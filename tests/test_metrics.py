@@ -18,8 +18,10 @@ from infer.metrics import (
     inside,
     iop,
     iou,
+    is_labelled,
     spans_around,
     spans_of_evidence,
+    true_times,
 )
 from infer.questions import Question
 
@@ -50,6 +52,17 @@ def figure(
 
 def figures(question: Question, picked_s: Sequence[float]) -> dict[str, float]:
     return {name: figure(name, question, picked_s) for name in COUNTED}
+
+
+def test_true_frames_are_at_support_times_or_in_the_middle_of_ranges() -> None:
+    assert true_times(ask([4.0, 2.0, 4.0], [(0, 1)])) == [2.0, 4.0]
+    assert true_times(ask([], [(4, 6), (0, 1)])) == [0.5, 5.0]
+    assert true_times(ask()) == []
+    assert [is_labelled(one) for one in (ask([1.0]), ask([], [(0, 1)]), ask())] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_support_times_by_hand() -> None:

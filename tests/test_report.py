@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 from index.errors import CueframeError
+from infer.answers import Chosen, Shown
 from infer.baselines import FIGURES
-from infer.metrics import Timed, true_times
+from infer.metrics import Timed
 from infer.questions import Question
 from infer.report import (
     Case,
@@ -134,11 +135,8 @@ def test_the_worst_come_first_and_what_has_no_label_last() -> None:
     assert [outcome(one) for one in in_order[3:7]] == ["miss", "hit", "hit", "unlabelled"]
 
 
-def test_true_frames_are_at_support_times_or_in_the_middle_of_ranges() -> None:
+def test_pictures_are_of_picks_and_true_frames() -> None:
     both = case("a", [], support_frames=[4.0, 2.0, 4.0], support_ranges=[[0, 1]])
-    assert true_times(both.question) == [2.0, 4.0]
-    ranges = case("a", [], support_ranges=[[4, 6], [0, 1]])
-    assert true_times(ranges.question) == [0.5, 5.0]
     assert times_to_show([*CASES, both]) == {
         "/videos/x.mp4": [1.0, 2.0, 3.0, 4.0, 4.5, 6.0, 9.0],
         "/videos/y.mp4": [1.0, 3.0, 6.0, 7.5, 9.0],
@@ -161,6 +159,52 @@ def test_each_case_says_what_it_is(tmp_path: Path) -> None:
     assert [hit.count(text) for text in ("✓ inside", "<figcaption>")] == [1, 4 + 2]
     assert "<td>33.3</td>" in html
     assert "4 questions &lt;on&gt; 2 videos" in html
+
+
+def read(one: Case, **answers: Chosen) -> Case:
+    by_frames: dict[Shown, Chosen] = {**answers}  # type: ignore[dict-item]  # names of Shown
+    return Case(**{**vars(one), "read": by_frames})
+
+
+def test_what_a_reader_chose_stands_at_its_choice(tmp_path: Path) -> None:
+    letters = {"choices": ["A. Red", "B. Blue"], "answer": "B", "support_frames": [1.0]}
+    both = read(
+        case("both", PICKED, **letters),
+        picked=Chosen(letter="B", text="", probabilities={"A": 0.196, "B": 0.804}),
+        uniform=Chosen(letter="A", text=""),
+    )
+    free = read(case("free", PICKED), picked=Chosen(text="<b>blue</b>"))
+    html = written(tmp_path, [both, free])
+    first, second = articles(html)
+    wrong, right = re.findall(r"<li.*?</li>", first)
+    assert re.sub(r"<[^>]*>", "", wrong) == "A. Red chosen from uniform"
+    assert re.sub(r"<[^>]*>", "", right) == "B. Blue (the answer) chosen from picked 80 %"
+    assert 'class="right"' in right
+    assert 'class="right"' not in wrong
+    assert "Answer:" not in first
+    assert "&lt;b&gt;blue&lt;/b&gt;" in second
+    assert "from which frames" in html
+    assert "from which frames" not in written(tmp_path, CASES)
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer", "right"),
+    [
+        (["Red", "Blue"], "A", ["Red"]),
+        (["A. Red", "B. Blue"], "Blue", ["B. Blue"]),
+        (["Red"], "Red", ["Red"]),
+        (["Red", "Red"], "Blue", []),
+        ([str(n) for n in range(30)], "29", ["29"]),
+        (["Red", "Blue"], None, []),
+    ],
+)
+def test_the_right_choice_is_marked(
+    choices: list[str], answer: str | None, right: list[str], tmp_path: Path
+) -> None:
+    html = written(tmp_path, [case("a", PICKED, choices=choices, answer=answer)])
+    assert re.findall(r'<li class="right">(.*?)<', html) == right
+    assert ("Answer:" in html) == (answer is not None and not right)
+    assert len(re.findall(r"<li.*?</li>", articles(html)[0])) == len(choices)
 
 
 def test_marks_stand_at_their_times(tmp_path: Path) -> None:
@@ -326,6 +370,18 @@ def test_the_filter_shows_what_it_says(browser: "Browser", report: Path) -> None
         assert shown(page) == ["nasty-0"]
         page.get_by_label("Hits").check()  # both at once
         assert shown(page) == []
+
+
+def test_the_filter_does_not_search_a_readers_answers(browser: "Browser", tmp_path: Path) -> None:
+    said = Chosen(letter="A", text="", probabilities={"A": 0.8, "B": 0.2})
+    odd = case("odd", PICKED, choices=["Red", "Blue"], answer="B")
+    written(tmp_path, [read(odd, picked=said, all=Chosen(text="Green")), case("plain", PICKED)])
+    with page_of(browser, tmp_path / "report.html") as page:
+        assert page.get_by_text("picked 80 %").last.is_visible()
+        search = page.get_by_role("searchbox")
+        for text, wanted in (("picked", []), ("80", []), ("green", []), ("red", ["odd"])):
+            search.fill(text)
+            assert shown(page) == wanted, text
 
 
 def test_the_filter_is_reached_by_the_keyboard(browser: "Browser", report: Path) -> None:

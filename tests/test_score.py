@@ -98,6 +98,105 @@ def test_the_figures_are_those_of_the_picks(scored: Any, answers: Path) -> None:
     assert any(line.startswith("language: vi") for line in lines)
 
 
+def with_answers(answers: Path, name: str, *changes: dict[str, Any]) -> Path:
+    """The answers with more keys, record by record."""
+    records = [json.loads(line) for line in answers.read_text().splitlines()]
+    path = answers.with_name(name)
+    path.write_text(
+        "".join(
+            json.dumps(one | change) + "\n" for one, change in zip(records, changes, strict=True)
+        )
+    )
+    return path
+
+
+def chosen(letter: str, **probabilities: float) -> dict[str, Any]:
+    return {"letter": letter, "text": letter, "probabilities": probabilities or None}
+
+
+TWO = {"choices": ["A. 1", "B. 2"], "answer": "B"}
+READ: list[dict[str, Any]] = [
+    {"reader": "clip", "answers": {"picked": chosen("B", A=0.1, B=0.9), "uniform": chosen("A")}},
+    {"reader": "clip", "answers": {"picked": chosen("A", A=0.8, B=0.2), "uniform": chosen("A")}},
+    {"reader": "clip", "answer": {"text": "red"}},
+    {"reader": "clip", "answer": chosen("A")},
+]
+
+
+def test_a_readers_answers_are_scored_beside_the_frames(
+    scored: Any, answers: Path, tmp_path: Path
+) -> None:
+    asked = [LABELS[0] | TWO, LABELS[1] | TWO, LABELS[2] | TWO, LABELS[3] | TWO | {"answer": None}]
+    questions = write_questions(tmp_path / "q.json", *asked)
+    read = with_answers(answers, "read.jsonl", *READ)
+    report = tmp_path / "r.html"
+    result = scored("--report", report, answers=read, questions=questions)
+    assert result.code == 0, result.err
+    (told,) = result.records
+    (frames,) = scored(questions=questions).records
+    reader = told.pop("reader")
+    assert told == frames
+    assert (reader["name"], reader["questions"]) == ("clip", 2)
+    assert (reader["unanswered"], reader["unlabelled"]) == (1, 1)
+    assert list(reader["rows"]) == ["picked", "uniform", "most_frequent_letter", "guess"]
+    picked = reader["rows"]["picked"]
+    assert picked["accuracy"]["mean"] == 0.5
+    hit = any(abs(t - 1.0) <= 0.5 for t in picks(answers)["q0"])
+    assert picked["grounded"] | {"low": 0, "high": 0} == {
+        "mean": hit / 2,
+        "low": 0,
+        "high": 0,
+        "questions": 2,
+    }
+    assert (picked["acc_gqa"]["mean"], picked["acc_gqa"]["questions"]) == (0, 1)
+    assert picked["ece"]["mean"] == pytest.approx((0.1 + 0.8) / 2)
+    assert reader["rows"]["most_frequent_letter"]["letter"] == "B"
+    assert reader["differences"]["picked_minus_uniform"]["accuracy"]["mean"] == 0.5
+    assert set(reader["by"]) == set(told["by"])
+    assert any(line.startswith("%, clip") for line in result.err.splitlines())
+    page = report.read_text()
+    assert "picked 90 %" in page
+    assert "clip is right, in per cent: picked 50.0" in page
+
+
+def test_answers_are_scored_without_labels_of_frames(
+    scored: Any, answers: Path, tmp_path: Path
+) -> None:
+    bare = [{"video_path": one["video_path"]} | TWO for one in LABELS]
+    questions = write_questions(tmp_path / "q.json", *bare)
+    read = with_answers(answers, "read.jsonl", *READ)
+    result = scored("--report", tmp_path / "r.html", answers=read, questions=questions)
+    assert result.code == 0, result.err
+    (told,) = result.records
+    assert (told["questions"], told["unlabelled"], told["rows"], told["by"]) == (0, 4, {}, {})
+    assert told["reader"]["questions"] == 3
+    assert list(told["reader"]["rows"]["picked"]) == ["accuracy", "ece"]
+    said = "no figures of frames: none of 4 questions has support_frames or support_ranges"
+    assert result.err.splitlines()[0] == said
+    assert "clip is right" in (tmp_path / "r.html").read_text()
+    # Neither the frames nor the letters of these can be scored.
+    free = with_answers(answers, "free.jsonl", *[{"answer": {"text": "red"}}] * 4)
+    refused(scored(answers=free, questions=questions), "none of 4 questions has support_frames")
+    unknown = write_questions(tmp_path / "u.json", *(one | {"answer": None} for one in bare))
+    refused(scored(answers=read, questions=unknown), "none of 4 questions has support_frames")
+
+
+def test_free_text_leaves_the_figures_of_frames(
+    scored: Any, answers: Path, questions: Path
+) -> None:
+    free = with_answers(answers, "free.jsonl", *[{"answer": {"text": "red"}}] * 4)
+    result = scored(answers=free)
+    assert result.code == 0, result.err
+    assert "reader" not in result.records[0]
+    assert "no accuracy: no question has a right answer and a letter" in result.err
+
+
+def test_a_letter_that_is_no_choice_is_one_line(scored: Any, answers: Path, tmp_path: Path) -> None:
+    questions = write_questions(tmp_path / "q.json", *(one | TWO for one in LABELS))
+    read = with_answers(answers, "read.jsonl", *READ[:3], {"answer": chosen("C")})
+    refused(scored(answers=read, questions=questions), "answer 'q3': the letter 'C' is no choice")
+
+
 def test_the_same_seed_gives_the_same_figures(scored: Any) -> None:
     first, again, other = scored(), scored(), scored("--seed", "7")
     assert first == again
