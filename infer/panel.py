@@ -7,6 +7,7 @@ the same questions, the same resamples.
 Legend: N questions, V videos, M figures, R resamples.
 """
 
+import functools
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -121,7 +122,7 @@ class Resamples(NamedTuple):
 
     video: npt.NDArray[np.int64]
     """(N,) each question's video, from 0 to V-1."""
-    times: npt.NDArray[np.int64]
+    times: npt.NDArray[np.float64]
     """(R, V) how often each video was drawn."""
 
     def of_videos(self, table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -134,9 +135,16 @@ class Resamples(NamedTuple):
 def resample(videos: Sequence[str], seed: int) -> Resamples:
     """Draw whole videos; videos (N,) are the questions'."""
     names, video = np.unique(np.array(videos, np.str_), return_inverse=True)
-    rng = np.random.default_rng(seed)
-    even = np.full(len(names), 1 / len(names))
-    return Resamples(video, rng.multinomial(len(names), even, RESAMPLES))
+    return Resamples(video, _draws(len(names), seed))
+
+
+@functools.lru_cache(maxsize=1)  # many tables in a row are of the same videos
+def _draws(videos: int, seed: int) -> npt.NDArray[np.float64]:
+    """(R, V) draws of as many videos as there are, each as likely."""
+    even = np.full(videos, 1 / videos)
+    draws = np.random.default_rng(seed).multinomial(videos, even, RESAMPLES).astype(np.float64)
+    draws.setflags(write=False)
+    return draws
 
 
 def interval(drawn: Floats, counts: Floats, draws: Resamples) -> tuple[float, float]:

@@ -70,6 +70,10 @@ def test_grounded_is_by_the_frames_that_the_reader_saw() -> None:
     found = marked(one, answers=answers)
     assert same(found["support"], 1, 1, 1, NAN)  # its one frame is the range's middle
     assert same(found["picked"], 1, 1, 1, NAN)  # 4 of 6 seconds
+    one = timed(support_ranges=[[5.6, 5.8]])
+    found = marked(one, answers=answers)
+    assert same(found["support"], 1, 1, 1, NAN)
+    assert same(found["picked"], 1, 0, 0, NAN)
     one = timed(support_ranges=[[0.0, 4.0]])
     assert marked(one, answers=answers)["picked"].acc_gqa == 1  # 3 of 6: half is enough
     one = timed(support_ranges=[[0.0, 3.9]])
