@@ -240,7 +240,7 @@ def _finished(config: AnswerConfig, record: "Record", seconds: float) -> "Record
     answers = record.pop("answers", {})
     if answers:
         record |= {"reader": config.reader, "answer": answers[config.reader_frames[0]]}
-    if len(answers) > 1:
+    if answers and config.reader_frames != ("picked",):  # else whose they are would be unknown
         record["answers"] = answers
     if config.timing:
         record["seconds"] = round(seconds, 6)
