@@ -11,7 +11,7 @@ from index.lock import locked
 from index.plan import Job
 from index.team import await_message, meeting_place, publish, share_out
 from infer.bulk import Asked, Record, by_video
-from infer.journal import as_line, journal_of, kept, open_journal, writing
+from infer.journal import as_line, clear_journal, journal_of, kept, open_journal, writing
 
 
 class Gathering(NamedTuple):
@@ -31,6 +31,17 @@ def own_share(asked: Sequence[Asked], state: PartialState) -> list[Asked]:
     jobs = [Job(asked[numbers[0]].path, content, len(numbers)) for content, numbers in videos]
     own = {job.content_hash for job in share_out(jobs, state.num_processes)[state.process_index]}
     return [one for one in asked if one.content_hash in own]
+
+
+@contextmanager
+def _no_empty_journal(output: Path) -> Iterator[None]:
+    """A run that failed before its first answer leaves nothing."""
+    try:
+        yield
+    except BaseException:
+        if not kept(output):
+            clear_journal(output)
+        raise
 
 
 @contextmanager
@@ -59,6 +70,7 @@ def gathering(output: str, run: Mapping[str, Any], state: PartialState) -> Itera
         if state.is_main_process:
             stack.enter_context(locked(folder, "--output"))
             open_journal(path, run)
+            stack.enter_context(_no_empty_journal(path))
         # The others are let in here, when the journal is open.
         meeting = stack.enter_context(meeting_place(folder, state))
         lines |= kept(path)

@@ -5,7 +5,7 @@ D: width of a vector.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,14 @@ def blocks(asked: Sequence[Asked], size: int) -> Iterator[list[Asked]]:
 
 
 class Texts:
-    """Encodes texts; the vectors of those that are met more than once are kept."""
+    """Encodes texts; the vector of one that is asked for again is kept until the last time."""
 
     def __init__(self, encoder: Encoder, all_texts: Iterable[str]) -> None:
         """Take an encoder and every text that will be asked for, as often as it will be."""
         self._encoder = encoder
-        self._again = {text for text, count in Counter(all_texts).items() if count > 1}
+        # By hash, so that no text is held: two that share one are encoded or kept in vain.
+        counts = Counter(map(hash, all_texts))
+        self._left = {key: count for key, count in counts.items() if count > 1}
         self._known: dict[str, npt.NDArray[np.float32]] = {}
         self.too_long: set[str] = set()
         """Texts of which the model did not read the end."""
@@ -55,7 +57,19 @@ class Texts:
         vectors, too_long = encode_texts(self._encoder, new)
         self.too_long |= {text for text, long in zip(new, too_long, strict=True) if long}
         made = dict(zip(new, vectors, strict=True))
-        self._known |= {text: made[text] for text in made.keys() & self._again}
-        found = [self._known[text] if text in self._known else made[text] for text in texts]
+        made |= {text: self._known[text] for text in texts if text in self._known}
+        found = [made[text] for text in texts]
+        self._keep(texts, made)
         self.spent_s += time.monotonic() - began_s
         return np.stack(found) if found else vectors
+
+    def _keep(self, asked: Sequence[str], vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Keep what will be asked for again, and that alone."""
+        for text, times in Counter(asked).items():
+            left = self._left.pop(hash(text), times) - times
+            if left > 0:
+                self._left[hash(text)] = left
+                # A copy, since a row would hold the vectors of its whole block.
+                self._known.setdefault(text, vectors[text].copy())
+            else:
+                self._known.pop(text, None)

@@ -10,6 +10,7 @@ Legend: Q questions of one video, T their choices' texts, F rows, D width.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -77,25 +78,27 @@ def zero_shot(
         which: Frames to read; the first is the answer.
         k: K.
     """
-    texts: dict[int, list[str]] = {}
+    texts: list[str] = []
+    places: dict[int, range] = {}
     wrong: dict[int, str] = {}
     for n, one in enumerate(asked):
         try:
-            texts[n] = choice_texts(one)
+            own = choice_texts(one)
         except CueframeError as error:
             wrong[n] = str(error)
-    vectors = encode([text for own in texts.values() for text in own])
-    ends = np.cumsum([len(own) for own in texts.values()])
-    place = dict(zip(texts, np.split(np.arange(len(vectors)), ends[:-1]), strict=True))
+        else:
+            places[n] = range(len(texts), len(texts) + len(own))
+            texts += own
+    vectors = encode(texts)
 
     def read(scored: Scored, rows: Rows, numbers: list[int]) -> list[dict[str, Any]]:
-        readable = [q for q, n in enumerate(numbers) if n in texts]
+        readable = [q for q, n in enumerate(numbers) if n in places]
         found: list[dict[str, Any]] = [
             {"error": wrong[n]} if n in wrong else {"answers": {}} for n in numbers
         ]
         if not readable:
             return found
-        own = [place[numbers[q]] for q in readable]
+        own = [places[numbers[q]] for q in readable]
         questions = [asked[numbers[q]].question for q in readable]
         part = scored._replace(scores=scored.scores[readable])
         for name in which:
@@ -103,7 +106,7 @@ def zero_shot(
             blind: Bools = ~np.any(shown, axis=1)
             shown[blind] = True  # only to be computed with the others
             shares = choice_probabilities(
-                vectors[np.concatenate(own)], [len(t) for t in own], part, shown, scale
+                vectors[[*chain.from_iterable(own)]], [len(t) for t in own], part, shown, scale
             )
             for q, question, share, is_blind in zip(
                 readable, questions, shares, blind.tolist(), strict=True
