@@ -5,6 +5,7 @@ Legend: Q questions of one video, B those that pass the model together.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,20 @@ from index.store import read_clock
 from index.video import frames_at
 from infer.bulk import Asked, Record, failure
 from infer.choices import lettered
-from infer.shown import ReaderFrames, no_label, times_shown
+from infer.questions import Question
+from infer.shown import Floats, ReaderFrames, no_label, times_shown
 from infer.vlm import Shown
 
 Placed = tuple[int, Record]
 Answer = Callable[[Sequence[Asked], Sequence[Shown]], list[dict[str, Any]]]
 """Answers a batch: what each question's record has as its answer."""
+
+
+class _Plan(NamedTuple):
+    """What shall be shown with a question."""
+
+    times: dict[ReaderFrames, list[float]]
+    choices: list[tuple[str, str]]
 
 
 class _Turn(NamedTuple):
@@ -48,8 +57,8 @@ def read_frames(
 ) -> Iterator[list[Placed]]:
     """Let a reader answer what `infer.bulk.answer_all` has picked frames for.
 
-    While a batch is read, the next video is decoded. What is held are the pictures of two videos,
-    those alone that their questions show.
+    While a batch is read, the next video is decoded. What is held are the pictures that the batch
+    and two videos more show.
 
     Args:
         videos: Records, a list for each video.
@@ -75,9 +84,8 @@ def read_frames(
         own = [asked_at(turn.place) for turn, _ in good]
         given = answer(own, [shown for _, shown in good]) if good else []
         for (turn, _), found in zip(good, given, strict=True):
-            pending.setdefault(turn.place, turn.record | {"answers": {}})
-            if "error" not in pending[turn.place]:
-                pending[turn.place]["answers"][turn.which] = found
+            record = pending.setdefault(turn.place, turn.record | {"answers": {}})
+            record["answers"][turn.which] = found
         for turn in turns:
             if turn.error:
                 pending[turn.place] = failure(asked_at(turn.place).question, turn.error)
@@ -120,41 +128,64 @@ def _turns(
     side: int,
     free: bool,
 ) -> list[_Turn]:
-    """What is shown with each question of a video, its frames decoded once for all."""
+    """What is shown with each question of a video, its frames decoded once for all.
+
+    A question that lacks anything, be it for one kind of frames alone, has one turn with its error.
+    """
     content = asked_at(records[0][0]).content_hash
-    times: dict[tuple[int, str], list[float]] = {}
+    plans: dict[int, _Plan] = {}
+    wrong: dict[int, str] = {}
     pictures: dict[float, Image.Image] = {}
     lost = ""
     try:
-        if any("error" not in record for _, record in records):
-            time_s, duration_s = read_clock(index, content)
-            for place, record in records:
-                picked_s = [frame["time_s"] for frame in record.get("frames", [])]
-                question = asked_at(place).question
-                for name in which:
-                    times[place, name] = times_shown(
-                        name, question, picked_s, time_s, duration_s, k
-                    )
-            wanted_s = sorted({time_s for own in times.values() for time_s in own})
+        clock = read_clock(index, content)
+        for place, record in records:
+            try:
+                plans[place] = _plan(asked_at(place).question, record, *clock, which, k, free)
+            except CueframeError as error:
+                wrong[place] = str(error)
+        shown_s = chain.from_iterable(plan.times.values() for plan in plans.values())
+        wanted_s = sorted(set(chain.from_iterable(shown_s)))
+        if wanted_s:
             frames = frames_at(file_of(content), wanted_s)
             pictures = {t: _shrunk(f.image, side) for t, f in zip(wanted_s, frames, strict=True)}
     except CueframeError as error:
         lost = str(error)
+    turns: list[_Turn] = []
+    for place, record in records:
+        why = wrong.get(place, lost)
+        if why:
+            turns.append(_Turn(place, record, which[-1], None, why))
+            continue
+        text = asked_at(place).question.question
+        for name, own in plans[place].times.items():
+            shown = Shown([pictures[t] for t in own], own, text, plans[place].choices)
+            turns.append(_Turn(place, record, name, shown))
+    return turns
 
-    def turn(place: int, record: Record, name: ReaderFrames) -> _Turn:
-        question = asked_at(place).question
-        own = times.get((place, name), [])
-        wrong = record.get("error", lost) or ("" if own else no_label(question.id))
-        try:
-            choices = [] if free or wrong else lettered(question)
-        except CueframeError as error:
-            wrong = str(error)
-        if wrong:
-            return _Turn(place, record, name, None, wrong)
-        shown = Shown([pictures[time_s] for time_s in own], own, question.question, choices)
-        return _Turn(place, record, name, shown)
 
-    return [turn(place, record, name) for place, record in records for name in which]
+def _plan(
+    question: Question,
+    record: Record,
+    time_s: Floats,
+    duration_s: float,
+    which: Sequence[ReaderFrames],
+    k: int,
+    free: bool,
+) -> _Plan:
+    """What shall be shown with a question.
+
+    Raises:
+        CueframeError: The record has an error, the choices are wrong, or a label is missing.
+    """
+    if "error" in record:
+        raise CueframeError(record["error"])
+    choices = [] if free else lettered(question)
+    picked_s = [frame["time_s"] for frame in record["frames"]]
+    times = {name: times_shown(name, question, picked_s, time_s, duration_s, k) for name in which}
+    if not all(times.values()):
+        raise CueframeError(no_label(question.id))
+    return _Plan(times, choices)
 
 
 def _shrunk(image: Image.Image, side: int) -> Image.Image:
