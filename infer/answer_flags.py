@@ -115,13 +115,24 @@ def refuse_bad_values(config: AnswerConfig) -> None:
     output = Path(config.output)
     if config.output != "-" and output.exists() and not output.is_file():
         raise CueframeError(f"--output {output} is no file; name a file, or - for stdout")
-    if config.submission and config.submission.is_dir():
-        raise CueframeError(f"--submission {config.submission} is a folder; name a file")
+    if config.submission:
+        _refuse_bad_submission(config.submission, output)
     if config.save_frames:
-        try:
-            config.save_frames.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CueframeError(
-                f"--save-frames {config.save_frames} is no folder and cannot be made "
-                f"({error.strerror}); name another"
-            ) from error
+        _make_folder(config.save_frames, "--save-frames")
+
+
+def _refuse_bad_submission(path: Path, output: Path) -> None:
+    if path.is_dir():
+        raise CueframeError(f"--submission {path} is a folder; name a file")
+    if path.resolve() == output.resolve():
+        raise CueframeError(f"--submission {path} is --output too; name another file")
+    _make_folder(path.parent, "the folder of --submission")
+
+
+def _make_folder(path: Path, what: str) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CueframeError(
+            f"{what} {path} is no folder and cannot be made ({error.strerror}); name another"
+        ) from error
