@@ -87,14 +87,20 @@ def answer(config: AnswerConfig) -> int:
                     failed[place] = record
                 else:
                     answers.put(_finished(config, record, seconds))
-            long = [one for one in todo if texts.too_long.intersection(_texts(config, one))]
-            report["cut"] = [one.question.id for one in long]
+            if texts.too_long:
+                long = (one for one in todo if texts.too_long.intersection(_texts(config, one)))
+                report["cut"] = [one.question.id for one in long]
             report |= {"max_tokens": encoder.max_tokens, "text_s": texts.spent_s}
         picked_s = time.monotonic()
         reports = answers.gather(report | {"failed": list(failed.items())})
         if not state.is_main_process:
             return 0
-        failed = {place: record for one in reports for place, record in one["failed"]}
+        failed = {
+            place: record
+            for one in reports
+            for place, record in one["failed"]
+            if record["id"] not in answers.lines
+        }
         write_answers(config.output, questions, answers.lines, failed)
     cut = [name for one in reports for name in one["cut"]]
     tell(failed, cut, max(one["max_tokens"] for one in reports))
@@ -131,9 +137,11 @@ def _identity(
     """What decides the answers: a run that was interrupted goes on only with the same."""
     import xxhash
 
-    asked = json.dumps([question.model_dump() for question in questions], sort_keys=True)
+    asked = xxhash.xxh3_128()
+    for question in questions:
+        asked.update(json.dumps(question.model_dump(), sort_keys=True).encode() + b"\n")
     return {
-        "QUESTIONS": xxhash.xxh3_128_hexdigest(asked.encode()),
+        "QUESTIONS": asked.hexdigest(),
         "--index": profile.key,
         "--pick": config.pick,
         "--frames": config.frames,
