@@ -1,6 +1,7 @@
 """Questions get texts and videos, and come back as records, whatever the order of the videos."""
 
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from index.store import read_profile
 from infer.bulk import answer_all, ask, by_video
 from infer.indexed import read_library
+from infer.pick import Rows, Scored
 from infer.questions import Question
 from tests.fixtures_infer import seen_as, world
 
@@ -51,3 +53,39 @@ def test_answers_do_not_hang_on_the_other_questions(pick: str) -> None:
         assert list(alone) == [[(one.place, together[one.place])]]
         frames = together[one.place]["frames"]
         assert len(frames) == (1 if one.place == 1 else 4)
+
+
+def test_a_reader_sees_each_video_with_its_questions() -> None:
+    here = world()
+    profile = read_profile(here.index)
+    asked, _ = ask(questions(), read_library(here.index), 1)
+    texts = np.random.default_rng(0).normal(size=(5, profile.width)).astype(np.float32)
+    seen: list[list[int]] = []
+
+    def read(scored: Scored, rows: Rows, numbers: list[int]) -> list[dict[str, Any]]:
+        seen.append(numbers)
+        own = scored.vectors.astype(np.float64)
+        np.testing.assert_allclose(scored.scores, texts[numbers] @ own.T, atol=1e-5)
+        assert rows.shape == (len(numbers), min(4, len(own)))
+        return [
+            {"error": "cannot be read"} if n == 2 else {"answers": {"picked": rows[q].tolist()}}
+            for q, n in enumerate(numbers)
+        ]
+
+    def answers(**how: Any) -> dict[int, Any]:
+        made = answer_all(here.index, profile, asked, texts, pick="quarters", k=4, seed=1, **how)
+        return dict(chain.from_iterable(made))
+
+    plain, found = answers(), answers(read=read)
+    assert seen == [[0, 2], [1], [3, 4]]
+    for n, one in enumerate(asked):
+        record = found[one.place]
+        if n == 2:
+            assert record == {
+                "id": one.question.id,
+                "video_path": one.question.video_path,
+                "error": "cannot be read",
+            }
+        else:
+            rows = [frame["row"] for frame in plain[one.place]["frames"]]
+            assert record == plain[one.place] | {"answers": {"picked": rows}}

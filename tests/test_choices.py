@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CueframeError
-from infer.choices import LETTERS, letter_of, lettered
+from infer.choices import LETTERS, chosen, letter_of, lettered
 from infer.questions import Question
 
 
@@ -130,3 +130,25 @@ def test_every_choice_is_the_answer_to_itself(choices: list[str]) -> None:
         return
     for choice, letter in zip(choices, LETTERS, strict=False):
         assert letter_of(question(*choices, answer=choice)) == letter
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=26))
+def test_the_likeliest_choice_is_chosen_the_earlier_on_a_tie(shares: list[float]) -> None:
+    asked = question(*[f"{letter}. text {letter}" for letter in LETTERS[: len(shares)]])
+    found = chosen(asked, shares)
+    number = shares.index(max(shares))
+    assert found["letter"] == LETTERS[number]
+    assert found["text"] == f"{LETTERS[number]}. text {LETTERS[number]}"
+    assert list(found["probabilities"]) == list(LETTERS[: len(shares)])
+    assert list(found["probabilities"].values()) == [round(share, 6) for share in shares]
+    assert letter_of(question(*asked.choices, answer=found["text"])) == found["letter"]
+
+
+def test_the_choice_is_made_before_shares_are_rounded() -> None:
+    found = chosen(question("Red", "Blue"), [0.49999999, 0.50000001])
+    assert found == {"letter": "B", "text": "Blue", "probabilities": {"A": 0.5, "B": 0.5}}
+
+
+def test_a_share_too_many_is_an_error() -> None:
+    with pytest.raises(ValueError):
+        chosen(question("Red", "Blue"), [0.5, 0.3, 0.2])

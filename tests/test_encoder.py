@@ -182,6 +182,18 @@ def test_its_sizes_are_the_models(tiny_model: Path, tiny_siglip: Path) -> None:
     assert load(tiny_model, dtype="bfloat16").dtype == "bfloat16"
 
 
+def test_the_scale_is_the_models_own(tiny_model: Path, tiny_siglip: Path) -> None:
+    for folder in (tiny_model, tiny_siglip):
+        encoder = load(folder)
+        learned = load_file(folder / "model.safetensors")["logit_scale"].item()
+        assert encoder.scale == pytest.approx(np.exp(learned))
+        encoder._model.logit_scale.data.fill_(np.log(20.0))
+        assert encoder.scale == pytest.approx(20.0)
+        del encoder._model.logit_scale
+        assert encoder.scale == 100.0
+        assert load(folder, dtype="bfloat16").scale == pytest.approx(np.exp(learned), rel=0.01)
+
+
 def test_another_dtype_gives_nearly_the_same_vectors(folder: Path) -> None:
     exact = load(folder)
     near = load(folder, dtype="bfloat16")
