@@ -9,6 +9,7 @@ import tyro
 
 from index.cli import own_default, positive
 from index.errors import CueframeError
+from infer.asking import AskingModel, CaptionSetting
 
 OWN_READERS = ("none", "clip")
 """Values of --reader that are no model's name."""
@@ -33,13 +34,9 @@ class AnswerConfig:
     published selectors (mmr, aks, bolt)."""
     frames: int = 4
     """K, frames for a question."""
-    caption: Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))] = 1
+    caption: CaptionSetting = 1
     """Text of a question: 1 the question, 2 its choices, 3 both."""
-    model: Annotated[
-        str | None,
-        tyro.conf.arg(aliases=("--model-name",)),
-        own_default("the one that built the index", "STR"),
-    ] = None
+    model: AskingModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the encoder and of a vision-language reader. auto on a GPU: float16 and bfloat16; on a

@@ -10,12 +10,13 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 
-from index.cli import own_default, positive, run
+from index.cli import positive, run
 from index.errors import CueframeError
+from infer.asking import AskingModel, CaptionSetting
 
 SHOWN = ("hit", "recall", "precision", "all@0.5", "distance_s")
 """Figures of the table; the JSON has all."""
@@ -31,13 +32,9 @@ class CompareConfig:
     """Folder of the index."""
     frames: int = 4
     """K, frames for a question."""
-    caption: Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))] = 1
+    caption: CaptionSetting = 1
     """Text of a question: 1 the question, 2 its choices, 3 both."""
-    model: Annotated[
-        str | None,
-        tyro.conf.arg(aliases=("--model-name",)),
-        own_default("the one that built the index", "STR"),
-    ] = None
+    model: AskingModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the encoder. auto: float16 on a GPU, float32 on a CPU."""

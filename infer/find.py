@@ -9,12 +9,13 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import tyro
 
-from index.cli import own_default, positive, run
+from index.cli import positive, run
 from index.errors import CueframeError
+from infer.asking import AskingModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,11 +34,7 @@ class FindConfig:
     """Folder of the index."""
     top: int = 10
     """Frames to find."""
-    model: Annotated[
-        str | None,
-        tyro.conf.arg(aliases=("--model-name",)),
-        own_default("the one that built the index", "STR"),
-    ] = None
+    model: AskingModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the encoder. auto: float16 on a GPU, float32 on a CPU."""

@@ -18,6 +18,7 @@ import tyro
 
 from index.cli import own_default, positive, run
 from index.errors import CueframeError, ModelError
+from infer.asking import AskingModel, CaptionSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,13 +66,9 @@ class ScoreConfig:
     """Page of all questions, the worst first."""
     report_limit: int = 1000
     """Questions in the report at most."""
-    caption: Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))] = 1
+    caption: CaptionSetting = 1
     """Text of the report's curves: 1 the question, 2 its choices, 3 both; as for the answers."""
-    model: Annotated[
-        str | None,
-        tyro.conf.arg(aliases=("--model-name",)),
-        own_default("the one that built the index", "STR"),
-    ] = None
+    model: AskingModel = None
     """Dual encoder of the report's curves; as for the answers."""
     seed: int = 42
     """Of the bootstrap."""
