@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from infer.answers import Shown
+from infer.answers import ReaderFrames
 from infer.breakdown import grouped
 from infer.marks import Mark, Marked, Marks
 from infer.panel import Estimate, Row, estimates, interval, plain, resample, with_interval
@@ -46,7 +46,9 @@ def reading(marked: Sequence[Marked], seed: int) -> Reading:
     """Figures, intervals and differences of one question or more; seed is the bootstrap's."""
     videos = [one.timed.video for one in marked]
     unknown = Mark(*[float("nan")] * len(Mark._fields))
-    seen: list[Shown] = [s for s in get_args(Shown) if any(s in one.marks for one in marked)]
+    seen: list[ReaderFrames] = [
+        s for s in get_args(ReaderFrames) if any(s in one.marks for one in marked)
+    ]
     tables = {s: np.array([one.marks.get(s, unknown) for one in marked]) for s in seen}  # (N, 4)
 
     def accuracy(right: npt.NDArray[np.float64]) -> Row:

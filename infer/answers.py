@@ -34,8 +34,8 @@ class Chosen(BaseModel):
     """Of each choice's letter, where the reader tells them."""
 
 
-Shown = Literal["picked", "uniform", "support", "all"]
-"""The frames that a reader saw: the answer's own, uniform ones, those of the labels, all."""
+ReaderFrames = Literal["picked", "uniform", "support", "all"]
+"""The frames that a reader saw; `infer.shown` says which they are."""
 
 _CHOSEN = '{"letter": one from A to Z, "text": a text, "probabilities": {letter: from 0 to 1, …}}'
 
@@ -53,14 +53,14 @@ class Answer(Record):
     answer: Chosen | None = Field(
         None, description=f"what a reader answers, {_CHOSEN}, or of these the text alone"
     )
-    answers: dict[Shown, Chosen] = Field(
+    answers: dict[ReaderFrames, Chosen] = Field(
         {},
         description="answers by the frames that the reader saw, picked, uniform, support or all, "
         f"each {_CHOSEN}, or of these the text alone",
     )
 
     @property
-    def by_frames(self) -> dict[Shown, Chosen]:
+    def by_frames(self) -> dict[ReaderFrames, Chosen]:
         """The reader's answers by the frames it saw; a single `answer` is of the picked ones."""
         if self.answers or self.answer is None:
             return self.answers

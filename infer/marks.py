@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from index.errors import CueframeError
-from infer.answers import Answer, Chosen, Shown
+from infer.answers import Answer, Chosen, ReaderFrames
 from infer.baselines import FIGURES
 from infer.choices import letter_of, lettered
 from infer.metrics import Floats, Timed, true_times
@@ -47,7 +47,7 @@ class Marked(NamedTuple):
     right: str
     """The right letter."""
     choices: int
-    marks: dict[Shown, Mark]
+    marks: dict[ReaderFrames, Mark]
     """By the frames that the reader saw; one at least."""
 
 
@@ -63,7 +63,7 @@ class Marks(NamedTuple):
 
 def frames_seen(
     timed: Sequence[Timed], picked: Sequence[Floats], uniform: Sequence[Floats]
-) -> list[dict[Shown, Floats]]:
+) -> list[dict[ReaderFrames, Floats]]:
     """For each question the ascending seconds of the frames by which `Answer.by_frames` goes."""
     return [
         {"picked": own, "uniform": even, "support": np.array(true_times(one.question))}
@@ -74,7 +74,7 @@ def frames_seen(
 def mark(
     timed: Sequence[Timed],
     answers: Sequence[Answer],
-    seen: Sequence[Mapping[Shown, Floats]],
+    seen: Sequence[Mapping[ReaderFrames, Floats]],
     k: int,
 ) -> Marks:
     """Mark answers (N,) with a letter.

@@ -14,10 +14,11 @@ from PIL import Image
 from index.errors import CueframeError
 from index.store import read_clock
 from index.video import frames_at
+from infer.answers import ReaderFrames
 from infer.bulk import Asked, Record, failure
 from infer.choices import lettered
 from infer.questions import Question
-from infer.shown import Floats, ReaderFrames, no_label, times_shown
+from infer.shown import Floats, no_label, times_shown
 from infer.vlm import Shown
 
 Placed = tuple[int, Record]

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from index.errors import CueframeError
 from index.store import written_whole
-from infer.answers import Chosen, Shown
+from infer.answers import Chosen, ReaderFrames
 from infer.breakdown import language
 from infer.chart import CURVE_BOX, clock, curve, heights, share, ticks
 from infer.choices import LETTERS, letter_of
@@ -52,7 +52,7 @@ class Case:
     """(P,); NaN where it is not known."""
     figures: Mapping[str, float]
     """By name, shares of 1; those whose names end in _s are seconds. NaN: no label."""
-    read: Mapping[Shown, Chosen] = field(default_factory=dict)
+    read: Mapping[ReaderFrames, Chosen] = field(default_factory=dict)
     """What a reader answered, by the frames that it saw."""
 
 

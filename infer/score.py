@@ -195,15 +195,18 @@ def _of_frames(
         uniform_picks,
     )
 
-    columns, tables = list(FIGURES), tables_of(timed, {"answers": picks}, k)
+    columns = list(FIGURES)
     if not any(is_labelled(one.question) for one in timed):
         print(
             f"no figures of frames: none of {len(timed)} questions has support_frames or "
             "support_ranges",
             file=sys.stderr,
         )
-        return columns, tables["answers"], Panel({}, {}, 0, len(timed)), {}
-    if config.judge != "none" and (judge := _judge(config.judge)):
+        unknown = np.full((len(timed), len(columns)), np.nan)
+        return columns, unknown, Panel({}, {}, 0, len(timed)), {}
+    judge = None if config.judge == "none" else _judge(config.judge)
+    tables = tables_of(timed, {"answers": picks}, k)
+    if judge:
         likeness = sim_tables(
             timed,
             {"answers": picks, "uniform": uniform_picks(timed, k)},

@@ -9,16 +9,16 @@ Legend: Q questions of one video, F its rows, K picks.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from infer.answers import ReaderFrames
 from infer.metrics import true_times
 from infer.pick import Rows, Scored, pick_uniform
 from infer.questions import Question
 
-ReaderFrames = Literal["picked", "all", "uniform", "support"]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
 

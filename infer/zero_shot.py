@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import CueframeError
+from infer.answers import ReaderFrames
 from infer.bulk import Asked
 from infer.choices import chosen, lettered
 from infer.pick import Rows, Scored
 from infer.scores import cosines
-from infer.shown import Bools, Floats, ReaderFrames, no_label, rows_shown
+from infer.shown import Bools, Floats, no_label, rows_shown
 
 Encode = Callable[[Sequence[str]], Floats]
 """Texts to unit vectors (texts, D)."""

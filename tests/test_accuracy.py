@@ -20,7 +20,7 @@ from infer.accuracy import (
     reading_json,
     reading_line,
 )
-from infer.answers import Shown
+from infer.answers import ReaderFrames
 from infer.marks import Mark, Marked, Marks
 from infer.metrics import Timed
 from infer.panel import RESAMPLES
@@ -42,8 +42,8 @@ def one(
         support_frames=[],
         support_ranges=[],
     )
-    own: dict[Shown, Mark] = {
-        name: mark if isinstance(mark, Mark) else Mark(float(mark), NAN, NAN, NAN)  # type: ignore[misc]  # the names are of Shown
+    own: dict[ReaderFrames, Mark] = {
+        name: mark if isinstance(mark, Mark) else Mark(float(mark), NAN, NAN, NAN)  # type: ignore[misc]  # the names are of ReaderFrames
         for name, mark in marks.items()
     }
     return Marked(Timed(question, np.arange(8.0), 8.0, video), right, choices, own)

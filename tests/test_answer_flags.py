@@ -7,7 +7,7 @@ import pytest
 
 from index.errors import CueframeError
 from infer.answer_flags import OWN_READERS, AnswerConfig, refuse_bad_values
-from infer.shown import ReaderFrames
+from infer.answers import ReaderFrames
 
 
 def config(tmp_path: Path, **flags: Any) -> AnswerConfig:

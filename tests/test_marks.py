@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index.errors import CueframeError
-from infer.answers import Answer, Shown
+from infer.answers import Answer, ReaderFrames
 from infer.marks import Mark, Marks, frames_seen, mark
 from infer.metrics import Timed
 from infer.questions import Question
@@ -38,7 +38,7 @@ def marks_of(one: Timed, **answer: Any) -> Marks:
     return mark([one], [given], seen, 4)
 
 
-def marked(one: Timed, **answer: Any) -> dict[Shown, Mark]:
+def marked(one: Timed, **answer: Any) -> dict[ReaderFrames, Mark]:
     (found,) = marks_of(one, **answer).marked
     return found.marks
 

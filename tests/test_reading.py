@@ -13,10 +13,10 @@ from PIL import Image
 
 from index.errors import CueframeError, VideoError
 from index.video import Frame
+from infer.answers import ReaderFrames
 from infer.bulk import Asked, Record, failure
 from infer.questions import Question
 from infer.reading import Placed, read_frames
-from infer.shown import ReaderFrames
 from infer.vlm import Shown
 
 CLOCK_S = np.array([0.0, 1.0, 2.0, 3.0])

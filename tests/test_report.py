@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from index.errors import CueframeError
-from infer.answers import Chosen, Shown
+from infer.answers import Chosen, ReaderFrames
 from infer.baselines import FIGURES
 from infer.metrics import Timed
 from infer.questions import Question
@@ -162,7 +162,7 @@ def test_each_case_says_what_it_is(tmp_path: Path) -> None:
 
 
 def read(one: Case, **answers: Chosen) -> Case:
-    by_frames: dict[Shown, Chosen] = {**answers}  # type: ignore[dict-item]  # names of Shown
+    by_frames: dict[ReaderFrames, Chosen] = {**answers}  # type: ignore[dict-item]  # names of ReaderFrames
     return Case(**{**vars(one), "read": by_frames})
 
 

@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infer.answers import ReaderFrames
 from infer.pick import Scored
 from infer.questions import Question
-from infer.shown import ReaderFrames, no_label, rows_shown, times_shown
+from infer.shown import no_label, rows_shown, times_shown
 
 TIME_S = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5])
 
