@@ -327,6 +327,7 @@ def _export(path: Path, answers: "Iterable[Answer]") -> None:
     ]
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(records, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"the picks' times are in {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":
