@@ -139,15 +139,13 @@ def of_window(
     ranges_s = np.array(timed.question.support_ranges, np.float64)
     if not len(ranges_s):
         return _NONE
-    first, last, chances = chance_of_span(segments(timed.time_s, timed.duration_s, k), k)
+    segment = segments(timed.time_s, timed.duration_s, k)
     expected, best = 0.0, 0.0
-    for row, chance in zip(first.tolist(), chances, strict=True):  # one row's pairs at a time
-        ends = last[chance > 0]
-        if len(ends):
-            starts_s = np.full(len(ends), timed.time_s[row])
-            figures = overlap(starts_s, timed.time_s[ends], ranges_s)
-            expected += float(figures @ chance[chance > 0])
-            best = max(best, float(figures.max()))
+    for first, last, chances in chance_of_span(segment, k):  # never all pairs at once
+        ends_s = timed.time_s[last]
+        figures = overlap(np.full(len(last), timed.time_s[first]), ends_s, ranges_s)
+        expected += float(figures @ chances)
+        best = max(best, float(figures.max()))
     return expected, best
 
 

@@ -106,37 +106,37 @@ def chance_of_none(inside: Integers, sizes: Integers, k: int) -> Floats:
     return first
 
 
-def chance_of_span(segment: Integers, k: int) -> tuple[Integers, Integers, Floats]:
-    """How likely a draw's first row and last row are which.
+def chance_of_span(segment: Integers, k: int) -> Iterator[tuple[int, Integers, Floats]]:
+    """How likely a draw's first row and last row are which: each pair that can be.
 
-    Returns:
-        The rows that can be first (A,), those that can be last (B,), and the chances (A, B),
-        exactly 0 for a pair that cannot be and above for all others.
+    Yields:
+        A first row, the last rows that it can have (B,), and the chances of these pairs (B,).
     """
     _, sizes = np.unique(segment, return_counts=True)  # (G,)
-    picks = min(k, len(segment))
-    first = np.arange(sizes[0])  # every draw has a row of the first segment with rows,
-    last = np.arange(len(segment) - sizes[-1], len(segment))  # and one of the last
-    between = last[None, :] - first[:, None] + 1  # (A, B) rows from first to last, both counted
+    rows, picks = len(segment), min(k, len(segment))
+    spare, left = picks - len(sizes), rows - len(sizes)
+    last = np.arange(rows - sizes[-1], rows)  # every draw has a row of the last segment with rows
 
-    def chance_within(start: Integers, end: Integers) -> Floats:
-        """(A, B) chance that all rows of a draw are from start to end, both in."""
-        rows = np.maximum(0, end[None, :] - start[:, None] + 1)
+    def chance_within(start: int, end: Integers) -> Floats:
+        """(B,) chance that all rows of a draw are from start to end, both in."""
+        inside = np.maximum(0, end - start + 1)
         if len(sizes) == 1:
-            own = rows / sizes[0]
+            chance = inside / sizes[0]
         else:
-            own = (sizes[0] - start[:, None]) * (end[None, :] - (len(segment) - sizes[-1]) + 1)
-            own = own / (sizes[0] * sizes[-1])
-        left = len(segment) - len(sizes)
-        for place in range(picks - len(sizes)):
-            own = own * np.maximum(0, rows - len(sizes) - place) / (left - place)
-        return np.asarray(own, np.float64)
+            own = (sizes[0] - start) * (end - (rows - sizes[-1]) + 1)
+            chance = own / (sizes[0] * sizes[-1])
+        for place in range(spare):
+            chance = chance * np.maximum(0, inside - len(sizes) - place) / (left - place)
+        return np.asarray(chance, np.float64)
 
-    chances = (
-        chance_within(first, last)
-        - chance_within(first + 1, last)
-        - chance_within(first, last - 1)
-        + chance_within(first + 1, last - 1)
-    )
-    possible = (between == 1) if picks == 1 else (between >= picks)
-    return first, last, np.where(possible, np.maximum(chances, np.finfo(np.float64).tiny), 0.0)
+    for first in range(sizes[0]):  # and one of the first
+        if len(sizes) > 1 and not spare:
+            yield first, last, np.full(len(last), 1 / (sizes[0] * sizes[-1]))
+            continue
+        between = last - first + 1  # rows from first to last, both counted
+        ends = last[(between == 1) if picks == 1 else (between >= picks)]
+        if len(ends):
+            here, after = (chance_within(first + step, ends) for step in (0, 1))
+            here_before, after_before = (chance_within(first + step, ends - 1) for step in (0, 1))
+            chances = here - after - here_before + after_before
+            yield first, ends, np.maximum(chances, np.finfo(np.float64).tiny)

@@ -177,9 +177,10 @@ def distance_s(timed: Timed, picked_s: Floats, _k: int) -> float:
 def iop(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
     """(W,) intersection over prediction of windows (W,) to (W,) with the best of ranges (E, 2)."""
     shared, length = _shared(start_s, end_s, ranges_s), end_s - start_s
-    within: Bools = np.any(inside(start_s, ranges_s), axis=0)
     best: Floats = shared.max(axis=0) / np.where(length > 0, length, 1)
-    best[length <= 0] = within[length <= 0]
+    points = length <= 0
+    if points.any():
+        best[points] = np.any(inside(start_s[points], ranges_s), axis=0)
     return best
 
 

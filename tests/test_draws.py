@@ -36,12 +36,10 @@ def test_the_chances_of_the_first_and_the_last_row(case: tuple[Timed, int]) -> N
     wanted: dict[tuple[int, int], float] = {}
     for rows, chance in draws(one, k).items():
         wanted[rows[0], rows[-1]] = wanted.get((rows[0], rows[-1]), 0.0) + float(chance)
-    first, last, chances = chance_of_span(segments(one.time_s, one.duration_s, k), k)
     found = {
-        (a, b): chances[i, j]
-        for i, a in enumerate(first.tolist())
-        for j, b in enumerate(last.tolist())
-        if chances[i, j] > 0
+        (first, end): chance
+        for first, last, chances in chance_of_span(segments(one.time_s, one.duration_s, k), k)
+        for end, chance in zip(last.tolist(), chances.tolist(), strict=True)
     }
     assert found == pytest.approx(wanted, abs=1e-12)
 
