@@ -3,7 +3,8 @@
 Legend: N questions that can be asked, Q those of one video, D width, K picks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from infer.metrics import Timed
 from infer.pick import STRATEGIES, Floats, Rows, Scored, question_seed
 from infer.questions import Question, caption
 from infer.scores import picked_frames, score_video
+
+_SHOWN_FAILURES = 10
 
 Record = dict[str, Any]
 """One line of the answers: id, video, pick and frames, or id, video_path and error."""
@@ -120,3 +123,17 @@ def by_video(asked: Sequence[Asked]) -> dict[str, list[int]]:
 def failure(question: Question, error: object) -> Record:
     """The record of a question that cannot be answered."""
     return {"id": question.id, "video_path": question.video_path, "error": str(error)}
+
+
+def tell_failures(failed: Mapping[int, Record], what: str, rest: str = "") -> None:
+    """Some of the failed questions, in their order, and how many more, on stderr.
+
+    Args:
+        failed: Records from `failure`, by place.
+        what: What stands before each: "failed".
+        rest: What is said behind the number of those that are not shown.
+    """
+    for place in sorted(failed)[:_SHOWN_FAILURES]:
+        print(f"{what}: {failed[place]['id']}: {failed[place]['error']}", file=sys.stderr)
+    if len(failed) > _SHOWN_FAILURES:
+        print(f"{what}: {len(failed) - _SHOWN_FAILURES} more{rest}", file=sys.stderr)

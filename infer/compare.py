@@ -7,7 +7,6 @@ one JSON object to stdout.
 """
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -59,15 +58,14 @@ def compare(config: CompareConfig) -> int:
 
     from index.progress import bar
     from infer.baselines import FIGURES
-    from infer.bulk import ask, by_video, on_timelines
+    from infer.bulk import ask, by_video, on_timelines, tell_failures
     from infer.indexed import encode_texts, load_asking_encoder, read_library
     from infer.panel import as_json, panel, print_table, tables_of, with_interval
     from infer.pick import STRATEGIES
     from infer.scores import score_video
 
     asked, failed = ask(questions, read_library(index), config.caption)
-    for record in failed.values():
-        print(f"not scored: {record['id']}: {record['error']}", file=sys.stderr)
+    tell_failures(failed, "not scored")
     if not asked:
         raise CueframeError(f"none of {len(questions)} questions can be asked of {index}")
     encoder = load_asking_encoder(

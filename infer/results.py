@@ -9,12 +9,10 @@ from pathlib import Path
 from index.errors import VideoError
 from index.progress import bar
 from index.store import written_whole
-from infer.bulk import Asked, Record, by_video
+from infer.bulk import Asked, Record, by_video, tell_failures
 from infer.frames import save_frames
 from infer.journal import as_line, close_journal
 from infer.questions import Question
-
-_SHOWN_FAILURES = 10
 
 
 def write_answers(
@@ -63,11 +61,7 @@ def write_submission(path: Path, questions: Sequence[Question], lines: Mapping[s
 
 def tell(failed: Mapping[int, Record], cut: Sequence[str], max_tokens: int) -> None:
     """What went wrong, on stderr."""
-    records = [failed[place] for place in sorted(failed)]
-    for record in records[:_SHOWN_FAILURES]:
-        print(f"failed: {record['id']}: {record['error']}", file=sys.stderr)
-    if len(records) > _SHOWN_FAILURES:
-        print(f"failed: {len(records) - _SHOWN_FAILURES} more, see --output", file=sys.stderr)
+    tell_failures(failed, "failed", ", see --output")
     if cut:
         print(
             f"warning: the model reads {max_tokens} tokens and did not see the end of {len(cut)} "

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from infer.questions import Question
 
 
-_SHOWN_FAILURES = 10
-
-
 @dataclass(kw_only=True, slots=True)
 class ScoreConfig:
     """Flags of infer/score.py."""
@@ -93,7 +90,7 @@ def score(config: ScoreConfig) -> int:
     import numpy as np
 
     from infer.accuracy import reading, reading_cells, reading_json, reading_line
-    from infer.bulk import ask, on_timelines
+    from infer.bulk import ask, on_timelines, tell_failures
     from infer.cases import summary, with_curves, worst_cases
     from infer.indexed import read_library
     from infer.leak import refuse_trained
@@ -106,8 +103,7 @@ def score(config: ScoreConfig) -> int:
     index = config.index
     library = read_library(index)
     asked, failed = ask(questions, library, config.caption if config.report else 1)
-    for record in list(failed.values())[:_SHOWN_FAILURES]:
-        print(f"not scored: {record['id']}: {record['error']}", file=sys.stderr)
+    tell_failures(failed, "not scored")
     if not asked:
         raise CueframeError(
             f"none of {len(questions)} answered questions is about a video of {index}; name the "

@@ -38,6 +38,8 @@ KINDS = {  # path: kind of tests.videos; x/same.mp4 and y/same.mp4 differ
     "y/same.mp4": "variable",
     "bad.mp4": "text",
 }
+INDEXED = ["a/constant.mp4", "b_frames.mp4", "vp9.webm", "few.mp4", "one.mp4", "x/same.mp4"]
+"""Videos of which each has its own content, and is named by its path alone."""
 
 
 @dataclass(frozen=True)

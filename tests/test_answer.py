@@ -16,6 +16,7 @@ from infer.answer_flags import AnswerConfig
 from infer.pick import STRATEGIES
 from infer.questions import caption, load_questions
 from tests.fixtures_infer import (
+    INDEXED,
     TEXTS,
     Ran,
     as_a_user,
@@ -33,7 +34,6 @@ from tests.fixtures_infer import (
 from tests.videos import read_number
 
 Capture = pytest.CaptureFixture[str]
-INDEXED = ["a/constant.mp4", "b_frames.mp4", "vp9.webm", "few.mp4", "one.mp4", "x/same.mp4"]
 
 
 @pytest.fixture

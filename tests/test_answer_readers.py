@@ -28,6 +28,7 @@ from infer.questions import Question, load_questions
 from infer.stills import encode
 from infer.vlm import Reader, Shown, generate, letter_probabilities, load_reader
 from tests.fixtures_infer import (
+    INDEXED,
     ROOT,
     TEXTS,
     Ran,
@@ -45,7 +46,6 @@ from tests.fixtures_readers import make_reader
 from tests.test_vlm import CPU, EN, plainly
 
 Capture = pytest.CaptureFixture[str]
-INDEXED = ["a/constant.mp4", "b_frames.mp4", "vp9.webm", "few.mp4", "one.mp4", "x/same.mp4"]
 KINDS = ("picked", "uniform", "support", "all")
 CHOICES = (
     ["A. Red", "B. Blue"],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index.store import read_profile
-from infer.bulk import answer_all, ask, by_video
+from infer.bulk import answer_all, ask, by_video, tell_failures
 from infer.indexed import read_library
 from infer.pick import Rows, Scored
 from infer.questions import Question
@@ -89,3 +89,15 @@ def test_a_reader_sees_each_video_with_its_questions() -> None:
         else:
             rows = [frame["row"] for frame in plain[one.place]["frames"]]
             assert record == plain[one.place] | {"answers": {"picked": rows}}
+
+
+def test_many_failures_are_told_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = {place: {"id": f"q{place}", "error": "lost"} for place in reversed(range(12))}
+    tell_failures(failed, "not scored", ", see elsewhere")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        *(f"not scored: q{place}: lost" for place in range(10)),
+        "not scored: 2 more, see elsewhere",
+    ]
+    tell_failures({3: failed[3]}, "failed")
+    assert capsys.readouterr().err == "failed: q3: lost\n"
