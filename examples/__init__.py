@@ -1,1 +1,1 @@
-"""What the demo draws and makes: scenes with questions about them, and a tiny encoder."""
+"""The demo's data set and encoder: drawn scenes with questions about them, and a tiny CLIP."""

@@ -1,6 +1,6 @@
-"""The things, signs and the street of the demo's scenes, as drawings.
+"""Drawings of the things, the signs and the street in the demo's scenes.
 
-A drawing is strokes on a grid; `sprite` paints it in a colour.
+A drawing is a list of strokes on a grid; `sprite` paints it in a colour.
 """
 
 import random
@@ -117,7 +117,7 @@ SIGNS: dict[str, tuple[str, list[Stroke]]] = {
 
 
 def sprite(strokes: list[Stroke], grid: tuple[int, int], colour: str, scale: float) -> Image.Image:
-    """Draw strokes in a colour on a clear ground, `scale` times the size of their grid."""
+    """Draw strokes in a colour on a transparent ground, `scale` times the size of their grid."""
     fine = 4  # drawn four times as large, then scaled down: smooth edges
     picture = Image.new("RGBA", (grid[0] * fine, grid[1] * fine))
     draw = ImageDraw.Draw(picture)

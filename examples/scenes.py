@@ -10,12 +10,12 @@
 A board hangs over a street. Now and then it lights up with a sign for about a second, while
 something passes below; in between the street is empty and the board dark. In English or
 Vietnamese, a question names the sign and asks which truck, or which red thing, passed; or it names
-the thing and asks for the sign. Its choices are written in the words by which other questions name
-what they mean. In one video no two signs, nor two things, have the same colour or shape, so each
+the thing and asks for the sign. The choices use the same words for things and signs as the
+questions. In one video no two signs, nor two things, have the same colour or shape, so each
 question means one event.
 
-A question tells three of the four properties of its event, so that hardly any frame of another
-video matches it too. (Telling two, say just the red truck, made so many false negatives that a
+A question gives three of the four properties of its event, so that hardly any frame of another
+video matches it too. (Giving only two, such as the red truck, made so many false negatives that a
 tiny CLIP trained on 280 questions hit 85 % of the unseen events.)
 """
 
@@ -39,15 +39,15 @@ from examples.drawing import (
     sprite,
     street,
 )
-from index.cli import run
 from index.errors import CueframeError
+from index.run_command import run
 
 Language = Literal["en", "vi"]
 WIDTH, RATE_FPS = 320, 10
 MARGIN = 4  # frames kept free on both sides of an event, for driving in and out
 QUESTIONS_PER_VIDEO = (5, 5, 4)  # in turn
 
-QUESTIONS = {  # (the part asked for, what is told of it): {told} of it, {seen} with it
+QUESTIONS = {  # (part asked for, property given of it): {told} that property, {seen} the other part
     ("thing", "name"): {
         "en": "Which {told} passes when the board shows {seen}?",
         "vi": "{told} nào đi qua khi bảng hiện {seen}?",
@@ -85,7 +85,7 @@ class Painted:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The board lights up with a sign while a thing passes: frames first to last, both in."""
+    """A sign that is lit and the thing that passes, from frame `first` to `last` inclusive."""
 
     first: int
     last: int
@@ -100,7 +100,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one video shows: its name, its length in frames and its events in order of time."""
+    """The content of one video: its name, its length in frames, its events in order of time."""
 
     name: str
     frames: int
@@ -132,7 +132,7 @@ def plan_scene(number: int, seed: int) -> Scene:
 
 
 def ask(scene: Scene, count: int, folder: str, seed: int) -> list[dict[str, Any]]:
-    """Ask about `count` events of a scene, one question each, as records of the seed's format."""
+    """Ask about `count` events of a scene, one question each; return the questions' records."""
     rng = random.Random(f"{seed}/{scene.name}")  # noqa: S311
     records: list[dict[str, Any]] = []
     for event in sorted(rng.sample(scene.events, count), key=lambda event: event.first):
@@ -171,8 +171,8 @@ def ask(scene: Scene, count: int, folder: str, seed: int) -> list[dict[str, Any]
 def draw_frames(scene: Scene, seed: int) -> Iterator[Image.Image]:
     """Yield a scene's frames in order, each 320x180.
 
-    All scenes of a seed pass along one street: a backdrop of its own would tell a learner which
-    video it sees, and it would learn that by heart instead of trucks and hearts.
+    All scenes of a seed have one street: given a backdrop per scene, a model could memorise the
+    videos by their backdrops instead of learning to tell trucks and hearts.
     """
     rng = random.Random(f"{seed}/{scene.name}/look")  # noqa: S311
     backdrop = street(random.Random(seed), 3 * WIDTH)  # noqa: S311
@@ -199,10 +199,14 @@ def draw_frames(scene: Scene, seed: int) -> Iterator[Image.Image]:
 
 
 def _way(since_first: int, until_last: int) -> float:
-    """Return how far a thing has come from the middle, in pixels, given frames since and until.
+    """Return a thing's distance from the middle in pixels.
 
-    It hurries in, passes slowly while the board is lit, and hurries out. So it is in the middle
-    square, all that CLIP's crop sees, when and only when the board is lit.
+    It enters fast, passes slowly while the board is lit, and leaves fast. So it is inside CLIP's
+    centre crop when and only when the board is lit.
+
+    Args:
+        since_first: Frames since the board was lit, negative before.
+        until_last: Frames until the last lit one, negative after.
     """
     if since_first < 0:
         return -12 + 180 * since_first
@@ -272,7 +276,7 @@ class ScenesConfig:
 
 
 def scenes(config: ScenesConfig) -> int:
-    """Draw the scenes and say where they are; returns 0."""
+    """Draw the scenes and print their folder; returns 0."""
     draw_scenes(
         config.folder,
         train_videos=config.train_videos,

@@ -14,8 +14,8 @@ from typing import Any
 
 import tyro
 
-from index.cli import run
 from index.errors import CueframeError
+from index.run_command import run
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
@@ -23,9 +23,9 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 def learn_merges(texts: Sequence[str], merges: int) -> tuple[dict[str, int], list[Any]]:
     """Learn a byte-pair vocabulary in CLIP's layout.
 
-    That is: the 256 bytes, the 256 bytes that end a word, the merged pairs, START, END. Since
-    every byte is in it, there is no unknown word; and END, at which CLIP reads the text's vector,
-    has the highest number, as `CLIPTextModel` expects of old.
+    The order is: the 256 bytes, the 256 bytes that end a word, the merged pairs, START, END. Every
+    byte has a token, so no word is unknown. END, where CLIP reads the text's vector, has the
+    highest number, as `CLIPTextModel` traditionally expects.
 
     Returns the vocabulary (token to number) and the merged pairs in order, at most `merges`.
     """
@@ -38,7 +38,7 @@ def learn_merges(texts: Sequence[str], merges: int) -> tuple[dict[str, int], lis
     trainer = trainers.BpeTrainer(
         vocab_size=3 * len(letters) + merges,
         initial_alphabet=letters,
-        special_tokens=ends,  # numbered here, else by a hash's order, which equal counts go by
+        special_tokens=ends,  # fixes their numbers; else equal counts are ordered by a hash
         end_of_word_suffix="</w>",
         show_progress=False,
     )
@@ -61,8 +61,8 @@ def make_tiny_clip(
 ) -> None:
     """Write an untrained CLIP of about a million parameters and its processor to a folder.
 
-    `image_size` and `patch_size` are in pixels, `width` is that of both towers (their common
-    space has half of it), `layers` counts for each tower, `merges` bounds the tokens learned from
+    `image_size` and `patch_size` are in pixels, `width` is the hidden size of both towers (their
+    common space has half of it), `layers` is per tower, `merges` bounds the tokens learned from
     `texts`. The same seed and texts give the same files.
     """
     import torch
@@ -105,7 +105,7 @@ def make_tiny_clip(
 
 
 def read_texts(path: Path) -> list[str]:
-    """Read every question and choice of a questions file in the seed's format.
+    """Read every question and choice of a questions file, a JSON object with "data".
 
     Raises CueframeError when the file is missing or is not such a file.
     """
@@ -131,7 +131,7 @@ class TinyClipConfig:
 
 
 def tiny_clip(config: TinyClipConfig) -> int:
-    """Make the model and say where it is; returns 0."""
+    """Make the model and print its folder; returns 0."""
     make_tiny_clip(config.folder, read_texts(config.questions), seed=config.seed)
     print(f"made an untrained CLIP in {config.folder}")
     return 0

@@ -1,8 +1,8 @@
-"""Say whether the demo's training was for something: exit 1 when it was not.
+"""Check that the demo's training helped; exit 1 if it did not.
 
     python examples/verdict.py demo/scores.json demo/untrained_scores.json
 
-Both files are what infer/score.py wrote: of the trained model's answers and of those before
+Both files are output of infer/score.py: for the trained model's answers and for those before
 training.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tyro
 
-from index.cli import run
+from index.run_command import run
 
 
 @dataclass(kw_only=True, slots=True)
@@ -27,17 +27,24 @@ class VerdictConfig:
 
 
 def verdict(config: VerdictConfig) -> int:
-    """Compare hits with uniform picks and with the untrained model."""
+    """Compare hits with uniform picks and with the untrained model; returns the exit code."""
     trained, untrained = (
         json.loads(path.read_bytes()) for path in (config.trained, config.untrained)
     )
     lead = trained["minus_uniform"]["answers"]["hit"]
-    before = untrained["rows"]["answers"]["hit"]["mean"]
-    after = trained["rows"]["answers"]["hit"]["mean"]
+    after, uniform, before = (
+        scores["rows"][picker]["hit"]["mean"]
+        for scores, picker in (
+            (trained, "answers"),
+            (trained, "uniform"),
+            (untrained, "answers"),
+        )
+    )
     print(
-        f"hits: {100 * before:.1f} % untrained, {100 * after:.1f} % trained, which is "
-        f"{100 * lead['mean']:.1f} ({100 * lead['low']:.1f} … {100 * lead['high']:.1f}) more than "
-        "uniform picks"
+        f"of the questions about videos it never saw, the trained model finds a right frame for "
+        f"{100 * after:.1f} %, uniform frames hold one for {100 * uniform:.1f} % (difference "
+        f"{100 * lead['mean']:.1f}, 95 % interval {100 * lead['low']:.1f} … "
+        f"{100 * lead['high']:.1f}), the untrained model's for {100 * before:.1f} %"
     )
     if lead["low"] <= 0 or after <= before:
         print("training was for nothing: see the scores above", file=sys.stderr)

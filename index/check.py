@@ -1,57 +1,43 @@
-"""Check an index, and mend what is derived.
+"""Check an index, and repair its derived files.
 
 Usage: python index/check.py INDEX [--videos VIDEOS] [--repair]
 
-Opens every vector file and compares it with the catalog and the search index; each thing that is
-wrong is one line on stdout. With --repair the search index and the catalog are made anew from the
-vector files; damaged vector files are deleted, and the next index/build.py embeds those videos.
+Opens every vector file and compares it with the catalog and the search index; each problem is one
+line on stdout. With --repair the search index and the catalog are rebuilt from the vector files;
+damaged vector files are deleted, and the next index/build.py embeds those videos again.
 """
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import tyro
+try:
+    import tyro
 
-from index.cli import run
+    from index.run_command import run
+except ModuleNotFoundError as missing:
+    print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
+    sys.exit(2)
 
 
 @dataclass(kw_only=True, slots=True)
 class CheckConfig:
     """Flags of index/check.py."""
 
-    index: tyro.conf.Positional[Path]
+    index: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="INDEX")]
     """Folder of the index."""
     videos: Path | None = None
     """Folder, video or text file of paths, in which --repair looks for the videos."""
     repair: bool = False
-    """Make catalog and search index anew, and delete damaged vector files."""
+    """Rebuild catalog and search index, and delete damaged vector files."""
 
 
 def check(config: CheckConfig) -> int:
-    """Say what is wrong, and mend it when asked; returns 1 when something is wrong after all."""
-    from index.faults import index_faults
-    from index.lock import locked
-    from index.repair import repair
-    from index.store import read_profile
+    """Report problems, and repair them on request; return 1 if any remain, else 0."""
+    from index.checking import check_index
 
-    profile = read_profile(config.index)
-    found = _print(index_faults(config.index, profile))
-    if found and config.repair:
-        with locked(config.index, "--index"):
-            for line in repair(config.index, profile, config.videos):
-                print(f"repaired: {line}", file=sys.stderr)
-        found = _print(index_faults(config.index, profile))
-    print("something is wrong" if found else "the index is sound", file=sys.stderr)
-    return 1 if found else 0
-
-
-def _print(lines: Iterator[str]) -> int:
-    count = 0
-    for count, line in enumerate(lines, 1):  # noqa: B007 - the count is what is wanted
-        print(line)
-    return count
+    return check_index(config.index, repair=config.repair, videos=config.videos)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""The one family of errors that a user can cause.
+"""The errors that a user can cause.
 
 Exception
-└── CueframeError        one line: what, the value, the remedy
-    ├── VideoError       one video cannot be used; the others go on
-    └── ModelError       a model cannot be had; what does not need it goes on
+└── CueframeError        one line: problem, value, remedy
+    ├── VideoError       one video cannot be used; the run goes on without it
+    └── ModelError       a model cannot be found; what does not need it goes on
 """
 
 
 class CueframeError(Exception):
-    """A wrong call or unusable input; its text is the line that the user reads."""
+    """A wrong call or unusable input; its message is the line that the user reads."""
 
 
 class VideoError(CueframeError):
@@ -16,4 +16,4 @@ class VideoError(CueframeError):
 
 
 class ModelError(CueframeError):
-    """A model is not on the hub or not in its folder; what does not need it goes on."""
+    """A model is neither a folder nor available from the hub; what does not need it goes on."""

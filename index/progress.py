@@ -1,4 +1,4 @@
-"""Bars on stderr. That of a build goes by bytes of video and tells frames per second."""
+"""Progress bars on stderr. A build's bar counts bytes of video and shows frames per second."""
 
 import os
 import sys
@@ -13,17 +13,17 @@ Item = TypeVar("Item")
 
 
 def _rest_s() -> float:
-    """Seconds between two states of a bar."""
+    """Return the seconds between two updates of a bar."""
     return 0.2 if sys.stderr.isatty() else 30.0
 
 
 def _follows() -> bool:
-    """Whether another process shows the bar."""
+    """Return whether another process shows the bar."""
     return int(os.environ.get("RANK", "0")) > 0
 
 
 def bar(items: Iterable[Item], unit: str, total: int) -> Iterable[Item]:
-    """The items, with a bar on stderr where they take longer than two seconds."""
+    """Return the items, with a bar on stderr if they take longer than two seconds."""
     return tqdm(
         items,
         unit=unit,
@@ -36,9 +36,9 @@ def bar(items: Iterable[Item], unit: str, total: int) -> Iterable[Item]:
 
 
 class Progress:
-    """A bar on stderr; written seldom where stderr is no terminal, so that logs stay short.
+    """A progress bar on stderr; updated rarely if that is no terminal, so that logs stay short.
 
-    How long a video is shows only while it is decoded, so the time left is reckoned by bytes.
+    A video's duration is known only while it is decoded, so the time left is estimated from bytes.
     """
 
     def __init__(self, sizes: dict[str, int]) -> None:
@@ -69,13 +69,13 @@ class Progress:
         self._bar.close()
 
     def frames(self, count: int) -> None:
-        """So many frames more were encoded."""
+        """Count further encoded frames."""
         self._frames += count
         per_s = self._frames / max(1e-9, time.monotonic() - self._began_s)
         self._bar.set_postfix_str(f"{per_s:.1f} frames/s", refresh=False)
 
     def reached(self, path: str, share: float) -> None:
-        """A video is decoded up to a share of it, 0 to 1."""
+        """Record how far a video is decoded: `share` is a fraction from 0 to 1."""
         done = int(self._sizes[path] * min(1.0, share))
         self._bar.update(max(0, done - self._done.get(path, 0)))
         self._done[path] = max(done, self._done.get(path, 0))

@@ -1,4 +1,4 @@
-"""The choices of a question: a letter for each, whatever the data wrote in front of it."""
+"""Letters of a question's choices, whatever markers the data has in front of them."""
 
 import re
 import string
@@ -14,13 +14,13 @@ _MARKED = re.compile(r"([A-Z])[.):]\s+(.+)", re.DOTALL)
 
 
 def lettered(question: Question) -> list[tuple[str, str]]:
-    """The letter and the text of each choice, in order from A on.
+    """Return the letter and the text of each choice, in order from A on.
 
-    "A. Red", "A) Red" and "A: Red" are Red, but only where all choices carry their own letters in
-    order; else a marker belongs to the text.
+    "A. Red", "A) Red" and "A: Red" become "Red", but only if all choices have their own letters in
+    order; else the marker belongs to the text.
 
     Raises:
-        CueframeError: There are fewer than two choices or more than 26, or one stands twice.
+        CueframeError: There are fewer than two choices or more than 26, or two are equal.
     """
     texts = [choice.strip() for choice in question.choices]
     if not texts:
@@ -33,9 +33,9 @@ def lettered(question: Question) -> list[tuple[str, str]]:
             f"question {question.id!r} has {len(texts)} choices; a reader needs from 2 to "
             f"{len(LETTERS)} of them"
         )
-    marked = [_MARKED.fullmatch(text) for text in texts]
-    if all(found and found[1] == letter for found, letter in zip(marked, LETTERS, strict=False)):
-        texts = [found[2] for found in marked if found]
+    graded = [_MARKED.fullmatch(text) for text in texts]
+    if all(found and found[1] == letter for found, letter in zip(graded, LETTERS, strict=False)):
+        texts = [found[2] for found in graded if found]
     place: dict[str, int] = {}
     for number, text in enumerate(texts):
         first = place.setdefault(_spaced(text), number)
@@ -48,10 +48,10 @@ def lettered(question: Question) -> list[tuple[str, str]]:
 
 
 def chosen(question: Question, shares: Sequence[float]) -> dict[str, Any]:
-    """The answer of a reader, as a record has it: the likeliest choice, the earlier on a tie.
+    """Return a reader's answer for a record: the most probable choice, the earlier on a tie.
 
     Args:
-        question: One that `lettered` takes.
+        question: A question that `lettered` accepts.
         shares: Probability of each choice.
     """
     letters = [letter for letter, _ in lettered(question)]
@@ -66,10 +66,10 @@ def chosen(question: Question, shares: Sequence[float]) -> dict[str, Any]:
 
 
 def letter_of(question: Question) -> str:
-    """The letter of a question's answer.
+    """Return the letter of a question's answer.
 
-    The answer may be a choice as it stands in the data, its text without the marker, text and
-    marker, or the letter alone; where it could be two of these, the first named counts.
+    The answer may be a choice as in the data, its text without the marker, marker and text, or the
+    letter alone; if several of these match, the first in this order counts.
 
     Raises:
         CueframeError: It has no answer, its answer is none of its choices, or as `lettered`.
@@ -86,9 +86,9 @@ def letter_of(question: Question) -> str:
     by_text = {_spaced(text): letter for letter, text in choices}
     if answer in by_text:
         return by_text[answer]
-    marked = _MARKED.fullmatch(answer)
-    if marked and by_text.get(marked[2]) == marked[1]:
-        return marked[1]
+    graded = _MARKED.fullmatch(answer)
+    if graded and by_text.get(graded[2]) == graded[1]:
+        return graded[1]
     last = choices[-1][0]
     if answer in by_text.values():
         return answer
@@ -99,5 +99,5 @@ def letter_of(question: Question) -> str:
 
 
 def _spaced(text: str) -> str:
-    """With one space for each run of blanks, tabs and line ends."""
+    """Replace each run of blanks, tabs and line ends by one space."""
     return " ".join(text.split())

@@ -1,7 +1,7 @@
-"""A vision model says whether picked frames look like the true ones: `sim_m` for many questions.
+"""The judge, a vision model that compares picked frames with true ones: `sim_m` in bulk.
 
-Each distinct image passes the judge once, however many questions hold it; pictures are let go as
-soon as they are scaled to the judge's input.
+Each distinct image passes the judge once, however many questions it belongs to; images are released
+as soon as they are scaled to the judge's input.
 
 Legend: U distinct images, N images, D width of a vector, T thresholds, H, W: sides of the input.
 """
@@ -16,12 +16,13 @@ import torch
 import torch.nn.functional as F
 import xxhash
 from PIL import Image
-from safetensors import SafetensorError
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoModel
 
-from index.encoder import reach
-from index.errors import CueframeError, ModelError
-from infer.metrics import SIM_THRESHOLDS
+from index.errors import CueframeError
+from index.model_loading import load_config, load_image_processor, load_weights
+
+SIM_THRESHOLDS = (0.95, 0.96, 0.97, 0.98, 0.99)
+"""Thresholds m of `sim_m`, those of the original scripts."""
 
 Frames = Sequence[Image.Image]
 Vectors = npt.NDArray[np.float32]
@@ -34,7 +35,7 @@ class Judge:
     model: Any
     processor: Any
     passes: int = 0
-    """Images that went through the model so far."""
+    """Number of images that have passed the model."""
 
 
 def load_judge(
@@ -45,25 +46,20 @@ def load_judge(
 ) -> Judge:
     """Load a judge by its folder or its name on the hub.
 
-    Any vision model does that `AutoModel` loads and whose `last_hidden_state[:, 0]` is a CLS
-    vector. It computes in float32 everywhere, unless told otherwise: a verdict at a threshold
-    should not depend on the machine.
+    Any vision model works that `AutoModel` loads and whose `last_hidden_state[:, 0]` is a CLS
+    vector. By default it computes in float32 on every device: a verdict at a threshold should not
+    depend on the machine.
 
     Raises:
-        ModelError: It cannot be had.
-        CueframeError: It has no CLS vector.
+        ModelError: The model is not available.
+        CueframeError: It has no CLS vector, or `index.model_loading` refuses it.
     """
-    try:
-        reach(name)
-        processor = AutoImageProcessor.from_pretrained(name, backend="pil")
-        model = AutoModel.from_pretrained(name, dtype=getattr(torch, dtype)).to(device).eval()
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        first = str(error).strip().split("\n")[0].rstrip(".")
-        raise ModelError(
-            f"the judge {name} cannot be had ({first}); give --judge a folder written by "
-            "save_pretrained, or a name on the hub"
-        ) from error
-    judge = Judge(model, processor)
+    load_config(name, "--judge")
+    processor = load_image_processor(name, "--judge")
+    model: Any = load_weights(
+        AutoModel, name, "--judge", dtype=getattr(torch, dtype), may_lack=("pooler.",)
+    )
+    judge = Judge(model.to(device), processor)
     if not _has_cls(judge):
         raise CueframeError(
             f"the judge {name} is a {model.config.model_type} model without a CLS vector of an "
@@ -73,26 +69,26 @@ def load_judge(
 
 
 def _has_cls(judge: Judge) -> bool:
-    """Whether it has a learned class token, and gives a sequence of vectors for an image alone."""
+    """Return whether it has a learned class token and turns an image alone into a sequence."""
     names = (name.rpartition(".")[2] for name, _ in judge.model.named_parameters())
     if not {"cls_token", "class_embedding"} & set(names):
         return False
     try:
         pixels = _pixels(judge, Image.new("RGB", (64, 64)))[None]
         return _hidden(judge, pixels).ndim == 3
-    except (AttributeError, TypeError, ValueError):  # CLIP, for one, wants a text as well
+    except (AttributeError, TypeError, ValueError):  # CLIP, for example, needs a text as well
         return False
 
 
 def _pixels(judge: Judge, image: Image.Image) -> torch.Tensor:
-    """(3, H, W) what the model reads of an RGB image."""
+    """Return the model's input (3, H, W) for an RGB image."""
     pixels: torch.Tensor = judge.processor(images=image, return_tensors="pt")["pixel_values"][0]
     return pixels
 
 
 @torch.inference_mode()
 def _hidden(judge: Judge, pixels: torch.Tensor) -> torch.Tensor:
-    """(U, tokens, D) the last hidden state of pixels (U, 3, H, W)."""
+    """Return the last hidden state (U, tokens, D) of pixels (U, 3, H, W)."""
     pixels = pixels.to(device=judge.model.device, dtype=judge.model.dtype)
     hidden: torch.Tensor = judge.model(pixel_values=pixels).last_hidden_state
     return hidden
@@ -101,12 +97,12 @@ def _hidden(judge: Judge, pixels: torch.Tensor) -> torch.Tensor:
 def judge_vectors(
     images: Iterable[Image.Image], judge: Judge, *, batch_images: int = 32
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Encode images, those of equal size and pixels once.
+    """Encode images; those of equal size and pixels are encoded once.
 
     Args:
-        images: Taken one by one; what is kept of `batch_images` of them is the judge's input.
-        judge: Counts what passes it.
-        batch_images: How many pass at once.
+        images: Read one by one; at most `batch_images` are held, as the judge's input.
+        judge: The judge; its `passes` counts them.
+        batch_images: Number of images per batch.
 
     Returns:
         (U, D) float32 unit CLS vectors of the distinct images, and (N,) each image's row in them.
@@ -143,17 +139,17 @@ def sim_m_many(
     *,
     batch_images: int = 32,
 ) -> npt.NDArray[np.int64]:
-    """`infer.metrics.sim_m` of many questions at all thresholds, each distinct image judged once.
+    """Compute `infer.metrics.sim_m` of many questions, judging each distinct image once.
 
     Args:
-        questions: (picked frames, true frames) of each, at least one true frame; taken one by one,
-            so that an iterator that decodes as it goes holds one question's pictures at a time.
+        questions: (picked frames, true frames) of each, at least one true frame; read one by one,
+            so that an iterator that decodes as it goes holds one question's frames at a time.
         judge: From `load_judge`.
-        thresholds: (T,) cosines from which on two frames are alike.
+        thresholds: (T,) least cosines of frames that are alike.
         batch_images: As `judge_vectors`.
 
     Returns:
-        (questions, T) 1 where every true frame has a picked frame that is alike, else 0.
+        (questions, T) 1 where every true frame has a picked frame like it, else 0.
 
     Raises:
         ValueError: A question has no true frame.
@@ -181,5 +177,5 @@ def sim_m_many(
 
 
 def weakest_match(true: Vectors, picked: Vectors) -> float:
-    """Cosine of the true frame (E, D) that its best pick (P, D) is least like; E, P ≥ 1."""
+    """Return the least cosine of any true frame (E, D) with its best pick (P, D); E, P ≥ 1."""
     return float((true @ picked.T).max(axis=1).min())

@@ -1,4 +1,4 @@
-"""Frames for one question about one video, from Python: no index is needed.
+"""Pick frames for one question about one video, from Python; no index is needed.
 
     top_frames, top_scores = get_top4_frames(
         video_path="video.mp4", caption="…", model=model, processor=processor, device="cuda"
@@ -23,17 +23,19 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel
 
-from index.cli import positive
+from index.decoding.decoders import frames_at, read
+from index.decoding.frame_types import VideoMetadata, sample_times
+from index.decoding.sampler import FrameSampler
 from index.encoder import Encoder, vision_fingerprint
 from index.errors import CueframeError, VideoError
-from index.sampling import Sampling
-from index.store import read_profile
-from index.video import Clip, frames_at, read, sample_times
-from index.view import Mode, view_of
-from infer.indexed import encode_texts, read_library, refuse_other_vision
-from infer.originals import content_of
-from infer.pick import Scored, pick_quarters
-from infer.scores import cosines, score_video
+from index.preprocess import ViewMode, image_transform_of
+from index.run_command import positive
+from index.storage.store import read_profile
+from infer.indexed_videos import read_indexed_videos
+from infer.query_encoder import encode_texts, refuse_other_vision
+from infer.selection.frame_scores import cosines, score_video
+from infer.selection.strategies import ScoredVideo, pick_quarters
+from infer.video_files import content_of
 
 SIZE = (1920, 1080)
 """Width and height in pixels, to which every picture is stretched."""
@@ -41,7 +43,7 @@ _NO_SEEDS = np.zeros(1, np.uint64)
 
 
 def read_video_frames(video_path: str | Path, fps_target: float = 15) -> list[Image.Image]:
-    """Every frame shown at the times k / fps_target, each once, in full size and in order.
+    """Return every frame shown at the times k / fps_target, each once, in full size and in order.
 
     All of them are held in memory: 41 MB for each second of 720p at 15 frames a second.
 
@@ -77,8 +79,8 @@ def get_top4_frames(
         model: A transformers dual encoder, for example a CLIPModel. It is moved to `device`.
         processor: Its processor, for example a CLIPProcessor. Pictures are resized by Pillow
             whatever its backend.
-        device: Where to encode.
-        fps_target: Sample times per second of video; with an index, its own count.
+        device: Device to encode on.
+        fps_target: Sample times per second of video; ignored with an index, which has its own.
         batch_size: B, pictures encoded at once.
         index: Folder of an index that holds this video, built by this model's vision side.
 
@@ -119,53 +121,53 @@ def _score_file(
     processor: Any,
     fps: float,
     batch_size: int,
-) -> Scored:
-    """Decode a video and score its frames, of which no more than a batch is held."""
+) -> ScoredVideo:
+    """Decode a video and score its frames, holding no more than a batch of them."""
     encoder = _encoder(model, processor, None)
     text = _encode(encoder, caption)
-    clips: list[Clip] = []
+    metadata: list[VideoMetadata] = []
 
-    def squares() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
-        clips.append((yield from Sampling(fps=fps, view=encoder.view)(str(path))))
+    def sampled() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+        metadata.append((yield from FrameSampler(fps=fps, transform=encoder.transform)(str(path))))
 
     times_s: list[float] = []
     parts: list[npt.NDArray[np.float32]] = []
-    stream = squares()
+    stream = sampled()
     with _naming(path):
         while batch := list(islice(stream, batch_size)):
             times_s += [time_s for time_s, _ in batch]
-            pixels = np.stack([square for _, square in batch])  # (B, H, W, 3)
+            pixels = np.stack([image for _, image in batch])  # (B, H, W, 3)
             parts.append(encoder.images(pixels).cpu().numpy())  # (B, D)
     vectors = np.concatenate(parts)  # (F, D)
     time_s = np.array(times_s, np.float64)
-    return Scored(cosines(text, vectors), time_s, clips[0].duration_s, vectors, _NO_SEEDS)
+    return ScoredVideo(cosines(text, vectors), time_s, metadata[0].duration_s, vectors, _NO_SEEDS)
 
 
 def _score_stored(
     path: Path, caption: str, model: PreTrainedModel, processor: Any, index: Path
-) -> Scored:
+) -> ScoredVideo:
     """Score the frames of a video by the vectors of an index."""
     profile = read_profile(index)
-    library = read_library(index)
-    video = library.videos.get(content_of(library, path))
+    indexed = read_indexed_videos(index)
+    video = indexed.videos.get(content_of(indexed, path))
     if video is None or video.status != "indexed":
         raise CueframeError(f"{path} has no vectors in {index}; run index/build.py on it")
     encoder = _encoder(model, processor, profile.view)
     images = processor.image_processor.to_dict()
-    fingerprint = vision_fingerprint(model, images, encoder.view)
+    fingerprint = vision_fingerprint(model, images, encoder.transform)
     refuse_other_vision(index, profile, encoder.name, fingerprint)
     return score_video(index, profile, video.content_hash, _encode(encoder, caption), _NO_SEEDS)
 
 
-def _encoder(model: PreTrainedModel, processor: Any, view: Mode | None) -> Encoder:
-    """The model as the index's floor uses it, in the mode of view given or its processor's own."""
+def _encoder(model: PreTrainedModel, processor: Any, view: ViewMode | None) -> Encoder:
+    """Wrap the model as an `Encoder`, with the given view mode or its processor's own."""
     images = processor.image_processor.to_dict()
     name = model.name_or_path or type(model).__name__
-    return Encoder(name, model, processor.tokenizer, images, view_of(images, view))
+    return Encoder(name, model, processor.tokenizer, images, image_transform_of(images, view))
 
 
 def _encode(encoder: Encoder, caption: str) -> npt.NDArray[np.float32]:
-    """The caption's vector, (1, D)."""
+    """Return the caption's vector (1, D); warn if the caption is longer than the model reads."""
     vectors, too_long = encode_texts(encoder, [caption])
     if too_long[0]:
         warnings.warn(
@@ -177,7 +179,7 @@ def _encode(encoder: Encoder, caption: str) -> npt.NDArray[np.float32]:
 
 @contextmanager
 def _at_rest(model: torch.nn.Module) -> Iterator[None]:
-    """Without dropout; each part goes back to its own mode, as a caller in training expects."""
+    """Turn dropout off, then restore each module's mode, as a caller in training expects."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -189,7 +191,7 @@ def _at_rest(model: torch.nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _naming(path: str | Path) -> Iterator[None]:
-    """Decoders say what is wrong, not with which file."""
+    """Add the file's path to a decoder's error, which does not name it."""
     try:
         yield
     except VideoError as error:

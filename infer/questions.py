@@ -1,4 +1,4 @@
-"""Questions about videos: read and validated, put into words for the encoder, matched to files."""
+"""Questions about videos: read and validate them, make the encoder's text, match them to files."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ RangeSeconds = Annotated[tuple[Seconds, Seconds], AfterValidator(_in_order)]
 
 
 class Question(Record):
-    """One question about one video. Keys that are not named here are kept as they are."""
+    """One question about one video. Keys other than these fields are kept as they are."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -55,11 +55,11 @@ def caption(question: Question, setting: int) -> str:
         2  the choices                  A. Red B. Blue
         3  the question, the choices    What colour is it? A. Red B. Blue
 
-    The parts are joined by one space, without labels or signs of our own; blanks, tabs and line
-    ends inside them become one space too. A question without choices is itself in setting 3.
+    The parts are joined by one space, without added labels or punctuation; blanks, tabs and line
+    ends inside them become one space too. Without choices, setting 3 gives the question alone.
 
     Raises:
-        CueframeError: setting 2 for a question without choices, or a setting other than these.
+        CueframeError: Setting 2 for a question without choices, or a setting other than these.
     """
     if setting not in (1, 2, 3):
         raise CueframeError(
@@ -86,9 +86,9 @@ def by_tail(paths: Iterable[str]) -> dict[str, list[str]]:
 def find_video(video_path: str, tails: dict[str, list[str]]) -> list[str]:
     """Find the paths that share the longest common tail with video_path, in the order given.
 
-    Components are compared whole and case-sensitively, `\\` and `/` alike; the file name at least
-    must agree, else the list is empty. tails comes from `by_tail`. What several paths mean is for
-    the caller to say: copies of one content are one video, different contents an error.
+    Components are compared whole and case-sensitively, `\\` and `/` alike; at least the file name
+    must agree, else the list is empty. `tails` comes from `by_tail`. The caller decides what
+    several paths mean: copies of one content are one video, different contents an error.
     """
     return next((tails[tail] for tail in _tails(video_path) if tail in tails), [])
 

@@ -1,4 +1,4 @@
-"""Files of records with an id, questions or answers: read, validated, errors that name the place.
+"""Read and validate files of records with an id, questions or answers; errors name the place.
 
 Formats: the JSON object `{"data": [record, …]}`, a bare JSON list, or JSON lines.
 """
@@ -22,7 +22,7 @@ Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 class Record(BaseModel):
-    """A record with an id. A field's description is what errors about its value say is wanted."""
+    """A record with an id. Errors about a field quote its description as what is wanted."""
 
     id: Annotated[Text, BeforeValidator(_text_of_integer)] = Field(
         description="a text that is not blank, or an integer"
@@ -37,14 +37,13 @@ def load_records(source: str | Path, kind: type[Kind], noun: str) -> list[Kind]:
 
     Args:
         source: The file.
-        kind: What each record must be.
-        noun: What it is called in errors: "question".
+        kind: Class of each record.
+        noun: Name of a record in errors: "question".
 
     Raises:
-        CueframeError: one line that names the file and, as far as there is one, the record, the
-            field, its value and what is wanted: file missing or not UTF-8, malformed JSON,
-            another shape than the three formats, no record at all, an invalid record, an id
-            that stands twice.
+        CueframeError: One line that names the file and, as far as there is one, the record, the
+            field, its value and what is wanted: file missing or not UTF-8, malformed JSON, none of
+            the three formats, no record at all, an invalid record, a duplicate id.
     """
     name = "standard input" if str(source) == "-" else str(source)
     found = _records(_read(source, name, noun), set(kind.model_fields), name, noun)
@@ -141,6 +140,6 @@ def _names(record_id: object) -> bool:
 
 
 def short(value: object, width: int = 60) -> str:
-    """A value as an error shows it, cut where it is long."""
+    """Format a value for an error, cut if it is long."""
     shown = repr(value)
     return shown if len(shown) <= width else shown[: width - 1] + "…"

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from examples.tiny_clip import make_tiny_clip
+from tests.paths import ROOT
 from tests.truths import Generated
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from infer.pick import Scored, Seeds
+from infer.selection.strategies import ScoredVideo, Seeds
 
 Array = npt.NDArray[Any]
 Video = tuple[Array, Array, float, int]
@@ -71,7 +71,7 @@ def videos(draw: st.DrawFn) -> Video:
 
 
 @st.composite
-def looks(draw: st.DrawFn) -> tuple[Scored, int]:
+def looks(draw: st.DrawFn) -> tuple[ScoredVideo, int]:
     """Draw all that a strategy may look at, with vectors of unit length or zero, and k."""
     scores, time_s, duration_s, k = draw(videos())
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -79,7 +79,7 @@ def looks(draw: st.DrawFn) -> tuple[Scored, int]:
     vectors = VECTORS[draw(st.sampled_from(sorted(VECTORS)))](rng, shape)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = (vectors / np.where(length > 0, length, 1)).astype(np.float32)
-    return Scored(scores, time_s, duration_s, unit, seeds(len(scores))), k
+    return ScoredVideo(scores, time_s, duration_s, unit, seeds(len(scores))), k
 
 
 def seeds(n: int, first: int = 0) -> Seeds:

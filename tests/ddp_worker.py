@@ -21,16 +21,17 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from transformers import CLIPConfig, CLIPModel
 
-from train.losses import LossSetting, join_pools, loss_sum
-from train.step import MicroBatch, StepReport, encode, out_of_ddp, pool_gradient
+from train.grad_cache import MicroBatch, StepReport, encode, out_of_ddp, pool_gradient
+from train.losses.base import load_loss
+from train.losses.pool import join_pools
 
-SETTINGS: tuple[LossSetting, ...] = (1, 2, 3)
+SETTINGS: tuple[int, ...] = (1, 2, 3)
 PAD = -1
 """Stands for a padded question."""
 
 
 class TinyEncoder(nn.Module):
-    """A random CLIP of two small towers, with the forward that train/step.py asks for."""
+    """A random CLIP of two small towers, with the forward that train/grad_cache.py asks for."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
@@ -101,14 +102,14 @@ def distance(a: Tensor, b: Tensor) -> float:
 
 
 def plain_gradient(
-    encoder: TinyEncoder, batches: Sequence[MicroBatch], setting: LossSetting
+    encoder: TinyEncoder, batches: Sequence[MicroBatch], setting: int
 ) -> tuple[Tensor, float]:
     """Gradient and loss of the whole pool in one graph, in one process."""
     encoder.zero_grad()
     pool = join_pools([encode(encoder, batch) for batch in batches])
     scale = encoder.clip.logit_scale.exp()
     count = int((pool.pairs() if setting == 1 else pool.valid[:, 0]).sum())
-    loss = loss_sum(setting, pool, scale, encoder.logit_bias)[0] / count
+    loss = load_loss(setting).sum(pool, scale, encoder.logit_bias, 0, 1)[0] / count
     torch.autograd.backward(loss)
     return flat_gradient(encoder), loss.item()
 
@@ -116,7 +117,7 @@ def plain_gradient(
 def step_gradient(
     encoder: TinyEncoder,
     batches: Sequence[MicroBatch],
-    setting: LossSetting,
+    setting: int,
     module: nn.Module | None = None,
     rank: int = 0,
     world_size: int = 1,
@@ -127,7 +128,7 @@ def step_gradient(
     report = pool_gradient(
         module or encoder,
         batches,
-        setting,
+        load_loss(setting),
         encoder.clip.logit_scale,
         encoder.logit_bias,
         rank=rank,

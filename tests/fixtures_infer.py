@@ -22,11 +22,12 @@ from transformers import BitImageProcessorPil, CLIPModel, CLIPProcessor, Dinov2C
 
 from examples.tiny_clip import make_tiny_clip
 from index.build import BuildConfig, build
-from index.catalog import Seen, all_paths, open_catalog
-from index.store import vectors_path
+from index.discovery import HashedFile
+from index.storage.catalog import all_paths, open_catalog
+from index.storage.store import vectors_path
+from tests.paths import ROOT
 from tests.videos import Truth, make
 
-ROOT = Path(__file__).parents[1]
 TEXTS = ("Which colour has the car?", "Xe màu gì?", "What stands left of the bridge?", "A. Red")
 KINDS = {  # path: kind of tests.videos; x/same.mp4 and y/same.mp4 differ
     "a/constant.mp4": "constant",
@@ -165,7 +166,7 @@ def text_vectors(folder: Path, texts: Iterable[str]) -> np.ndarray:
     return np.stack(vectors)
 
 
-def seen_as(index: Path, path: Path) -> Seen:
+def seen_as(index: Path, path: Path) -> HashedFile:
     """What the catalog knows of a path."""
     catalog = open_catalog(index, must_exist=True)
     seen = all_paths(catalog)[str(path)]

@@ -20,13 +20,13 @@ from safetensors.torch import load_file
 
 from examples.scenes import RATE_FPS, draw_scenes
 from examples.tiny_clip import make_tiny_clip, read_texts
-from index.catalog import Seen
-from index.files import hash_files
-from index.video import read, sample_times
+from index.decoding.decoders import read
+from index.decoding.frame_types import sample_times
+from index.discovery import HashedFile, hash_files
+from tests.paths import ROOT
 from train.config import TrainConfig
 from train.main import main
 
-ROOT = Path(__file__).parents[1]
 VIDEOS = 8
 QUESTIONS = 38
 
@@ -79,7 +79,7 @@ def world() -> World:
     with (here.mined / "mined.jsonl").open("w") as file:
         for question in here.questions():
             seen = hashes[Path(question["video_path"]).name]
-            assert isinstance(seen, Seen)
+            assert isinstance(seen, HashedFile)
             file.write(json.dumps({"id": question["id"], "content_hash": seen.content_hash}) + "\n")
     tiny_model(here.model, here)
     return here

@@ -1,5 +1,6 @@
-"""README says what is there: its file tree, its commands and their flags."""
+"""README and docs say what is there: files, commands, flags, links, and the table of changes."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -7,46 +8,48 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+from tests.paths import ROOT
+
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 FOLDERS = ("index", "infer", "train", "examples")
-
-
-def tree() -> set[str]:
-    """The files of README's tree."""
-    found, folder = set(), ""
-    for line in README.split("## Files")[1].split("## Licence")[0].splitlines():
-        if match := re.match(r"^    (\w+)/", line):
-            folder = match[1]
-        elif match := re.match(r"^      ([\w.]+)  +\S", line):
-            found.add(f"{folder}/{match[1]}")
-    return found
-
-
-def test_the_tree_has_a_line_for_each_file() -> None:
-    present = {
-        f"{folder}/{path.name}"
-        for folder in FOLDERS
-        for path in (ROOT / folder).iterdir()
-        if path.is_file() and path.name not in ("__init__.py", "py.typed")
-    }
-    assert tree() == present
-
-
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"\b\w+/\w+\.py", README))))
-def test_what_readme_names_exists(command: str) -> None:
-    assert (ROOT / command).is_file()
-
-
+PATH = re.compile(r"(?<![\w/.-])(?:index|infer|train|examples|tests|docs)/[\w./-]*\w\.\w+")
+OTHERS_FLAGS = {
+    *("--no-deps", "--no-build-isolation", "--exclude-editable"),  # pip's
+    *("--config_file", "--nproc_per_node", "--help"),
+}
 COMMANDS = sorted(
-    f"{p.parent.name}/{p.name}"
+    path.relative_to(ROOT).as_posix()
     for folder in FOLDERS
-    for p in (ROOT / folder).glob("*.py")
-    if "__main__" in p.read_text()
+    for path in (ROOT / folder).glob("*.py")
+    if "__main__" in path.read_text()
 )
 
 
-def test_every_flag_that_readme_names_is_some_commands() -> None:
+def pages() -> list[object]:
+    return [pytest.param(page, id=page.name) for page in PAGES]
+
+
+def test_the_list_of_files_has_a_line_for_each() -> None:
+    text = (ROOT / "docs/architecture.md").read_text().split("## Files")[1]
+    listed = re.findall(r"^\| `([\w/.]+)` \|", text, re.MULTILINE)
+    present = {
+        path.relative_to(ROOT).as_posix()
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix in (".py", ".toml", ".j2") and path.name != "__init__.py"
+    }
+    assert sorted(listed) == sorted(present)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_the_files_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text().replace("train/videos/x.mp4", "").replace("train/train.json", "")
+    named = {path for path in PATH.findall(text) if not path.endswith("/")}
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@functools.cache
+def flags() -> set[str]:
     helps = ""
     for command in COMMANDS:
         done = subprocess.run(
@@ -57,13 +60,46 @@ def test_every_flag_that_readme_names_is_some_commands() -> None:
             check=True,
         )
         helps += done.stdout
-    others = {"--no-deps", "--no-build-isolation", "--config_file", "--nproc_per_node", "--help"}
-    flags = {flag.replace("_", "-") for flag in re.findall(r"--\w[\w-]+", README)} - {
-        flag.replace("_", "-") for flag in others
-    }
-    assert flags <= set(re.findall(r"--\w[\w-]+", helps))
+    return set(re.findall(r"--\w[\w-]+", helps))
+
+
+@pytest.mark.parametrize("page", pages())
+def test_the_flags_that_a_page_names_are_some_commands(page: Path) -> None:
+    named = set(re.findall(r"(?<![\w-])--\w[\w-]+", page.read_text())) - OTHERS_FLAGS
+    assert {flag.replace("_", "-") for flag in named} <= flags()
+
+
+@pytest.mark.parametrize("page", pages())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([\w-]+))?\)", page.read_text()):
+        if target.startswith("http"):
+            continue
+        other = page.parent / target if target else page
+        assert other.is_file(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", other.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert anchor in slugs, (target, anchor)
 
 
 def test_the_make_targets_exist() -> None:
     targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"^make (\S+)", README, re.MULTILINE)) <= targets
+    for page in PAGES:
+        assert set(re.findall(r"^make (\S+)", page.read_text(), re.MULTILINE)) <= targets
+
+
+def test_readme_is_read_in_one_breath() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 200
+    assert sum(line.startswith("![") for line in lines) == 2  # the way, and the report
+
+
+def test_each_change_of_contributing_touches_three_files_at_most() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (?!to change|---)([^|`]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    changes = {what: re.findall(r"`([\w/.]+)`", files) for what, files in rows}
+    changes = {what: files for what, files in changes.items() if files}
+    assert len(changes) == 13
+    for what, files in changes.items():
+        assert 1 <= len(files) <= 3, what
+        assert all((ROOT / file).is_file() for file in files), what

@@ -11,7 +11,7 @@ from examples.verdict import VerdictConfig, verdict
 def scores(path: Path, hit: float, low: float) -> Path:
     lead = {"mean": hit - 0.3, "low": low, "high": hit}
     told = {
-        "rows": {"answers": {"hit": {"mean": hit}}},
+        "rows": {"answers": {"hit": {"mean": hit}}, "uniform": {"hit": {"mean": 0.3}}},
         "minus_uniform": {"answers": {"hit": lead}},
     }
     path.write_text(json.dumps(told))
@@ -34,5 +34,7 @@ def test_training_must_beat_uniform_and_what_was_before(
     untrained = scores(tmp_path / "untrained.json", before, -0.2)
     assert verdict(VerdictConfig(trained=trained, untrained=untrained)) == code
     said = capsys.readouterr()
-    assert f"{100 * before:.1f} % untrained, {100 * after:.1f} % trained" in said.out
+    assert said.out.count("\n") == 1
+    assert f"a right frame for {100 * after:.1f} %, uniform frames hold one for 30.0 %" in said.out
+    assert f"the untrained model's for {100 * before:.1f} %" in said.out
     assert ("for nothing" in said.err) == (code == 1)

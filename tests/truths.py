@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from index.view import View
+from index.preprocess import ImageTransform
 from tests.videos import KINDS, Truth, file_name, make, read_number
 
 UNUSABLE = ("raw", "sound_only", "text", "cut_fragmented_header")
@@ -30,7 +30,7 @@ DECODABLE = [(kind, "auto") for kind in USABLE] + [
 ]
 """Kinds and decoders of which a right answer is expected."""
 
-CENTER = View(
+CENTER = ImageTransform(
     mode="center", height=224, width=224, shortest_edge=224, resample=3, fill=(122, 116, 104)
 )
 

@@ -1,7 +1,7 @@
-"""From questions to micro-batches: who takes which question in which step, and what is in it.
+"""From questions to micro-batches: the shard of each process in each step, and its tensors.
 
-b: questions of a micro-batch, B: of this process's share of a step, N: negatives of a question,
-L: tokens, H, W: sides of the square, W: processes.
+b: questions of a micro-batch, N: negatives of a question, L: tokens, H, W: height and width of the
+model's input.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from index.view import View
+from index.preprocess import ImageTransform
 from train.data import Example, Item, PosNegDataset, custom_collate_fn
-from train.step import MicroBatch
+from train.grad_cache import MicroBatch
 
-Share = list[int]
-"""Numbers, in train_list, of the questions that one process has in one step."""
+Shard = list[int]
+"""Positions in train_list of the questions that one process has in one step."""
 
 
 def epoch_order(questions: int, seed: int, epoch: int) -> list[int]:
-    """All questions once, in the order of this epoch."""
+    """Return the positions of all questions, in the random order of this epoch."""
     order: list[int] = np.random.default_rng([seed, epoch]).permutation(questions).tolist()
     return order
 
 
-def own_shares(order: Sequence[int], step_size: int, rank: int, world_size: int) -> list[Share]:
-    """What a process has in each step of an epoch.
+def own_shards(order: Sequence[int], step_size: int, rank: int, world_size: int) -> list[Shard]:
+    """Return the shard of a process in each step of an epoch.
 
-    A step's questions are dealt out in turn, so shares differ by one question at most, no
+    A step's questions are dealt out round-robin, so shards differ by one question at most, no
     question comes twice, and the last step may be smaller, even empty for a process.
     """
     return [
@@ -41,26 +41,26 @@ def own_shares(order: Sequence[int], step_size: int, rank: int, world_size: int)
     ]
 
 
-class Source(Protocol):
-    """Where the micro-batches come from."""
+class BatchLoader(Protocol):
+    """A source of micro-batches."""
 
-    def steps(self, epoch: int, shares: Sequence[Share]) -> Iterator[list[MicroBatch]]:
-        """This process's micro-batches, at least one, of each step."""
+    def steps(self, epoch: int, shares: Sequence[Shard]) -> Iterator[list[MicroBatch]]:
+        """Yield the micro-batches of this process for each step, at least one per step."""
 
     def unreadable(self) -> list[str]:
-        """Pictures met so far that cannot be read."""
+        """Return the pictures met so far that cannot be read."""
 
 
-class Texts:
-    """The questions' texts as tokens, and what tells equal texts and equal videos."""
+class TokenizedTexts:
+    """The questions' texts as tokens, with ids that are equal for equal texts and equal videos."""
 
     def __init__(
-        self, tokenizer: Any, examples: Sequence[Example], max_tokens: int, *, to_full_length: bool
+        self, tokenizer: Any, examples: Sequence[Example], max_tokens: int, *, padding: str
     ) -> None:
         self._tokenizer = tokenizer
         self._captions = [one["caption"] for one in examples]
         self._lengths = {
-            "padding": "max_length" if to_full_length else "longest",
+            "padding": padding,
             "truncation": True,
             "max_length": max_tokens,
         }
@@ -76,8 +76,8 @@ class Texts:
             one["id"] for one, tokens in zip(examples, ids, strict=True) if len(tokens) > max_tokens
         ]
 
-    def part_of_batch(self, numbers: Share, device: torch.device) -> dict[str, Any]:
-        """What a MicroBatch has of texts: of these questions, or of one that is padding."""
+    def part_of_batch(self, numbers: Shard, device: torch.device) -> dict[str, Any]:
+        """Return the text fields of a MicroBatch of these questions; if none, one as padding."""
         texts = [self._captions[number] for number in numbers] or [self._captions[0]]
         tokens = self._tokenizer(texts, return_tensors="pt", verbose=False, **self._lengths)
         rows = torch.tensor(numbers or [0])
@@ -90,14 +90,14 @@ class Texts:
         }
 
 
-class MinedFrames:
+class MinedBatches:
     """Micro-batches of `batch_size` questions with pictures that train/mine.py wrote."""
 
     def __init__(
         self,
         examples: Sequence[Example],
-        texts: Texts,
-        view: View,
+        texts: TokenizedTexts,
+        transform: ImageTransform,
         *,
         batch_size: int,
         negatives: int,
@@ -107,13 +107,13 @@ class MinedFrames:
     ) -> None:
         self._dataset = PosNegDataset(examples, negatives, seed)
         self._texts = texts
-        self._gather = partial(squares_of, view=view, frames=1 + negatives)
+        self._gather = partial(pixels_of, transform=transform, frames=1 + negatives)
         self._batch_size = batch_size
         self._num_workers = num_workers
         self._device = device
 
-    def steps(self, epoch: int, shares: Sequence[Share]) -> Iterator[list[MicroBatch]]:
-        """As `Source.steps`; pictures are read ahead, in workers of their own."""
+    def steps(self, epoch: int, shares: Sequence[Shard]) -> Iterator[list[MicroBatch]]:
+        """See `BatchLoader.steps`; worker processes read the pictures ahead."""
         self._dataset.set_epoch(epoch)
         batches = [
             [share[n : n + self._batch_size] for n in range(0, len(share), self._batch_size)]
@@ -127,18 +127,18 @@ class MinedFrames:
                 collate_fn=self._gather,
                 num_workers=self._num_workers,
                 pin_memory=self._device.type == "cuda",
-                generator=torch.Generator(),  # its own, so that nothing is drawn from torch's
+                generator=torch.Generator(),  # so that nothing is drawn from torch's default one
             )
         )
         for step in batches:
             yield [self._micro_batch(numbers, *next(pictures)) for numbers in step]
 
     def unreadable(self) -> list[str]:
-        """As `Source.unreadable`."""
+        """See `BatchLoader.unreadable`."""
         return self._dataset.unreadable
 
-    def _micro_batch(self, numbers: Share, squares: Tensor, valid: Tensor) -> MicroBatch:
-        on_device = squares.to(self._device, non_blocking=True).flatten(0, 1)
+    def _micro_batch(self, numbers: Shard, pixels: Tensor, valid: Tensor) -> MicroBatch:
+        on_device = pixels.to(self._device, non_blocking=True).flatten(0, 1)
         return MicroBatch(
             **self._texts.part_of_batch(numbers, self._device),
             pixel_values=on_device.permute(0, 3, 1, 2),  # (b·(1+N), 3, H, W)
@@ -146,18 +146,20 @@ class MinedFrames:
         )
 
 
-def squares_of(items: Sequence[Item], *, view: View, frames: int) -> tuple[Tensor, Tensor]:
-    """Items as the model's squares, (b, 1+N, H, W, 3) uint8, and which are there, (b, 1+N) bool.
+def pixels_of(
+    items: Sequence[Item], *, transform: ImageTransform, frames: int
+) -> tuple[Tensor, Tensor]:
+    """Return items as pixels (b, 1+N, H, W, 3) uint8 and the mask of valid ones (b, 1+N) bool.
 
-    A question without a true frame that can be read counts as padding, as does no item at all.
+    A question without a readable true frame counts as padding; without items, b is 1, all padding.
     """
     _, true, negatives = custom_collate_fn(items)
-    squares = np.zeros((max(1, len(items)), frames, view.height, view.width, 3), np.uint8)
-    valid = np.zeros(squares.shape[:2], np.bool_)
+    pixels = np.zeros((max(1, len(items)), frames, transform.height, transform.width, 3), np.uint8)
+    valid = np.zeros(pixels.shape[:2], np.bool_)
     for row, (first, others) in enumerate(zip(true, negatives, strict=True)):
         if first is None:
             continue
         for column, image in enumerate([first, *others]):
-            squares[row, column] = view.square(image)
+            pixels[row, column] = transform.apply(image)
             valid[row, column] = True
-    return torch.from_numpy(squares), torch.from_numpy(valid)
+    return torch.from_numpy(pixels), torch.from_numpy(valid)

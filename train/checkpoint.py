@@ -1,10 +1,10 @@
-"""Checkpoints at optimizer steps, and whose output folder it is.
+"""Checkpoints at optimizer steps, and the check that an output folder is free or the run's own.
 
-    OUTPUT/run.json                       what decides the run's result; --resume must agree with it
-    OUTPUT/checkpoints/step-00000100/     what accelerator.save_state writes, and progress.json
+    OUTPUT/run.json                       settings that determine the result; --resume must agree
+    OUTPUT/checkpoints/step-00000100/     the files of accelerator.save_state, and progress.json
     OUTPUT/metrics.jsonl                  a line for each step and each validation
 
-A checkpoint is written under another name, synced and renamed, so one that is there is whole.
+A checkpoint is written under another name, synced and renamed, so an existing one is complete.
 """
 
 import json
@@ -13,29 +13,29 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from accelerate import Accelerator
 
 from index.errors import CueframeError
-from index.store import written_whole
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
+from index.resume import claim
+from index.storage.atomic_write import written_whole
 
 _FOLDER = "checkpoints"
 _RUN = "run.json"
 _PROGRESS = "progress.json"
 _METRICS = "metrics.jsonl"
 _SIGNS = (_RUN, _FOLDER, "config.json", "model.safetensors", "training.json")
-"""Each of these in an output folder tells that a model or a run is there already."""
+"""Any of these in an output folder shows that it already holds a model or a run."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Progress:
-    """How far a run is, beside what `save_state` keeps."""
+    """Progress of a run, in addition to the state that `save_state` keeps."""
 
     step: int = 0
     best: list[float] | None = None
-    """Figures of the best validation, as `train.validate.rank_of` orders them."""
+    """Figures of the best validation, as `train.validate.Validation.rank` orders them."""
     best_step: int = 0
     validation: dict[str, Any] = field(default_factory=dict)
     """The best validation's table."""
@@ -45,7 +45,7 @@ def refuse_taken(output: Path) -> None:
     """Refuse an output folder that holds a run or a model.
 
     Raises:
-        CueframeError: It does.
+        CueframeError: The folder holds one.
     """
     there = [name for name in _SIGNS if (output / name).exists()]
     if there:
@@ -55,50 +55,31 @@ def refuse_taken(output: Path) -> None:
         )
 
 
-def claim(output: Path, run: dict[str, Any]) -> None:
-    """Take an output folder for a run, or find that it is the run to go on with.
+def claim_folder(output: Path, settings: dict[str, Any]) -> None:
+    """Claim an output folder for a new run, or check that the run in it is the one to resume.
 
     Args:
-        output: The folder; made when it is missing.
-        run: What decides the result, by the name of the flag, JSON values.
+        output: The folder; created if it is missing.
+        settings: Settings that determine the result, by name of the flag; JSON values.
 
     Raises:
-        CueframeError: A run with other values is there, or it cannot be written.
+        CueframeError: The folder holds a run with other settings, or cannot be written.
     """
-    path = output / _RUN
-    if path.is_file():
-        _compare(output, path, json.loads(json.dumps(run)))
-        return
-    if any((output / name).exists() for name in _SIGNS):
+    remedy = "go on with that, or name another folder by --output_path"
+    if not (output / _RUN).is_file() and any((output / name).exists() for name in _SIGNS):
         raise CueframeError(
             f"{output} has no {_RUN} that tells how it was trained, so it cannot be resumed; name "
             "another folder by --output_path"
         )
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+    claim(output / _RUN, settings, remedy)
 
 
-def _compare(output: Path, path: Path, run: dict[str, Any]) -> None:
-    try:
-        earlier = dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        raise CueframeError(
-            f"{path} cannot be read ({error}); name another folder by --output_path"
-        ) from error
-    for name in run | earlier:
-        if run.get(name) != earlier.get(name):
-            raise CueframeError(
-                f"the run in {output} has {name} {earlier.get(name)}, not {run.get(name)}; go on "
-                "with its own value, or name another folder by --output_path"
-            )
-
-
-def save(accelerator: "Accelerator", output: Path, progress: Progress, *, keep: int) -> None:
+def save(accelerator: Accelerator, output: Path, progress: Progress, *, keep: int) -> None:
     """Write a checkpoint; all processes call this at the same step."""
     folder = output / _FOLDER / f"step-{progress.step:08d}"
     temporary = folder.with_name(f".{folder.name}.tmp")
     if accelerator.is_main_process:
-        sweep(output)
+        remove_leftovers(output)
         temporary.mkdir(parents=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(temporary))
@@ -114,15 +95,15 @@ def save(accelerator: "Accelerator", output: Path, progress: Progress, *, keep: 
 
 
 def checkpoints(output: Path) -> list[Path]:
-    """Whole checkpoints, the last one last."""
+    """Return the complete checkpoints, oldest first."""
     return sorted((output / _FOLDER).glob("step-*"))
 
 
-def load(accelerator: "Accelerator", output: Path) -> Progress:
-    """Go back to the last checkpoint, or to the beginning where there is none.
+def load(accelerator: Accelerator, output: Path) -> Progress:
+    """Restore the last checkpoint; without one, start from the beginning.
 
     Raises:
-        CueframeError: It cannot be read.
+        CueframeError: The checkpoint cannot be read.
     """
     found = checkpoints(output)
     if not found:
@@ -139,21 +120,21 @@ def load(accelerator: "Accelerator", output: Path) -> Progress:
     return progress
 
 
-def sweep(output: Path) -> None:
-    """Clear away what a killed run was about to write."""
+def remove_leftovers(output: Path) -> None:
+    """Delete incomplete checkpoints of a killed run."""
     for stale in (output / _FOLDER).glob(".step-*.tmp"):
         shutil.rmtree(stale)
 
 
 def cut_metrics(output: Path, step: int) -> None:
-    """Drop the lines of later steps, and a torn last one."""
+    """Drop the metrics of later steps, and an incomplete last line."""
     lines = [json.dumps(line) + "\n" for line in read_metrics(output) if line["step"] <= step]
     with written_whole(output / _METRICS) as temporary:
         temporary.write_text("".join(lines))
 
 
 def read_metrics(output: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl that are whole."""
+    """Yield the complete lines of metrics.jsonl."""
     path = output / _METRICS
     if not path.is_file():
         return

@@ -1,4 +1,4 @@
-"""Flags of train/main.py, and what their values may be. No torch here, so that --help is quick."""
+"""Flags of train/main.py and the checks of their values. No torch, so that --help is quick."""
 
 import importlib.util
 import math
@@ -8,11 +8,20 @@ from typing import Annotated, Literal
 
 import tyro
 
-from index.cli import own_default, positive
 from index.errors import CueframeError
+from index.run_command import own_default, positive
+from train.losses.registry import LOSSES
 
 Tune = Literal["all", "vision", "text", "projection"]
 Tracker = Literal["none", "tensorboard", "trackio", "wandb"]
+LossSetting = Annotated[
+    int,
+    tyro.conf.arg(
+        metavar="{" + ",".join(map(str, LOSSES)) + "}",
+        help="; ".join(f"{number}: {loss.help}" for number, loss in LOSSES.items()) + ".",
+    ),
+]
+"""A key of `train.losses.registry.LOSSES`."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -24,77 +33,84 @@ class TrainConfig:
     image_path: Path = Path("dataset")
     """Folder of mined frames, the --output_folder of train/mine.py."""
     video_path: Path = Path("../dataset/train/videos")
-    """Folder of the videos, on which validation picks."""
+    """Folder of the videos, from which validation picks frames."""
     caption: Annotated[int, tyro.conf.arg(aliases=("--caption-setting",), metavar="{1,2,3}")] = 1
     """Text of a question: 1 the question, 2 its choices, 3 both."""
     output_path: Path = Path("saved_models/clip-finetuned-posneg")
     """Folder for the model, its processor, checkpoints and records of the run."""
     ratio: float = 0.2
-    """Share of the videos that validate; 0 for no validation."""
+    """Fraction of the videos held out for validation; 0 for no validation."""
     model: Annotated[str, tyro.conf.arg(aliases=("--model-name",))] = (
         "openai/clip-vit-large-patch14"
     )
     """Dual encoder to start from: a folder written by save_pretrained, or a name on the hub."""
-    loss_setting: Annotated[int, tyro.conf.arg(metavar="{1,2,3}")] = 1
-    """1 BCE of true frames and negatives, 2 BCE of true frames alone, 3 contrastive (CLIP's)."""
+    loss_setting: LossSetting = 1
     only_test: bool = False
     """Validate the model at --output_path (without one there, --model), and train nothing."""
     epochs: int = 1
     """Passes over the questions."""
     batch_size: int = 1
-    """Questions per process that fit in memory at once."""
+    """Questions per process and micro-batch; limited by memory."""
     accumulation_steps: int = 16
-    """Batches per process in one optimizer step. For loss 3 all of them are one pool."""
+    """Micro-batches per process in one optimizer step. For loss 3 all of them are one pool."""
     lr: float = 1e-5
     """Peak of the learning rate."""
     weight_decay: float = 0.01
-    """AdamW's, of matrices; biases, norms and the logits' scale do not decay."""
+    """Weight decay of AdamW, for matrices; biases, norms and the logits' scale do not decay."""
     warmup_ratio: float = 0.1
-    """Share of the steps in which the learning rate rises; after it, a cosine down to 0."""
+    """Fraction of the steps for linear warm-up; after it, a cosine decay to 0."""
     max_grad_norm: float = 1.0
-    """Longer gradients are cut to this length."""
+    """Gradients of a larger norm are clipped to it."""
     negatives_per_question: int = 1
-    """Mined negatives drawn for each question and epoch; fewer where there are no more."""
+    """Mined negatives drawn for each question and epoch; fewer if there are not as many."""
     tune: Tune = "all"
-    """What learns. The scale of the logits always does."""
+    """Part of the model to train. The scale of the logits is always trained."""
     index: Annotated[Path | None, own_default("none", "PATH")] = None
-    """Index to take image vectors from, with --tune text alone; mined frames are not needed then,
-    and every cached frame of the question's video that is no evidence is a negative."""
+    """Index to take image vectors from, with --tune text only; mined frames are not needed then,
+    and every indexed frame of the question's video that is not evidence is a negative."""
     guard_s: float = 0.5
-    """With --index: seconds around a true frame in which there is no negative."""
+    """With --index: seconds around a true frame within which no frame is a negative."""
     view: Annotated[
         Literal["center", "stretch", "pad"] | None,
         own_default("as the model's processor says", "{center,stretch,pad}"),
     ] = None
-    """How a wide frame becomes the model's square: its middle, squeezed, or whole with borders."""
+    """How a wide frame becomes the model's input: center crop, squeezed, or whole with borders."""
     num_workers: int = 2
-    """Processes that read pictures, for each process that trains."""
+    """Processes that read pictures, per training process."""
     gradient_checkpointing: bool = False
-    """Less memory, a third more time."""
+    """Save memory, for a third more time."""
     mixed_precision: Annotated[
         Literal["no", "bf16", "fp16"] | None,
         own_default("what the launcher says", "{no,bf16,fp16}"),
     ] = None
-    """Of the encoder; weights and losses stay in float32."""
+    """Precision of the encoder; weights and losses stay in float32."""
     seed: int = 42
-    """Of the split, the order of the questions and the frames drawn."""
+    """Seed of the split, the order of the questions and the frames drawn."""
     resume: bool = False
-    """Go on from the last checkpoint at --output_path."""
+    """Continue from the last checkpoint at --output_path."""
     save_every: int = 100
     """Steps between checkpoints; there is one after every epoch as well."""
     keep: int = 2
-    """Checkpoints that are kept, the last ones."""
+    """Number of checkpoints to keep, the last ones."""
     tracker: Tracker = "none"
-    """Where Accelerate sends the figures as well; OUTPUT_PATH/metrics.jsonl has them always."""
+    """Tracker that Accelerate logs to as well; OUTPUT_PATH/metrics.jsonl always has the metrics."""
     judge: str = "facebook/dinov2-large"
     """Vision transformer for sim_m of the last validation: folder, hub name, or none."""
 
 
+FREE = (
+    *("json_path", "image_path", "video_path", "output_path", "index", "only_test", "resume"),
+    *("save_every", "keep", "tracker", "judge", "num_workers", "gradient_checkpointing"),
+)
+"""Flags that may differ when a run is resumed; the data at the paths is compared by content."""
+
+
 def refuse_bad_values(config: TrainConfig) -> None:
-    """Find what is wrong with the call before anything heavy is loaded.
+    """Check the flags before anything heavy is loaded.
 
     Raises:
-        CueframeError: A number out of range, flags that do not go together, a missing package.
+        CueframeError: A number out of range, flags that do not go together, a missing package or
+            file.
     """
     for flag, value in (
         ("--epochs", config.epochs),
@@ -117,12 +133,15 @@ def refuse_bad_values(config: TrainConfig) -> None:
     for flag, value in (("--ratio", config.ratio), ("--warmup_ratio", config.warmup_ratio)):
         if not 0 <= value <= 1:
             raise CueframeError(f"{flag} is {value}; give a share from 0 to 1")
-    for flag, setting in (
-        ("--caption_setting", config.caption),
-        ("--loss_setting", config.loss_setting),
+    for flag, setting, known in (
+        ("--caption_setting", config.caption, (1, 2, 3)),
+        ("--loss_setting", config.loss_setting, LOSSES),
     ):
-        if setting not in (1, 2, 3):
-            raise CueframeError(f"{flag} is {setting}; give 1, 2 or 3 (--help says what they are)")
+        if setting not in known:
+            numbers = ", ".join(map(str, known))
+            raise CueframeError(
+                f"{flag} is {setting}; give one of {numbers} (--help says what they are)"
+            )
     if config.index and config.tune != "text" and not config.only_test:
         raise CueframeError(
             f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "

@@ -5,8 +5,8 @@
     loader = DataLoader(dataset, batch_size=16, collate_fn=custom_collate_fn)
     for captions, pos_imgs, neg_imgs in loader: ...
 
-A split by question would show training most of the validation videos (92 % of them on the real
-data, which has 2.7 questions a video). So the split is by the *content* of the video files.
+A split by question would train on most of the validation videos (92 % of them on the real data,
+which has 2.7 questions a video). So the split is by the *content* of the video files.
 """
 
 import os
@@ -22,34 +22,34 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from index.discovery import hash_files
 from index.errors import CueframeError
-from index.files import hash_files
-from infer.frames import folder_name
-from infer.originals import file_in
+from infer.frame_files import folder_name
 from infer.questions import Question, caption, load_questions
-from train.ledger import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
+from infer.video_files import file_in
+from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _NAMED = 5
-"""Questions that a message names before it counts the rest."""
+"""Maximum number of questions that a message names; the rest is counted."""
 
 Item = tuple[str, Image.Image | None, list[Image.Image]]
-"""Caption, true frame (None where none can be read), negatives; RGB pictures in full size."""
+"""Caption, true frame (None if none can be read), negatives; RGB pictures in full size."""
 
 
 class Example(TypedDict):
-    """A question with its frames: the seed's keys, and what else training and scoring need."""
+    """A question with its frames, and all that training and scoring need of it."""
 
     id: str
     caption: str
     pos_path: str
-    """Folder of its true frames; "" where no folder of frames was asked for."""
+    """Folder of its true frames; "" if frames are not needed (`image_path` is None)."""
     neg_path: str
     """Folder of its mined negatives, which may hold none; "" as above."""
     video_path: str
     """The video file, or where it should be."""
     content_hash: str
-    """Of the video file (xxh3, 128 bits): equal for copies."""
+    """Content hash of the video file (xxh3, 128 bits): equal for copies."""
     question: Question
 
 
@@ -64,25 +64,25 @@ def load_data(
 ) -> tuple[list[Example], list[Example]]:
     """Read labelled questions with their mined frames, split by video.
 
-    Questions without a support time, without mined frames, or of which nobody knows what is in the
-    video, are left out, with a line on stderr that counts and names them.
+    Questions without a support time, without mined frames, or without a known content hash of
+    their video are left out, with a line on stderr that counts and names them.
 
     Args:
         json_path: Questions, in any format that `infer.questions.load_questions` reads.
-        image_path: Folder that train/mine.py wrote; None where no frames are needed.
-        video_path: Folder of the videos. A record's video_path, or a tail of it, leads on from it.
+        image_path: Folder that train/mine.py wrote; None if no frames are needed.
+        video_path: Folder of the videos. A record's video_path, or a tail of it, is relative to it.
         caption_setting: 1 the question, 2 its choices, 3 both.
-        ratio: Share of the videos that validate, 0 to 1. 0 is none and 1 is all; in between, both
-            sides have at least one video where there are two.
-        seed: Of the split.
-        contents: Content hashes by question id, where an index knows them. Else they come from
-            mined.jsonl, and only what stands in neither is read from the videos.
+        ratio: Fraction of the videos held out for validation, 0 (none) to 1 (all); in between,
+            both sides have at least one video if there are two.
+        seed: Seed of the split.
+        contents: Content hashes by question id, as far as an index knows them. Others come from
+            mined.jsonl, and only videos in neither are hashed.
 
     Returns:
         train_list and val_list, each in the questions' order.
 
     Raises:
-        CueframeError: As `load_questions` and `caption`, and where a folder is missing or no
+        CueframeError: As for `load_questions` and `caption`; also if a folder is missing or no
             question is left.
     """
     if not 0 <= ratio <= 1:
@@ -123,10 +123,10 @@ def load_data(
 
 
 def held_out_videos(content_hashes: Iterable[str], ratio: float, seed: int) -> set[str]:
-    """Choose the videos that validate, by a digest of seed and content.
+    """Choose the videos for validation by a digest of seed and content.
 
-    So neither the order of the videos nor that of the questions matters, and a video that joins
-    later changes the side of few others.
+    So neither the order of the videos nor that of the questions matters, and a video added later
+    changes the side of few others.
     """
     videos = sorted(
         set(content_hashes), key=lambda content: blake2b(f"{seed} {content}".encode()).digest()
@@ -138,10 +138,10 @@ def held_out_videos(content_hashes: Iterable[str], ratio: float, seed: int) -> s
 
 
 def check_split(train_list: Sequence[Example], val_list: Sequence[Example]) -> None:
-    """Refuse a split that shows training a video, by content, on which it is validated.
+    """Refuse a split in which a video, by content, is on both sides.
 
     Raises:
-        CueframeError: There is one; its first question on either side is named.
+        CueframeError: There is such a video; its first question on either side is named.
     """
     trained = {one["content_hash"]: one for one in reversed(train_list)}
     for one in val_list:
@@ -154,13 +154,13 @@ def check_split(train_list: Sequence[Example], val_list: Sequence[Example]) -> N
 
 
 class PosNegDataset(Dataset[Item]):
-    """One true frame and some mined negatives of each question, drawn anew in every epoch.
+    """One true frame and some mined negatives of each question, redrawn in every epoch.
 
-    What is drawn depends on (seed, epoch, index) alone, so neither the number of workers nor an
-    interruption changes it. Pictures are read in the worker that wants them.
+    The draws depend on (seed, epoch, index) alone, so neither the number of workers nor an
+    interruption changes them. Each worker reads the pictures of its own items.
 
-    A picture that cannot be read is passed over for the next one drawn, and noted in `unreadable`,
-    which all workers share. Fewer than N negatives come where there are no more.
+    A picture that cannot be read is replaced by the next one drawn, and recorded in `unreadable`,
+    which all workers share. An item has fewer than N negatives if there are no more.
     """
 
     def __init__(
@@ -177,21 +177,21 @@ class PosNegDataset(Dataset[Item]):
         self._seed = seed
         files = sorted({f for group in (*self._true, *self._negatives) for f in group})
         self._number = {file: number for number, file in enumerate(files)}
-        # Shared, so that workers which outlive an epoch hear of the next one, and tell of files.
+        # In shared memory: persistent workers see the next epoch, and report unreadable files.
         self._epoch = _shared(torch.zeros((), dtype=torch.int64))
         self._unreadable = _shared(torch.zeros(len(files), dtype=torch.bool))
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw anew; call it before the loader is iterated."""
+        """Set the epoch of the draws; call it before iterating over the loader."""
         self._epoch.fill_(epoch)
 
     @property
     def unreadable(self) -> list[str]:
-        """Pictures met so far, by any worker, that cannot be read; in order of name."""
+        """The pictures met so far, by any worker, that cannot be read; in order of name."""
         return [file for file, number in self._number.items() if self._unreadable[number]]
 
     def drawn(self, index: int) -> tuple[list[str], list[str]]:
-        """A question's true frames and negatives, as files, in the order drawn for this epoch."""
+        """Return a question's files of true frames and negatives, in the order drawn this epoch."""
         rng = np.random.default_rng([self._seed, int(self._epoch), index])
         true, negatives = self._true[index], self._negatives[index]
         return (
@@ -212,7 +212,7 @@ class PosNegDataset(Dataset[Item]):
         )
 
     def _read(self, files: list[str], count: int) -> list[Image.Image]:
-        """The first `count` of the files that can be read."""
+        """Read the first `count` of the files that can be read."""
         images: list[Image.Image] = []
         for file in files:
             if len(images) == count:
@@ -238,7 +238,7 @@ def _shared(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _left(kept: list[Question], of: list[Question], lack: str) -> list[Question]:
-    """The kept ones, after a line about the others."""
+    """Return the kept questions, after printing a line about the others."""
     there = {q.id for q in kept}
     gone = [q.id for q in of if q.id not in there]
     if gone and os.environ.get("RANK", "0") == "0":
@@ -248,7 +248,7 @@ def _left(kept: list[Question], of: list[Question], lack: str) -> list[Question]
 
 
 def _mined(questions: list[Question], image_path: Path) -> list[Question]:
-    """The questions that have a true frame; the folder must be there."""
+    """Return the questions that have a true frame; the folder must exist."""
     if not (image_path / TRUE_FOLDER).is_dir():
         raise CueframeError(
             f"{image_path / TRUE_FOLDER} is missing; mine the frames first, with python "
@@ -262,7 +262,7 @@ def _folder(image_path: str | Path | None, kind: str, question: Question) -> str
 
 
 def _pictures(folder: str) -> list[str]:
-    """The pictures in a folder, by name; none where it is missing."""
+    """Return the pictures in a folder, by name; none if it is missing."""
     if not folder or not Path(folder).is_dir():
         return []
     found = (p for p in Path(folder).iterdir() if p.suffix.lower() in _SUFFIXES)
@@ -270,13 +270,13 @@ def _pictures(folder: str) -> list[str]:
 
 
 def _video_files(questions: list[Question], video_path: Path) -> dict[str, Path]:
-    """The file of each question's video that is there, by the longest tail that leads to one."""
+    """Find the video files by question id, by the longest tail of video_path that exists."""
     found = {q.id: file_in(video_path, q.video_path) for q in questions}
     return {name: file for name, file in found.items() if file is not None}
 
 
 def _hashed(files: dict[str, Path]) -> dict[str, str]:
-    """Content hashes by question id, of the files that can be read; each file is read once."""
+    """Hash the files that can be read, by question id; each file is read once."""
     hashes = dict(hash_files(dict.fromkeys(files.values())))
     return {
         name: seen.content_hash

@@ -1,23 +1,27 @@
-"""The model in training: a dual encoder with a forward, and which of its parameters learn.
+"""The model in training: a dual encoder with a forward pass, and the choice of what to train.
 
 b: questions of a micro-batch, 1+N: frames of each, L: tokens, D: width of a vector,
-H, W: sides of the square.
+H, W: height and width of the model's input.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-import transformers
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoProcessor, PreTrainedModel
+from transformers import PreTrainedModel
 
 from index.errors import CueframeError
-from index.opening import DEFAULT_MODEL
+from index.model_loading import (
+    DEFAULT_MODEL,
+    load_dual_encoder,
+    load_processor,
+    refuse_other_tokenizer,
+)
 from train.config import Tune
+from train.losses.base import Loss
 
 MAX_LOGIT_SCALE = 4.605170185988092
 """ln 100, as CLIP was trained (Radford et al. 2021)."""
@@ -30,43 +34,28 @@ def load_model_to_train(model_name: str = DEFAULT_MODEL) -> tuple[PreTrainedMode
         model_name: A folder written by save_pretrained, or a name on the hub.
 
     Returns:
-        Of a CLIP, CLIPModel and CLIPProcessor.
+        Model and processor; for CLIP, a CLIPModel and a CLIPProcessor.
 
     Raises:
-        CueframeError: It cannot be had, or is no dual encoder with a scale of its logits.
+        ModelError: The model is neither a folder nor available from the hub.
+        CueframeError: It is not a dual encoder with a scale of its logits, or is refused by
+            `index.model_loading`.
     """
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        kind = AutoModel._model_mapping.get(type(AutoConfig.from_pretrained(model_name)), None)
-        if not hasattr(kind, "get_image_features") or not hasattr(kind, "get_text_features"):
-            raise CueframeError(
-                f"{model_name} is no dual encoder of images and texts; name a CLIP or SigLIP model "
-                "with --model_name"
-            )
-        model: PreTrainedModel = AutoModel.from_pretrained(model_name, dtype=torch.float32)
-        processor = AutoProcessor.from_pretrained(model_name, backend="pil")
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().split("\n")[0].rstrip(".")
-        where = (
-            "cannot be loaded" if Path(model_name).is_dir() else "is no folder here nor to be had"
-        )
-        raise CueframeError(
-            f"the model {model_name} {where} ({first}); give --model_name a folder written by "
-            "save_pretrained, or a name on the hub"
-        ) from error
+    model = load_dual_encoder(model_name)
+    processor = load_processor(model_name, "--model", backend="pil")
+    refuse_other_tokenizer(processor.tokenizer, model.config, model_name)
     if not isinstance(getattr(model, "logit_scale", None), nn.Parameter):
         raise CueframeError(
             f"{model_name} has no logit_scale to train with; name a CLIP or SigLIP model with "
-            "--model_name"
+            "--model"
         )
     return model, processor
 
 
 class DualEncoder(nn.Module):
-    """A dual encoder whose forward gives unit vectors; scale and bias of the logits beside it.
+    """A dual encoder whose forward returns unit vectors, with scale and bias of the logits.
 
-    Scale and bias are 0-d here whatever their shape in the model, and not read by forward.
+    Scale and bias are 0-d here whatever their shape in the model, and not used by forward.
     """
 
     _mean: Tensor
@@ -89,13 +78,13 @@ class DualEncoder(nn.Module):
     def forward(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, pixel_values: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Encode texts and squares; None where None is given.
+        """Encode texts and images; return None for inputs that are None.
 
         Args:
             input_ids: (b, L).
-            attention_mask: (b, L), None for a tokenizer that gives none.
-            pixel_values: (b·(1+N), 3, H, W) uint8. They are normalised here, so that what a pool
-                holds of them is a quarter.
+            attention_mask: (b, L), None for a tokenizer that returns none.
+            pixel_values: (b·(1+N), 3, H, W) uint8. They are normalised here, so that the pixels of
+                a pool take a quarter of the memory.
 
         Returns:
             (b, D) and (b·(1+N), D) float32 unit vectors.
@@ -117,7 +106,7 @@ class DualEncoder(nn.Module):
 
     @torch.no_grad()
     def to_save(self) -> PreTrainedModel:
-        """The model with its scale, and its bias where it has one, brought up to date."""
+        """Return the model, with its scale, and its bias if it has one, brought up to date."""
         self.clip.logit_scale.fill_(self.logit_scale.item())
         if isinstance(getattr(self.clip, "logit_bias", None), nn.Parameter):
             self.clip.logit_bias.fill_(self.logit_bias.item())
@@ -125,13 +114,13 @@ class DualEncoder(nn.Module):
         return clip
 
 
-def choose_what_learns(model: DualEncoder, tune: Tune, loss_setting: int) -> None:
+def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
     """Set `requires_grad` of every parameter, and the towers' modes accordingly.
 
-    The keys' biases never learn: softmax does not see them, so their true gradient is zero, and
-    AdamW turns its rounding noise into whole steps (measured on a small CLIP: in ten steps 1 to
-    3 % of the distance moved, different on two processes and on one). A tower without anything
-    that learns is in eval mode.
+    The biases of the keys are never trained: softmax does not see them, so their true gradient is
+    zero, and AdamW turns its rounding noise into whole steps (measured on a small CLIP: in ten
+    steps 1 to 3 % of the distance moved, different on two processes and on one). A tower without
+    trained parameters is in eval mode.
 
     Raises:
         CueframeError: The model has no such part.
@@ -152,26 +141,26 @@ def choose_what_learns(model: DualEncoder, tune: Tune, loss_setting: int) -> Non
         raise CueframeError(
             f"the model has no {tune} part of its own; choose --tune all, vision or text"
         )
-    model.logit_bias.requires_grad_(loss_setting == 1)
+    model.logit_bias.requires_grad_(loss.bias == "learned")
     set_training_mode(model)
 
 
 def set_training_mode(model: DualEncoder) -> None:
-    """Training mode for the parts in which something learns, eval mode for the others."""
+    """Set training mode for the parts with trained parameters, eval mode for the others."""
     model.train()
     for part in model.clip.children():
         part.train(any(parameter.requires_grad for parameter in part.parameters()))
 
 
 def save_memory(clip: PreTrainedModel) -> None:
-    """Keep no activations inside a layer; they are computed again on the way back."""
+    """Keep no activations inside a layer; they are recomputed in the backward pass."""
     # The name changed within transformers 5, and the old one warns.
     old, new = "gradient_checkpointing_enable", "activation_checkpointing_enable"
     getattr(clip, new if hasattr(clip, new) else old)({"use_reentrant": False})
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """What learns, for AdamW: matrices decay, biases, norms, scale and bias do not."""
+    """Group the trained parameters for AdamW: only matrices decay, not biases, norms or scale."""
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in learning if p.ndim >= 2], "weight_decay": weight_decay},

@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""The learning rate schedule."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def factor(step: int, steps: int, warmup_steps: int) -> float:
-    """What the peak is multiplied by in step 0 … steps - 1: a line up, then half a cosine to 0.
+    """Return the factor on the peak in step 0 … steps - 1: linear warm-up, then half a cosine to 0.
 
     The first step has 1 / (warmup_steps + 1), not 0, so that no step is wasted.
     """
@@ -17,9 +17,9 @@ def factor(step: int, steps: int, warmup_steps: int) -> float:
 
 
 def warm_up_and_cosine(optimizer: Optimizer, steps: int, warmup_ratio: float) -> LambdaLR:
-    """A plain scheduler, to be stepped once an optimizer step.
+    """Return a plain scheduler, to be stepped once per optimizer step.
 
-    Not to be prepared by Accelerate: it would step as often as there are processes.
+    Do not prepare it with Accelerate: it would step as often as there are processes.
     """
     warmup_steps = round(warmup_ratio * steps)
     return LambdaLR(optimizer, lambda step: factor(step, steps, warmup_steps))

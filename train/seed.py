@@ -1,4 +1,4 @@
-"""One seed for everything that draws at random."""
+"""One seed for all random number generators."""
 
 from accelerate.utils import set_seed as seed_libraries
 

@@ -1,7 +1,4 @@
-"""All that a run needs before its first step: questions, model, optimizer, and their order.
-
-1+N: frames of a question, W: processes.
-"""
+"""Setup of a training run before its first step: questions, model, optimizer, batch loader."""
 
 from __future__ import annotations
 
@@ -18,14 +15,19 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from index.encoder import Encoder, vision_fingerprint
+from index.encoder_families import family_of
 from index.errors import CueframeError
-from index.view import view_of
-from infer.indexed import refuse_other_vision
-from train.batches import MinedFrames, Source, Texts, epoch_order
-from train.cached import CachedFrames, OpenIndex, open_index, tell_distances
-from train.config import TrainConfig
+from index.preprocess import image_transform_of
+from index.resume import deciding
+from infer.query_encoder import refuse_other_vision
+from train.batches import BatchLoader, MinedBatches, TokenizedTexts, epoch_order
+from train.config import FREE, TrainConfig
 from train.data import Example, load_data
-from train.losses import cosines, gather_pool, initial_bias
+from train.grad_cache import encode_pool, out_of_ddp
+from train.index_batches import IndexBatches, OpenIndex, open_index, print_distances
+from train.log import say
+from train.losses.base import Loss, load_loss
+from train.losses.pool import cosines, gather_pool
 from train.model import (
     DualEncoder,
     choose_what_learns,
@@ -33,23 +35,17 @@ from train.model import (
     parameter_groups,
     save_memory,
 )
+from train.model_card import versions
 from train.schedule import warm_up_and_cosine
-from train.step import encode_pool, out_of_ddp
-from train.telling import say
-from train.validate import refuse_missing_videos
+from train.validate import refuse_missing_videos, try_judge
 
 FIRST_QUESTIONS = 256
-"""Of which the bias is reckoned before the first step."""
-_FREE = (
-    *("json_path", "image_path", "video_path", "output_path", "index", "only_test", "resume"),
-    *("save_every", "keep", "tracker", "judge", "num_workers", "gradient_checkpointing"),
-)
-"""Flags that may differ when a run goes on; what is in the paths is compared by content."""
+"""Number of questions from which the bias is computed before the first step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run works with; the same on every process but for `accelerator`."""
+    """The objects of a run; the same on every process except for `accelerator` and `judge`."""
 
     accelerator: Accelerator
     train_list: list[Example]
@@ -61,14 +57,18 @@ class Run:
     steps: int
     model: DualEncoder
     module: nn.Module
-    """The model, as prepared: encode with this one."""
+    """The prepared (wrapped) model: encode with this one."""
     processor: Any
     encoder: Encoder
-    """The same weights as the index's floor uses them."""
+    """An `index.encoder.Encoder` with the same weights."""
     learning: list[nn.Parameter]
     optimizer: Any
     scheduler: LambdaLR
-    source: Source
+    loader: BatchLoader
+    loss: Loss
+    judge: str
+    """Name of the judge of the last validation; "none" if unavailable."""
+    versions: dict[str, str]
 
 
 def set_up(config: TrainConfig) -> Run:
@@ -91,13 +91,14 @@ def set_up(config: TrainConfig) -> Run:
     steps_per_epoch = -(-len(train_list) // step_size)
     steps = config.epochs * steps_per_epoch
 
+    loss = load_loss(config.loss_setting)
     clip, processor = load_model_to_train(config.model)
     model = DualEncoder(clip, processor.image_processor.to_dict())
-    choose_what_learns(model, config.tune, config.loss_setting)
+    choose_what_learns(model, config.tune, loss)
     if config.gradient_checkpointing:
         save_memory(clip)
     groups = parameter_groups(model, config.weight_decay)
-    # One pass over the weights. With a loss scaler Accelerate could not tell a skipped step.
+    # Fused: one pass over the weights. With a loss scaler Accelerate could not detect a skip.
     optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=accelerator.scaler is None)
     scheduler = warm_up_and_cosine(optimizer, steps, config.warmup_ratio)
     with out_of_ddp(model.logit_scale, model.logit_bias):
@@ -119,15 +120,18 @@ def set_up(config: TrainConfig) -> Run:
         learning=[parameter for group in groups for parameter in group["params"]],
         optimizer=prepared,
         scheduler=scheduler,
-        source=_source(config, train_list, encoder, clip, processor, index, accelerator),
+        loader=_loader(config, train_list, encoder, clip, processor, index, accelerator),
+        loss=loss,
+        judge=try_judge(config.judge) if val_list and accelerator.is_main_process else "none",
+        versions=versions(),
     )
 
 
 def accelerator_of(config: TrainConfig) -> Accelerator:
-    """Accelerate's handle, with the precision of the flag or else the launcher's.
+    """Create the Accelerator, with the precision of the flag or else the launcher's.
 
     Raises:
-        CueframeError: It cannot compute in that.
+        CueframeError: The device cannot compute in that precision.
     """
     accelerator = Accelerator(
         cpu=parse_flag_from_env("ACCELERATE_USE_CPU"),
@@ -136,13 +140,13 @@ def accelerator_of(config: TrainConfig) -> Accelerator:
         project_dir=config.output_path,
     )
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
-        # Accelerate would compute in float32, and say fp16.
+        # Accelerate would compute in float32, and report fp16.
         raise CueframeError("--mixed_precision fp16 needs a GPU; on a CPU choose bf16 or no")
     return accelerator
 
 
 def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example], list[Example]]:
-    """The questions to train and to validate on; all are in the index where there is one."""
+    """Load the questions to train and to validate on; with an index, only those indexed."""
     mined = None if index or (config.only_test and not config.image_path.is_dir()) else True
     lists = load_data(
         config.json_path,
@@ -156,27 +160,27 @@ def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example]
     if index is None:
         refuse_missing_videos(lists[1], config.video_path)
         return lists
-    known = {name for name, video in index.library.videos.items() if video.status == "indexed"}
+    known = {name for name, video in index.indexed.videos.items() if video.status == "indexed"}
     train_list, val_list = ([one for one in each if one["content_hash"] in known] for each in lists)
     return train_list, val_list
 
 
 def encoder_of(config: TrainConfig, clip: Any, processor: Any, index: OpenIndex | None) -> Encoder:
-    """The model as the index's floor uses it; with an index, only if it may ask that one."""
+    """Return the model as an `Encoder`; with an index, refuse a model that cannot query it."""
     images = processor.image_processor.to_dict()
     if index and config.view not in (None, index.profile.view):
         raise CueframeError(
             f"{index.path} was built with --view {index.profile.view}, not {config.view}; leave "
             "--view out, or build another index"
         )
-    view = view_of(images, index.profile.view if index else config.view)
+    view = image_transform_of(images, index.profile.view if index else config.view)
     if index:
         fingerprint = vision_fingerprint(clip, images, view)
         refuse_other_vision(index.path, index.profile, clip.name_or_path, fingerprint)
     return Encoder(clip.name_or_path, clip, processor.tokenizer, images, view)
 
 
-def _source(
+def _loader(
     config: TrainConfig,
     train_list: list[Example],
     encoder: Encoder,
@@ -184,12 +188,12 @@ def _source(
     processor: Any,
     index: OpenIndex | None,
     accelerator: Accelerator,
-) -> Source:
-    texts = Texts(
+) -> BatchLoader:
+    texts = TokenizedTexts(
         processor.tokenizer,
         train_list,
         encoder.max_tokens,
-        to_full_length=clip.config.model_type.startswith("siglip"),  # as it was trained
+        padding=family_of(clip.config).padding,
     )
     if texts.too_long and accelerator.is_main_process:
         say(
@@ -197,17 +201,17 @@ def _source(
             f"{len(texts.too_long)} longer texts, the first that of {texts.too_long[0]}"
         )
     if index is None:
-        return MinedFrames(
+        return MinedBatches(
             train_list,
             texts,
-            encoder.view,
+            encoder.transform,
             batch_size=config.batch_size,
             negatives=config.negatives_per_question,
             seed=config.seed,
             num_workers=config.num_workers,
             device=accelerator.device,
         )
-    source = CachedFrames(
+    loader = IndexBatches(
         train_list,
         texts,
         index,
@@ -216,15 +220,15 @@ def _source(
         device=accelerator.device,
     )
     if accelerator.is_main_process:
-        tell_distances(source.distances_s, index.profile.fps)
-    return source
+        print_distances(loader.distances_s, index.profile.fps)
+    return loader
 
 
 def set_initial_bias(config: TrainConfig, run: Run) -> None:
     """Set the logits' bias from the pairs of the run's first questions, over all processes."""
     rank, world_size = run.accelerator.process_index, run.accelerator.num_processes
     first = epoch_order(len(run.train_list), config.seed, 0)[:FIRST_QUESTIONS]
-    batches = next(iter(run.source.steps(0, [first[rank::world_size]])))
+    batches = next(iter(run.loader.steps(0, [first[rank::world_size]])))
     pool = gather_pool(encode_pool(run.module, batches), world_size)
     if not pool.pairs().any():
         raise CueframeError(
@@ -232,23 +236,22 @@ def set_initial_bias(config: TrainConfig, run: Run) -> None:
             "with train/mine.py"
         )
     scale = run.model.logit_scale.exp().item()
-    bias = initial_bias(config.loss_setting, cosines(pool), pool.pairs(), scale)  # type: ignore[arg-type]  # 1, 2 or 3 is checked
+    bias = run.loss.initial_bias(cosines(pool), pool.pairs(), scale)
     run.model.logit_bias.data.fill_(bias)
 
 
-def identity(config: TrainConfig, run: Run) -> dict[str, Any]:
-    """What decides a run's result, by the name of the flag; JSON values."""
-    decisive = {name: value for name, value in plain(config).items() if name not in _FREE}
-    return decisive | {
-        "mixed_precision": run.accelerator.mixed_precision,
+def settings_of(config: TrainConfig, run: Run) -> dict[str, Any]:
+    """Return the settings that determine a run's result, as JSON values."""
+    return deciding(config, FREE) | {
+        "--mixed-precision": run.accelerator.mixed_precision,
         "processes": run.accelerator.num_processes,
-        "data": data_fingerprint(run.train_list, run.val_list),
-        "index": run.index.profile.key if run.index else None,
+        "the data": data_fingerprint(run.train_list, run.val_list),
+        "--index": run.index.profile.key if run.index else None,
     }
 
 
-def plain(config: TrainConfig) -> dict[str, Any]:
-    """The configuration as JSON values."""
+def json_values(config: TrainConfig) -> dict[str, Any]:
+    """Return the configuration as JSON values."""
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(config).items()
@@ -256,7 +259,7 @@ def plain(config: TrainConfig) -> dict[str, Any]:
 
 
 def data_fingerprint(train_list: list[Example], val_list: list[Example]) -> str:
-    """A digest of questions, texts, labels, videos' contents, split and names of the pictures."""
+    """Digest questions, texts, labels, contents of videos, split and names of the pictures."""
     digest = xxhash.xxh3_128()
     for side in (train_list, val_list):
         for one in side:

@@ -1,4 +1,4 @@
-"""Validation by the lower floors' own code: index the videos, pick frames, score the picks.
+"""Validation with the code of `index` and `infer`: index the videos, pick frames, score the picks.
 
 K is 4: the best frame of each quarter, beside uniform, random and oracle picks.
 """
@@ -12,60 +12,58 @@ from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
 
-from index.embed import Cost, embed
+from index.decoding.sampler import DEFAULT_FPS, FrameSampler
+from index.decoding.worker_pool import default_workers
+from index.distributed import balanced_shards, barrier
 from index.encoder import Encoder
-from index.errors import CueframeError
-from index.opening import DEFAULT_FPS
-from index.plan import Job
-from index.sampling import Sampling
-from index.store import Profile, written_whole
-from index.team import await_message, publish, share_out
-from index.workers import default_workers
-from infer import bulk
-from infer.baselines import FIGURES
-from infer.indexed import encode_texts
+from index.errors import CueframeError, ModelError
+from index.messages import print_some
+from index.pipeline import Cost, FailedVideo, encode_videos
+from index.planning import Job
+from index.storage.atomic_write import written_whole
+from index.storage.store import Profile, write_vectors
+from infer.answering.bulk import answer_all
+from infer.evaluation.baselines import FIGURES
+from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
+from infer.evaluation.score_table import ScoreTable, figure_tables, means, score_table
 from infer.judge import load_judge
-from infer.likeness import SIM_COLUMNS, sim_tables
-from infer.metrics import Timed
-from infer.panel import Panel, means, panel, tables_of
+from infer.metrics import TimedQuestion
+from infer.queries import AnswerRecord, Query, on_timelines
+from infer.query_encoder import encode_texts
 from train.data import Example
 
 K = 4
 _BATCH_FRAMES = 32
-_SHOWN_FAILURES = 5
 
-Record = dict[str, Any]
-"""As infer/answer.py writes it."""
-Table = dict[str, dict[str, float]]
+Means = dict[str, dict[str, float]]
 """Figures, 0 to 1, by picker and metric."""
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What came of it."""
+    """Scores of the frames that a model picks from videos it was not trained on."""
 
-    panel: Panel
-    records: list[Record]
-
-    @property
-    def table(self) -> Table:
-        """The means of the panel, for files."""
-        return means(self.panel.rows)
+    table: ScoreTable
+    records: list[AnswerRecord]
 
     @property
-    def rank_of(self) -> list[float]:
-        """By this the best validation is chosen: hits, then recall, then precision."""
-        return [self.table["trained"][name] for name in ("hit", "recall", "precision")]
+    def means(self) -> Means:
+        """The means of the table, for files."""
+        return means(self.table.rows)
+
+    @property
+    def rank(self) -> list[float]:
+        """Key by which the best validation is chosen: hits, then recall, then precision."""
+        return [self.means["trained"][name] for name in ("hit", "recall", "precision")]
 
 
 def refuse_missing_videos(examples: Sequence[Example], video_path: Path) -> None:
-    """Find before training that validation could not see its videos.
+    """Check, before training, that the videos to validate on exist.
 
     Raises:
         CueframeError: A video file is not there.
@@ -85,36 +83,35 @@ def refuse_missing_videos(examples: Sequence[Example], video_path: Path) -> None
 def index_videos(
     examples: Sequence[Example], encoder: Encoder, folder: Path, state: PartialState
 ) -> Profile:
-    """Embed the examples' videos into a new folder, an index without a catalog; all share."""
+    """Embed the examples' videos into an index without a catalog, a shard on each process."""
     profile = Profile(
         model=encoder.name,
         fingerprint="in training",
         width=encoder.width,
         fps=DEFAULT_FPS,
         resize="exact",
-        view=encoder.view.mode,
+        view=encoder.transform.mode,
         dtype=encoder.dtype,
     )
     paths = {one["content_hash"]: one["video_path"] for one in examples}
     jobs = [Job(path, content, Path(path).stat().st_size) for content, path in paths.items()]
     jobs.sort(key=lambda job: (-job.size, job.path))
-    for video in embed(
-        share_out(jobs, state.num_processes)[state.process_index],
+    shards = balanced_shards(jobs, state.num_processes, lambda job: job.size)
+    for video in encode_videos(
+        shards[state.process_index],
         encoder,
-        Sampling(fps=profile.fps, view=encoder.view),
-        folder,
-        profile,
+        FrameSampler(fps=profile.fps, transform=encoder.transform),
         batch_frames=_BATCH_FRAMES,
         workers=default_workers(),
         limit_s=None,
         cost=Cost(),
     ):
-        if video.error:
-            print(f"failed: {paths[video.content_hash]}: {video.error}", file=sys.stderr)
-    # Not in a collective, which would die while another process decodes for half an hour.
-    publish(folder, f"indexed-{state.process_index}.json", True)
-    for rank in range(state.num_processes):
-        await_message(folder, f"indexed-{rank}.json")
+        if isinstance(video, FailedVideo):
+            print(f"failed: {video.job.path}: {video.reason}", file=sys.stderr)
+            continue
+        write_vectors(folder, video.to_store(profile))
+    # Not a collective, which would time out while another process decodes for half an hour.
+    barrier(folder, state, "indexed")
     return profile
 
 
@@ -126,8 +123,8 @@ def score(
     Raises:
         CueframeError: No question could be answered.
     """
-    asked = [
-        bulk.Asked(
+    queries = [
+        Query(
             place=place,
             question=one["question"],
             text=one["caption"],
@@ -136,24 +133,23 @@ def score(
         )
         for place, one in enumerate(examples)
     ]
-    texts, _ = encode_texts(encoder, [one.text for one in asked])
-    answers = bulk.answer_all(index, profile, asked, texts, pick="quarters", k=K, seed=seed)
+    texts, _ = encode_texts(encoder, [one.text for one in queries])
+    answers = answer_all(index, profile, queries, texts, pick="quarters", k=K, seed=seed)
     records = [record for _, record in sorted(chain.from_iterable(answers), key=itemgetter(0))]
     failed = [record for record in records if "error" in record]
-    for record in failed[:_SHOWN_FAILURES]:
-        print(f"failed: {record['id']}: {record['error']}", file=sys.stderr)
+    print_some("failed", [f"{record['id']}: {record['error']}" for record in failed])
     if len(failed) == len(records):
         raise CueframeError(
             f"none of {len(records)} validation questions could be answered; see the lines above, "
             "or leave validation out by --ratio 0"
         )
     answered = [
-        (one, record) for one, record in zip(asked, records, strict=True) if "frames" in record
+        (one, record) for one, record in zip(queries, records, strict=True) if "frames" in record
     ]
-    timed = bulk.on_timelines(index, [one for one, _ in answered])
+    timed = on_timelines(index, [one for one, _ in answered])
     picks = [np.array([f["time_s"] for f in record["frames"]]) for _, record in answered]
-    tables = tables_of(timed, {"trained": picks}, K)
-    return Validation(panel(timed, tables, list(FIGURES), seed), records)
+    tables = figure_tables(timed, {"trained": picks}, K)
+    return Validation(score_table(timed, tables, list(FIGURES), seed), records)
 
 
 def validate(
@@ -165,10 +161,10 @@ def validate(
     scratch: Path,
     seed: int,
 ) -> Validation | None:
-    """Index with the encoder as it is now, or take an index that stays valid, and score.
+    """Index the videos with the current encoder, or take an index that is still valid, and score.
 
-    All processes call this with the same folder `scratch`, which is the caller's to clear away.
-    Returns the result on rank 0, None elsewhere.
+    All processes call this with the same folder `scratch`, which the caller must delete. Returns
+    the result on rank 0, None elsewhere.
     """
     if index is None:
         index = scratch, index_videos(examples, encoder, scratch, state)
@@ -177,24 +173,43 @@ def validate(
     return result
 
 
-def write_records(path: Path, records: Sequence[Record]) -> None:
-    """Keep the picks of a validation, a JSON line for each question."""
+def write_records(path: Path, records: Sequence[AnswerRecord]) -> None:
+    """Write the picks of a validation, a JSON line for each question."""
     with written_whole(path) as temporary:
         temporary.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
 
 
-def read_records(path: Path) -> list[Record]:
-    """What `write_records` wrote."""
+def read_records(path: Path) -> list[AnswerRecord]:
+    """Read the file that `write_records` wrote."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def try_judge(name: str) -> str:
+    """Check, before the work starts, that a judge can be loaded.
+
+    Returns:
+        Its name, or "none" if it is not available, with a line on stderr.
+
+    Raises:
+        CueframeError: It is available, but cannot be used.
+    """
+    if name == "none":
+        return name
+    try:
+        load_judge(name, device=torch.device("cpu"))
+    except ModelError as error:
+        print(f"no sim_m: {error}", file=sys.stderr)
+        return "none"
+    return name
+
+
 def judge_picks(
-    records: Sequence[Record],
+    records: Sequence[AnswerRecord],
     examples: Sequence[Example],
     judge_name: str,
     device: torch.device,
 ) -> dict[str, float]:
-    """Mean `sim_m` of the picks at all thresholds; where no judge is to be had a line, and {}."""
+    """Return the mean `sim_m` of the picks at each threshold; {} if `try_judge` gave "none"."""
     if judge_name == "none":
         return {}
     by_id = {one["id"]: one for one in examples}
@@ -204,13 +219,11 @@ def judge_picks(
             one = by_id[record["id"]]
             picks.append(np.array([frame["time_s"] for frame in record["frames"]]))
             # The index is gone, and with it the times of the rows that were not picked.
-            timed.append(Timed(one["question"], picks[-1], picks[-1][-1], one["content_hash"]))
+            timed.append(
+                TimedQuestion(one["question"], picks[-1], picks[-1][-1], one["content_hash"])
+            )
             files[one["content_hash"]] = Path(one["video_path"])
-    try:
-        judge = load_judge(judge_name, device=device)
-    except CueframeError as error:
-        print(f"no sim_m: {error}", file=sys.stderr)
-        return {}
+    judge = load_judge(judge_name, device=device)
     own = {"trained": picks}
     tables = sim_tables(timed, own, files.__getitem__, judge, K, every_row=False)
     judged = tables["trained"][~np.isnan(tables["trained"]).any(axis=1)]

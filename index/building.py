@@ -1,0 +1,208 @@
+"""Bring an index up to date: plan, encode what is new, write vectors, catalog and search index."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from index.decoding.sampler import FrameSampler
+from index.decoding.worker_pool import default_workers
+from index.distributed import balanced_shards, join_processes, rendezvous, share_work
+from index.encoder import Encoder, load_encoder
+from index.index_folder import (
+    load_encoder_and_profile,
+    prune_vectors,
+    refuse_foreign_folder,
+    remove_leftovers,
+)
+from index.model_loading import Dtype
+from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
+from index.planning import Job, Plan, make_plan
+from index.preprocess import Resize, ViewMode
+from index.storage.catalog import VideoRow, all_videos, open_catalog, put_video, row_of
+from index.storage.faiss_index import FaissUpdate, faiss_path
+from index.storage.lock import locked
+from index.storage.store import Profile, read_profile, write_vectors
+
+
+@dataclass(frozen=True)
+class _Leader:
+    """The resources that rank 0 holds open while it updates the index."""
+
+    encoder: Encoder
+    profile: Profile
+    catalog: Connection
+    search: FaissUpdate
+    plan: Plan
+
+
+def build_index(
+    files: Sequence[Path],
+    index: Path,
+    *,
+    model: str | None = None,
+    fps: float | None = None,
+    resize: Resize | None = None,
+    view: ViewMode | None = None,
+    dtype: Dtype = "auto",
+    decoder: str = "auto",
+    batch_frames: int = 64,
+    workers: int | None = None,
+    time_limit_s: float | None = None,
+    prune: bool = False,
+    retry: bool = False,
+    rebuild: bool = False,
+) -> int:
+    """Bring an index up to date with some video files; every process calls this.
+
+    The arguments are the flags of index/build.py; only rank 0 reads `files`. An argument that is
+    None is taken from the index, or is the default. The result is one JSON object on stdout.
+
+    Returns:
+        The exit code: 1 if a video failed, else 0.
+
+    Raises:
+        CueframeError: The folder is not an index, the model cannot be used or did not build the
+            index, or another run is writing to it.
+    """
+    began_s = time.monotonic()
+    state = join_processes()
+    leader: _Leader | None = None
+    shards = None
+    cost = Cost()
+    rows: list[VideoRow] = []
+
+    with ExitStack() as stack:
+        if state.is_main_process:
+            refuse_foreign_folder(index)
+        folder = stack.enter_context(rendezvous(index, state))
+        if state.is_main_process:
+            stack.enter_context(locked(index, "--index"))
+            remove_leftovers(index, keep=folder)
+            encoder, profile = load_encoder_and_profile(
+                index,
+                rebuild=rebuild,
+                model=model,
+                fps=fps,
+                resize=resize,
+                view=view,
+                dtype=dtype,
+                device=state.device,
+            )
+            leader = _open(stack, index, files, encoder, profile, retry=retry, prune=prune)
+            shards = [
+                [asdict(job) for job in shard]
+                for shard in balanced_shards(
+                    leader.plan.jobs, state.num_processes, lambda job: job.size
+                )
+            ]
+
+        def work(shard: list[dict[str, Any]]) -> dict[str, Any]:
+            """Index the videos of a shard; rank 0 records each of its own as it finishes."""
+            if leader:
+                encoder, profile = leader.encoder, leader.profile
+            else:  # the shards are published, so the profile is written
+                profile = read_profile(index)
+                encoder, _ = load_encoder(
+                    model or profile.model, dtype=dtype, view=profile.view, device=state.device
+                )
+            videos = encode_videos(
+                [Job(**job) for job in shard],
+                encoder,
+                FrameSampler(
+                    fps=profile.fps,
+                    transform=encoder.transform,
+                    resize=profile.resize,
+                    decoder=decoder,
+                ),
+                batch_frames=batch_frames,
+                workers=workers or default_workers(),
+                limit_s=time_limit_s,
+                cost=cost,
+            )
+            for video in videos:
+                rows.append(_written(index, profile, video))
+                if leader:
+                    number = put_video(leader.catalog, rows[-1])
+                    if isinstance(video, EncodedVideo):
+                        leader.search.add(number, video.vectors)
+            return {"videos": [asdict(row) for row in rows], "cost": asdict(cost)}
+
+        results = share_work(folder, state, shards, work)
+        if leader is None:
+            return 0
+        for result in results[1:]:
+            cost.add(Cost(**result["cost"]))
+            for video in result["videos"]:
+                rows.append(VideoRow(**{**video, "warnings": tuple(video["warnings"])}))
+                put_video(leader.catalog, rows[-1])
+        leader.search.add_missing(all_videos(leader.catalog).values())
+        leader.search.write()
+        if prune:
+            prune_vectors(index, set(all_videos(leader.catalog)))
+    return _report(leader.plan, rows, cost, time.monotonic() - began_s)
+
+
+def _open(
+    stack: ExitStack,
+    index: Path,
+    files: Sequence[Path],
+    encoder: Encoder,
+    profile: Profile,
+    *,
+    retry: bool,
+    prune: bool,
+) -> _Leader:
+    """Open catalog and search index and make the plan; drop videos that are gone from both."""
+    if not (index / "catalog.sqlite").exists():
+        faiss_path(index).unlink(missing_ok=True)  # its ids are numbers of a lost catalog
+    catalog = stack.enter_context(closing(open_catalog(index)))
+    plan = make_plan(index, catalog, files, profile=profile.key, retry=retry, prune=prune)
+    search = FaissUpdate(index, profile.width)
+    if search.keep_only(all_videos(catalog).values()):
+        search.write()
+    return _Leader(encoder, profile, catalog, search, plan)
+
+
+def _written(index: Path, profile: Profile, video: EncodedVideo | FailedVideo) -> VideoRow:
+    """Write a video's vectors; return its catalog row."""
+    if isinstance(video, FailedVideo):
+        return VideoRow(content_hash=video.job.content_hash, status="failed", error=video.reason)
+    vectors = video.to_store(profile)
+    write_vectors(index, vectors)
+    return row_of(index, vectors)
+
+
+def _report(plan: Plan, rows: Sequence[VideoRow], cost: Cost, wall_s: float) -> int:
+    """Print failures to stderr and the result to stdout; return the exit code."""
+    path_of = {job.content_hash: job.path for job in plan.jobs}
+    failed = plan.unreadable | plan.failed
+    for row in rows:
+        path = path_of[row.content_hash]
+        if row.status == "failed":
+            failed[path] = row.error or ""
+        for warning in row.warnings:
+            print(f"warning: {path}: {warning}", file=sys.stderr)
+    for path, reason in sorted(failed.items()):
+        print(f"failed: {path}: {reason}", file=sys.stderr)
+    if failed:
+        print("a failed video is tried again when it changes, or with --retry", file=sys.stderr)
+    indexed = sum(row.status == "indexed" for row in rows)
+    result = {
+        "videos": len(plan.reused) + len(failed) + indexed,
+        "indexed": indexed,
+        "reused": len(plan.reused),
+        "failed": len(failed),
+        "frames": cost.frames,
+        "wall_s": round(wall_s, 3),
+        "decode_cpu_s": round(cost.decode_cpu_s, 3),
+        "encode_s": round(cost.encode_s, 3),
+        "frames_per_s": round(cost.frames / wall_s, 1),
+    }
+    print(json.dumps(result))
+    return 1 if failed else 0

@@ -1,0 +1,1 @@
+"""Video files in, frames with their times out; in separate processes."""

@@ -1,0 +1,50 @@
+"""Types of the decoders: frames, the times at which they are shown, and a video's metadata.
+
+Times are in seconds from the first *shown* frame. The frame shown at t is the last one whose
+presentation time is at most t + 1e-4.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+TIME_TOLERANCE_S = 1e-4
+"""Labels and sample times are rounded decimals; a frame up to this much later still matches."""
+
+
+class Frame(NamedTuple):
+    """A picture and the time at which it is first shown."""
+
+    time_s: float
+    image: Image.Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoMetadata:
+    """Metadata of a video, known once it is decoded to its end."""
+
+    duration_s: float
+    """End of the last shown frame, counted from the first shown frame."""
+    start_s: float
+    """Time of the first shown frame on a player's clock, which starts with the earliest stream."""
+    width: int
+    height: int
+    warnings: list[str] = field(default_factory=list)
+
+
+Scale = Callable[[int, int], tuple[int, int]]
+"""Maps a frame's width and height to those to which the decoder scales it."""
+
+FrameStream = Generator[Frame, None, VideoMetadata]
+PixelStream = Generator[tuple[float, npt.NDArray[np.uint8]], None, VideoMetadata]
+"""Sampled frames of a video as the model's input: (time in s, (H, W, 3) uint8)."""
+
+
+def sample_times(fps: float) -> Iterator[float]:
+    """Return the infinite sequence of sample times t_k = k / fps in seconds."""
+    return (k / fps for k in count())

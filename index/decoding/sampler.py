@@ -1,0 +1,40 @@
+"""The worker's task for an index: sample a video's frames as the model's input."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.decoding.decoders import read
+from index.decoding.frame_types import PixelStream, sample_times
+from index.preprocess import ImageTransform, Resize
+
+DEFAULT_FPS = 2.0
+"""Sample times per second of video."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSampler:
+    """Task of a decoding worker; picklable, and free of torch (345 MB and seconds per process)."""
+
+    fps: float
+    transform: ImageTransform
+    resize: Resize = "exact"
+    decoder: str = "auto"
+
+    def __call__(self, path: str) -> PixelStream:
+        """Yield the frames shown at k / fps, each once: (time in s, (H, W, 3) uint8)."""
+        scale = self.transform.scaled_size if self.resize == "decoder" else None
+        frames = read(
+            Path(path),
+            sample_times(self.fps),
+            decoder=self.decoder,
+            scale=scale,
+        )
+        last_s = -1.0
+        while True:
+            try:
+                frame = next(frames)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
+            if frame.time_s > last_s:
+                last_s = frame.time_s
+                yield frame.time_s, self.transform.apply(frame.image)

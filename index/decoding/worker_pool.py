@@ -1,0 +1,278 @@
+"""Decoding in separate processes, which can crash, hang or be killed without harm to the others.
+
+Each worker has its own pipe and its own shared memory of a few slots. A slot holds a chunk of
+model inputs; a worker whose slots are all full waits, so memory is bounded by the chunks in
+flight. The memory has no name (RawArray unlinks its file at once), so a killed worker leaves
+nothing behind. A single pipe shared by all workers, as in multiprocessing.Pool, would stall when
+a worker is killed while it writes.
+
+    parent                              worker
+    job ─────────────────────────────▶  read(job) …
+    Chunk(slot, times) ◀──────────────  pixels in the slot
+    slot is free ────────────────────▶
+    Done(metadata) or Failed(reason) ◀─
+
+C: frames of a chunk, H, W: height and width of the model's input.
+"""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from index.decoding.decoders import container_duration_s
+from index.decoding.frame_types import PixelStream, VideoMetadata
+from index.errors import VideoError
+
+CHUNK_FRAMES = 16
+_SLOTS = 2
+_GRACE_S = 120.0
+_PATIENCE = 20.0
+"""Seconds allowed per second of video: 4K HEVC on one slow core takes about ten."""
+
+Sampler = Callable[[str], PixelStream]
+"""Maps a path to its sampled frames, (time in s, (H, W, 3) uint8); must be picklable."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A worker has started on a video."""
+
+    job: str
+    claimed_s: float
+    """Duration that the container declares, 0 if none."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive frames of a video; valid only until the next event is requested."""
+
+    job: str
+    time_s: list[float]
+    pixels: npt.NDArray[np.uint8]
+    """(C, H, W, 3)"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """All frames of a video have been delivered."""
+
+    job: str
+    metadata: VideoMetadata
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A video failed; its chunks so far must be discarded."""
+
+    job: str
+    reason: str
+
+
+Event = Opened | Chunk | Done | Failed
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    pipe: "Connection[Any, Any]"
+    slots: npt.NDArray[np.uint8]
+    job: str | None = None
+    limit_s: float = math.inf
+    deadline: float = math.inf
+
+
+def default_workers() -> int:
+    """Return the workers of this encoding process: the machine's cores minus one, split evenly."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, ((os.cpu_count() or 1) - 1) // here)
+
+
+def decode_all(
+    jobs: Iterable[str],
+    read: Sampler,
+    *,
+    side: tuple[int, int],
+    workers: int,
+    limit_s: float | None,
+) -> Iterator[Event]:
+    """Decode videos in parallel and yield events as they occur.
+
+    Args:
+        jobs: Paths, started in this order.
+        read: Task of a worker, from a path to its sampled frames.
+        side: (H, W) of the frames.
+        workers: Number of worker processes.
+        limit_s: Seconds that a worker may spend on a path, not counting waits for a free slot;
+            None allows 120 s plus 20 s per second of video.
+
+    Yields:
+        `Opened`, any number of `Chunk`, then one `Done` or `Failed` for each job.
+    """
+    waiting = list(jobs)[::-1]
+    team: list[_Worker] = []
+    try:
+        while True:
+            idle = [worker for worker in team if worker.job is None]
+            while waiting and (idle or len(team) < workers):
+                if not idle:
+                    idle.append(_start_worker(read, side))
+                    team.append(idle[-1])
+                _assign(idle.pop(), waiting.pop())
+            for worker in idle:
+                team.remove(worker)
+                _stop_worker(worker)
+            if not team:
+                return
+            yield from _events(team, limit_s)
+    finally:
+        for worker in team:
+            _stop_worker(worker)
+
+
+def _events(team: list[_Worker], limit_s: float | None) -> Iterator[Event]:
+    """Wait once and yield the workers' events; a dead or late worker is removed from `team`."""
+    soonest = min(worker.deadline for worker in team)
+    timeout = None if soonest == math.inf else max(0.0, soonest - time.monotonic())
+    ready = wait([*(w.pipe for w in team), *(w.process.sentinel for w in team)], timeout)
+    for worker in list(team):
+        if worker.pipe in ready or worker.process.sentinel in ready:
+            try:
+                # Messages sent before a worker died still count, so the pipe is read first.
+                yield from _receive(worker, limit_s)
+            except (EOFError, OSError):
+                worker.process.join()
+                code = worker.process.exitcode or 0
+                how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+                yield from _drop_worker(team, worker, f"its worker process {how}")
+        elif worker.deadline <= time.monotonic() and not worker.pipe.poll():
+            reason = f"took longer than {worker.limit_s:.0f} s to decode; raise --time-limit-s"
+            yield from _drop_worker(team, worker, reason)
+
+
+def _receive(worker: _Worker, limit_s: float | None) -> Iterator[Event]:
+    """Receive one message of a worker and yield it as an event."""
+    kind, *content = worker.pipe.recv()
+    job = worker.job
+    assert job is not None
+    if kind == "opened":
+        worker.limit_s = limit_s or _GRACE_S + _PATIENCE * content[0]
+        worker.deadline = time.monotonic() + worker.limit_s
+        yield Opened(job, *content)
+    elif kind == "chunk":
+        slot, times_s, busy_s = content
+        yield Chunk(job, times_s, worker.slots[slot, : len(times_s)])
+        worker.deadline = time.monotonic() + worker.limit_s - busy_s
+        worker.pipe.send(slot)
+    else:
+        worker.job, worker.deadline = None, math.inf
+        yield Done(job, *content) if kind == "done" else Failed(job, *content)
+
+
+def _drop_worker(team: list[_Worker], worker: _Worker, reason: str) -> Iterator[Event]:
+    team.remove(worker)
+    worker.process.kill()
+    _stop_worker(worker)
+    if worker.job is not None:
+        yield Failed(worker.job, reason)
+
+
+def _start_worker(read: Sampler, side: tuple[int, int]) -> _Worker:
+    context = get_context("spawn")
+    shape = (_SLOTS, CHUNK_FRAMES, *side, 3)
+    memory = context.RawArray("B", math.prod(shape))
+    pipe, far_end = context.Pipe()
+    process = context.Process(target=_work, args=(far_end, memory, shape, read), daemon=True)
+    process.start()
+    far_end.close()
+    return _Worker(process, pipe, np.frombuffer(memory, dtype=np.uint8).reshape(shape))
+
+
+def _assign(worker: _Worker, job: str) -> None:
+    # A new process must first load its modules; the video's own limit starts at `Opened`.
+    worker.job, worker.limit_s = job, _GRACE_S
+    worker.deadline = time.monotonic() + worker.limit_s
+    with contextlib.suppress(OSError):  # already dead: `_events` reports the job as failed
+        worker.pipe.send(job)
+
+
+def _stop_worker(worker: _Worker) -> None:
+    worker.pipe.close()
+    if worker.job is not None:
+        worker.process.kill()
+    worker.process.join()
+
+
+def _work(pipe: "Connection[Any, Any]", memory: Any, shape: tuple[int, ...], read: Sampler) -> None:
+    """Run a worker: jobs in, chunks out, until the parent closes the pipe or dies."""
+    Thread(target=_die_with_parent, daemon=True).start()
+    slots = np.frombuffer(memory, dtype=np.uint8).reshape(shape)
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        while True:
+            job = pipe.recv()
+            began_s = time.process_time()
+            try:
+                pipe.send(("opened", container_duration_s(Path(job))))
+                metadata = _hand_over(read(job), slots, pipe)
+            except (EOFError, BrokenPipeError):
+                raise
+            except VideoError as error:
+                pipe.send(("failed", str(error)))
+            except Exception as error:  # noqa: BLE001 - whatever a decoder raises costs one video
+                pipe.send(("failed", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+            else:
+                pipe.send(("done", metadata, time.process_time() - began_s))
+
+
+def _hand_over(
+    pixels: PixelStream, slots: npt.NDArray[np.uint8], pipe: "Connection[Any, Any]"
+) -> VideoMetadata:
+    """Fill and send slots until the video ends, waiting when none is free; return the metadata."""
+    free = list(range(len(slots)))
+    lent = 0
+    began_s, waited_s = time.monotonic(), 0.0
+    metadata: VideoMetadata | None = None
+    try:
+        while metadata is None:
+            if not free:
+                waits_s = time.monotonic()
+                free.append(pipe.recv())
+                lent -= 1
+                waited_s += time.monotonic() - waits_s
+            slot = free.pop()
+            times_s: list[float] = []
+            while len(times_s) < CHUNK_FRAMES:
+                try:
+                    time_s, square = next(pixels)
+                except StopIteration as end:
+                    metadata = end.value
+                    break
+                slots[slot, len(times_s)] = square
+                times_s.append(time_s)
+            if times_s:
+                pipe.send(("chunk", slot, times_s, time.monotonic() - began_s - waited_s))
+                lent += 1
+    finally:
+        for _ in range(lent):  # the next job starts with all slots free
+            pipe.recv()
+    return metadata
+
+
+def _die_with_parent() -> None:
+    """Exit with the parent: a hanging decoder would outlive a parent killed with -9."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,227 @@
+"""The only module that loads models, image processors and tokenizers.
+
+A model is given by its folder or by its name on the hub. transformers makes up what a folder lacks
+(random weights, an empty tokenizer) and runs code that a folder brings; here every such folder is
+refused with a one-line error that names the remedy:
+
+    not available                        a wrong name, the hub out of reach
+    cannot be read                       no config.json, damaged files
+    an adapter                           its weights are an addition to another model's
+    custom code                          never run, and no prompt on stdin
+    weights as a pickle                  opening one can run code
+    weights missing, surplus, misshapen  config.json and the weights are not of one model
+    a tokenizer of another model
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from huggingface_hub import snapshot_download
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoProcessor,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+
+from index.errors import CueframeError, ModelError
+from index.memory import is_out_of_memory
+
+DEFAULT_MODEL = "openai/clip-vit-large-patch14"
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+_BUFFERS = ("position_ids", "inv_freq", "num_batches_tracked", "relative_position_index")
+"""Name suffixes of buffers that old versions saved and new ones compute."""
+_HEADS = ("classifier", "cls", "head", "lm_head", "pooler", "score")
+"""First name parts of the heads that models for other tasks have."""
+
+
+@contextmanager
+def in_one_line(name: str, flag: str) -> Iterator[None]:
+    """Turn whatever transformers raises over a model into a one-line `CueframeError`."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    except CueframeError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise _explained(name, flag, error) from error
+
+
+def load_config(name: str, flag: str) -> PreTrainedConfig:
+    """Load the configuration of a model; fail at once if the model is out of reach.
+
+    Args:
+        name: Folder, or name on the hub.
+        flag: The flag that names the model, for the error message.
+
+    Raises:
+        ModelError: It is not a folder, and not available from the hub.
+        CueframeError: Its folder cannot be used.
+    """
+    with in_one_line(name, flag):
+        folder = Path(name)
+        if not folder.is_dir():
+            # from_pretrained would retry for 100 s if the hub is out of reach.
+            files = ["config.json", "adapter_config.json"]
+            folder = Path(snapshot_download(name, allow_patterns=files))
+        if (folder / "adapter_config.json").is_file():
+            raise CueframeError(
+                f"{name} holds an adapter, not a whole model; merge it with peft, by "
+                "AutoPeftModel.from_pretrained(NAME).merge_and_unload().save_pretrained(FOLDER), "
+                f"and give {flag} that folder"
+            )
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        return config
+
+
+def load_weights(
+    kind: Any,
+    name: str,
+    flag: str,
+    *,
+    dtype: torch.dtype,
+    device_map: torch.device | Literal["auto"] | None = None,
+    may_lack: tuple[str, ...] = (),
+) -> PreTrainedModel:
+    """Load a model in eval mode, every weight from its file.
+
+    Args:
+        kind: A class of transformers with `from_pretrained`, for example AutoModel.
+        name: As for `load_config`, which must be called first.
+        flag: As for `load_config`.
+        dtype: Dtype of the loaded weights, whatever the file has.
+        device_map: One device, "auto" to spread it over all, None for the CPU.
+        may_lack: Name prefixes of weights that may be missing, since they are not used.
+
+    Raises:
+        ModelError, CueframeError: As for `load_config`; also if the weights are not those that
+            the configuration describes.
+    """
+    with in_one_line(name, flag):
+        _refuse_pickle(name)
+        model: PreTrainedModel
+        model, found = kind.from_pretrained(
+            name,
+            dtype=dtype,
+            device_map=device_map,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # refused below, naming one instead of all
+            output_loading_info=True,
+        )
+    again = "fetch or save it again"
+    if missing := {key for key in found["missing_keys"] if not key.startswith(may_lack)}:
+        raise CueframeError(f"{name} lacks {len(missing)} weights, such as {min(missing)}; {again}")
+    if misshapen := sorted(found["mismatched_keys"]):
+        key, has, wants = misshapen[0]
+        raise CueframeError(
+            f"{name} has {len(misshapen)} weights of other shapes than its config.json says, such "
+            f"as {key}: {tuple(has)}, not {tuple(wants)}; {again}"
+        )
+    if surplus := sorted(filter(_is_surplus, found["unexpected_keys"])):
+        raise CueframeError(
+            f"{name} has {len(surplus)} weights that its config.json has no place for, such as "
+            f"{surplus[0]}; {again}"
+        )
+    model.eval()
+    return model
+
+
+def load_dual_encoder(name: str, flag: str = "--model") -> PreTrainedModel:
+    """Load a model of images and texts (CLIP or similar), with float32 weights.
+
+    Raises:
+        ModelError, CueframeError: As for `load_weights`; also if it is not a dual encoder.
+    """
+    config = load_config(name, flag)
+    kind = AutoModel._model_mapping.get(type(config), None)
+    if not hasattr(kind, "get_image_features") or not hasattr(kind, "get_text_features"):
+        raise CueframeError(
+            f"{name} is a {config.model_type} model, not a dual encoder of images and texts; "
+            f"name a CLIP or SigLIP model with {flag}"
+        )
+    return load_weights(AutoModel, name, flag, dtype=torch.float32)
+
+
+def load_image_processor(name: str, flag: str) -> Any:
+    """Load a model's image processor in its PIL form: the same pixels whatever is installed."""
+    with in_one_line(name, flag):
+        return AutoImageProcessor.from_pretrained(name, backend="pil", trust_remote_code=False)
+
+
+def load_tokenizer(name: str, flag: str) -> Any:
+    """Load the tokenizer of a model."""
+    with in_one_line(name, flag):
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+
+
+def load_processor(name: str, flag: str, **parts: Any) -> Any:
+    """Load image processor and tokenizer as one object; `parts` go to `from_pretrained`."""
+    with in_one_line(name, flag):
+        return AutoProcessor.from_pretrained(name, trust_remote_code=False, **parts)
+
+
+def refuse_other_tokenizer(tokenizer: Any, config: PreTrainedConfig, name: str) -> None:
+    """Refuse a tokenizer that is not the model's.
+
+    Raises:
+        CueframeError: It has fewer than half of the model's tokens, like the empty one that
+            transformers makes up, or more than the model has.
+    """
+    known = int(config.get_text_config().vocab_size)
+    if not known // 2 <= len(tokenizer) <= known:
+        raise CueframeError(
+            f"the tokenizer of {name} has {len(tokenizer)} tokens and the model {known}; save the "
+            "right one there with save_pretrained"
+        )
+
+
+def _explained(name: str, flag: str, error: Exception) -> CueframeError:
+    text = str(error).strip() or type(error).__name__
+    first = text.split("\n")[0].rstrip(".")
+    if "custom code" in text:
+        return CueframeError(
+            f"{name} brings code of its own, which is never run; name a model that transformers "
+            f"{transformers.__version__} knows by itself with {flag}"
+        )
+    if isinstance(error, ImportError):
+        return CueframeError(
+            f"{name} needs a package that is not installed ({first}); install it, or name another "
+            f"model with {flag}"
+        )
+    if Path(name).is_dir():
+        return CueframeError(
+            f"the model folder {name} cannot be loaded: {first}; fetch it again, or give {flag} "
+            "another folder written by save_pretrained"
+        )
+    return ModelError(
+        f"the model {name} is no folder here and cannot be had from the hub: {first}; give {flag} "
+        "a folder written by save_pretrained, or a name on the hub"
+    )
+
+
+def _refuse_pickle(name: str) -> None:
+    folder = Path(name)
+    pickles = sorted(path.name for path in folder.glob("*.bin")) if folder.is_dir() else []
+    if pickles and not any(folder.glob("*.safetensors")):
+        raise CueframeError(
+            f"{name} has its weights as a pickle ({pickles[0]}), which can run code when it is "
+            "opened; where you trust it, load it with transformers, and write it with "
+            "save_pretrained as safetensors"
+        )
+
+
+def _is_surplus(key: str) -> bool:
+    return not key.endswith(_BUFFERS) and key.split(".")[0] not in _HEADS

@@ -1,0 +1,229 @@
+"""The pipeline from video files to vectors: workers decode, the encoder encodes.
+
+Building, mining and validation all use `encode_videos`; they differ in the task of a worker
+(`index.decoding.sampler`, `train.mining.decoding_pass`) and in the use of the vectors.
+
+B: frames of a batch, F: of a video, C: of a chunk, D: width of a vector, H, W: height and width of
+the model's input.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from index.decoding.frame_types import VideoMetadata
+from index.decoding.worker_pool import Chunk, Done, Failed, Opened, Sampler, decode_all
+from index.encoder import Encoder
+from index.errors import CueframeError
+from index.planning import Job
+from index.progress import Progress
+from index.storage.store import Profile, Vectors
+
+_IN_FLIGHT = 2
+"""Batches queued on the device: one computes while the next is filled."""
+
+
+@dataclass
+class Cost:
+    """Frames encoded by a run, and the time spent on decoding and encoding."""
+
+    frames: int = 0
+    decode_cpu_s: float = 0.0
+    encode_s: float = 0.0
+
+    def add(self, other: "Cost") -> None:
+        """Add the cost of another process."""
+        self.frames += other.frames
+        self.decode_cpu_s += other.decode_cpu_s
+        self.encode_s += other.encode_s
+
+
+@dataclass(frozen=True)
+class EncodedVideo:
+    """A video with all its sampled frames encoded."""
+
+    job: Job
+    time_s: npt.NDArray[np.float64]
+    """(F,) ascending."""
+    vectors: npt.NDArray[np.float16]
+    """(F, D) unit vectors."""
+    metadata: VideoMetadata
+
+    def to_store(self, profile: Profile) -> Vectors:
+        """Return the content of its vector file."""
+        return Vectors(
+            embeddings=self.vectors,
+            time_s=self.time_s,
+            content_hash=self.job.content_hash,
+            path_hint=self.job.path,
+            profile=profile.key,
+            metadata=self.metadata,
+        )
+
+
+@dataclass(frozen=True)
+class FailedVideo:
+    """A video that could not be decoded."""
+
+    job: Job
+    reason: str
+
+
+@dataclass
+class _UnderWay:
+    """A video in progress, with only some of its frames encoded."""
+
+    job: Job
+    claimed_s: float
+    time_s: list[float] = field(default_factory=list)
+    vectors: list[npt.NDArray[np.float16]] = field(default_factory=list)
+    metadata: VideoMetadata | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        encoded = sum(len(part) for part in self.vectors)
+        return self.metadata is not None and encoded == len(self.time_s)
+
+
+class _Batch:
+    """A buffer that collects frames into batches and encodes them."""
+
+    def __init__(self, encoder: Encoder, batch_frames: int, cost: Cost) -> None:
+        shape = (batch_frames, encoder.transform.height, encoder.transform.width, 3)
+        self._encoder = encoder
+        self._cost = cost
+        self._pixels = np.empty(shape, dtype=np.uint8)  # (B, H, W, 3)
+        self._owners: list[tuple[_UnderWay, int]] = []
+        self._filled = 0
+        self._queued: deque[tuple[list[tuple[_UnderWay, int]], torch.Tensor]] = deque()
+
+    def add(self, video: _UnderWay, pixels: npt.NDArray[np.uint8]) -> Iterator[_UnderWay]:
+        """Add a chunk (C, H, W, 3); yield the videos that received vectors meanwhile."""
+        while len(pixels):
+            room = len(self._pixels) - self._filled
+            part, pixels = pixels[:room], pixels[room:]
+            self._pixels[self._filled : self._filled + len(part)] = part
+            self._owners.append((video, len(part)))
+            self._filled += len(part)
+            if self._filled == len(self._pixels):
+                yield from self._encode()
+
+    def flush(self) -> Iterator[_UnderWay]:
+        """Encode the remaining frames; yield the videos that received vectors."""
+        if self._filled:
+            yield from self._encode()
+        while self._queued:
+            yield from self._collect()
+
+    def _encode(self) -> Iterator[_UnderWay]:
+        began_s = time.monotonic()
+        vectors = self._encoder.images(self._pixels[: self._filled])
+        self._cost.encode_s += time.monotonic() - began_s
+        self._queued.append((self._owners, vectors))
+        self._owners, self._filled = [], 0
+        if len(self._queued) == _IN_FLIGHT:
+            yield from self._collect()
+
+    def _collect(self) -> Iterator[_UnderWay]:
+        owners, on_device = self._queued.popleft()
+        began_s = time.monotonic()
+        vectors = on_device.cpu().numpy()  # (B, D)
+        self._cost.encode_s += time.monotonic() - began_s
+        self._cost.frames += len(vectors)
+        if not np.isfinite(vectors).all():
+            raise CueframeError(
+                "the encoder gives vectors that are not finite; choose --dtype float32 or bfloat16"
+            )
+        start = 0
+        for video, count in owners:
+            video.vectors.append(vectors[start : start + count].astype(np.float16))
+            start += count
+            yield video
+
+
+def encode_videos(
+    jobs: Sequence[Job],
+    encoder: Encoder,
+    sampler: Sampler,
+    *,
+    batch_frames: int,
+    workers: int,
+    limit_s: float | None,
+    cost: Cost,
+    mix_videos: bool = True,
+) -> Iterator[EncodedVideo | FailedVideo]:
+    """Decode videos in parallel and encode their sampled frames.
+
+    Args:
+        jobs: Videos to decode, largest first.
+        encoder: Encoder with the same image transform as the sampler.
+        sampler: Task of the workers: maps a path to its frames, as the encoder's input.
+        batch_frames: B.
+        workers: Number of decoding processes.
+        limit_s: As for `index.decoding.worker_pool.decode_all`.
+        cost: Updated in place during the run.
+        mix_videos: Let frames of several videos share a batch, so that the encoder always has a
+            full one. A vector's last bits depend on its batch; without mixing they depend on its
+            own video alone, whatever else is encoded in the same run.
+
+    Yields:
+        Each video once, as it finishes.
+
+    Raises:
+        CueframeError: A vector is not finite.
+    """
+    by_path = {job.path: job for job in jobs}
+    under_way: dict[str, _UnderWay] = {}
+    batches: dict[str, _Batch] = {}
+    side = (encoder.transform.height, encoder.transform.width)
+
+    def batch_of(job: Job) -> _Batch:
+        key = "" if mix_videos else job.path
+        if key not in batches:
+            batches[key] = _Batch(encoder, batch_frames, cost)
+        return batches[key]
+
+    def finished(video: _UnderWay) -> Iterator[EncodedVideo | FailedVideo]:
+        if not video.is_complete or under_way.pop(video.job.path, None) is None:
+            return  # in progress, already yielded, or failed after these frames
+        if video.metadata and video.time_s:
+            time_s = np.array(video.time_s, dtype=np.float64)
+            yield EncodedVideo(video.job, time_s, np.concatenate(video.vectors), video.metadata)
+        else:
+            yield FailedVideo(video.job, "gives no frame to encode")
+
+    with Progress({job.path: job.size for job in jobs}) as progress:
+        for event in decode_all(by_path, sampler, side=side, workers=workers, limit_s=limit_s):
+            job = by_path[event.job]
+            if isinstance(event, Opened):
+                under_way[job.path] = _UnderWay(job, event.claimed_s)
+            elif isinstance(event, Chunk):
+                video = under_way[job.path]
+                video.time_s += event.time_s
+                progress.reached(job.path, event.time_s[-1] / max(video.claimed_s, 1e-9))
+                for ready in batch_of(job).add(video, event.pixels):
+                    yield from finished(ready)
+                progress.frames(len(event.time_s))
+            elif isinstance(event, Done):
+                video = under_way[job.path]
+                video.metadata = event.metadata
+                cost.decode_cpu_s += event.cpu_s
+                if not mix_videos and job.path in batches:
+                    for _ in batches.pop(job.path).flush():
+                        pass  # all of them are of this video
+                progress.reached(job.path, 1.0)
+                yield from finished(video)
+            elif isinstance(event, Failed):
+                under_way.pop(job.path, None)
+                if not mix_videos:
+                    batches.pop(job.path, None)
+                progress.reached(job.path, 1.0)
+                yield FailedVideo(job, event.reason)
+        for batch in batches.values():
+            for ready in batch.flush():
+                yield from finished(ready)

@@ -1,0 +1,107 @@
+"""The image transform: how a wide frame becomes the model's input.
+
+`exact` pixels are bit-identical to those of the model's own image processor (PIL backend) on uint8:
+the same sizes, the same Pillow filter, the same crop. Normalisation is left to the device.
+
+H, W: height and width of the model's input, equal for most models.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from index.errors import CueframeError
+
+ViewMode = Literal["center", "stretch", "pad"]
+Resize = Literal["exact", "decoder"]
+"""exact: by Pillow, as the model's processor; decoder: by the decoder's own scaler."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTransform:
+    """Everything that determines the pixels of the model's input."""
+
+    mode: ViewMode
+    """center: shorter side to `shortest_edge`, then a center crop; stretch: the whole frame,
+    squeezed; pad: the whole frame with its aspect ratio, the rest filled."""
+    height: int
+    width: int
+    shortest_edge: int
+    """Used by mode center only."""
+    resample: int
+    """Pillow's number of the resampling filter; 3 is bicubic."""
+    fill: tuple[int, int, int]
+    """RGB of the border, used by mode pad only: the processor's mean, which normalises to 0."""
+
+    def scaled_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the width and height to which a frame is scaled before cropping or padding."""
+        if self.mode == "stretch":
+            return self.width, self.height
+        if self.mode == "center":
+            short, long = sorted((width, height))
+            longer = int(self.shortest_edge * long / short)
+            return (self.shortest_edge, longer) if width <= height else (longer, self.shortest_edge)
+        factor = min(self.width / width, self.height / height)
+        return max(1, round(width * factor)), max(1, round(height * factor))
+
+    def apply(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """Return the picture as the model's input, (H, W, 3) uint8.
+
+        A picture that already has its `scaled_size`, as from the decoder's scaler, is not resized.
+        """
+        size = self.scaled_size(*image.size)
+        if image.size != size:
+            image = image.resize(size, resample=Image.Resampling(self.resample))
+        left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
+        if self.mode == "pad":
+            canvas = Image.new("RGB", (self.width, self.height), self.fill)
+            canvas.paste(image, (-left, -top))
+            image = canvas
+        elif self.mode == "center":
+            image = image.crop((left, top, left + self.width, top + self.height))
+        return np.asarray(image)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, for the fingerprint."""
+        return asdict(self)
+
+
+def image_transform_of(processor: dict[str, Any], mode: ViewMode | None) -> ImageTransform:
+    """Return the image transform that a processor's values describe, or another mode of its size.
+
+    Args:
+        processor: `to_dict()` of a transformers image processor.
+        mode: None for the processor's own.
+
+    Raises:
+        CueframeError: The processor does something that no mode describes.
+    """
+    size = processor.get("size") or {}
+    crop = (processor.get("crop_size") or {}) if processor.get("do_center_crop") else {}
+    edge: int | None = size.get("shortest_edge")
+    height: int | None = crop.get("height") or size.get("height") or edge
+    width: int | None = crop.get("width") or size.get("width") or edge
+    own: ViewMode | None = None
+    if processor.get("do_resize", True) and not processor.get("do_pad"):
+        if edge and crop and edge >= max(crop.values()):
+            own = "center"
+        elif size.get("height") and size.get("width") and crop in ({}, size):
+            own = "stretch"
+    if not height or not width or (own is None and mode is None):
+        raise CueframeError(
+            f"the model's image processor scales to {size} and crops to {crop or 'nothing'}, which "
+            "is none of Cueframe's views; name one with --view center, stretch or pad"
+        )
+    mean = processor.get("image_mean") or (0.5, 0.5, 0.5)
+    fill = [round(255 * float(m)) for m in mean]
+    return ImageTransform(
+        mode=mode or own or "center",
+        height=height,
+        width=width,
+        shortest_edge=edge or max(height, width),
+        resample=int(processor.get("resample", Image.Resampling.BICUBIC)),
+        fill=(fill[0], fill[1], fill[2]),
+    )

@@ -1,0 +1,53 @@
+"""Common code of all commands: flags from a dataclass, one-line errors, exit codes.
+
+Exit codes: 0 success, 1 something failed and the rest is done, 2 a wrong call, 130 interrupted.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+import tyro
+
+from index.errors import CueframeError
+
+Config = TypeVar("Config")
+
+
+def own_default(text: str, metavar: str) -> object:
+    """Return the help of an optional flag: its default in words, and its metavar."""
+    return tyro.conf.arg(help_behavior_hint=f"(default: {text})", metavar=metavar)
+
+
+def positive(flag: str, value: float | None) -> None:
+    """Refuse a number that is zero, negative or not finite; None, a flag left out, is fine."""
+    if value is not None and not 0 < value < math.inf:
+        raise CueframeError(f"{flag} is {value}; give a number above 0")
+
+
+def run(command: Callable[[Config], int], config: type[Config], usage: str | None) -> NoReturn:
+    """Read the flags, run the command and leave the process with its exit code.
+
+    Args:
+        command: Takes the configuration and returns an exit code; its module must do heavy
+            imports inside it, so that --help is quick.
+        config: Dataclass with a docstring per field, which becomes the help of its flag.
+        usage: Text at the top of the help.
+    """
+    try:
+        flags = tyro.cli(config, description=usage, config=(tyro.conf.FlagCreatePairsOff,))
+        code = command(flags)
+        sys.stdout.flush()
+    except CueframeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        # The reader of the output closed the pipe, as `| head` does; that is not an error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

@@ -1,0 +1,60 @@
+"""Turn queries into answer records in bulk, reading each video's vectors once.
+
+Legend: N queries, Q those of one video, D width, K picks.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.arrays import Floats, Integers
+from index.errors import CueframeError
+from index.storage.store import Profile
+from infer.queries import AnswerRecord, Query, failure_record, group_by_video
+from infer.selection.frame_scores import picked_frames, score_video
+from infer.selection.strategies import ScoredVideo, load_strategy, question_seed
+
+VectorReader = Callable[[ScoredVideo, Integers, list[int]], list[dict[str, Any]]]
+"""A reader of stored vectors: takes a video, the picked rows of its queries and their positions;
+returns for each query what its record gains, or its error."""
+
+
+def answer_all(
+    index: Path,
+    profile: Profile,
+    queries: Sequence[Query],
+    texts: Floats,
+    *,
+    pick: str,
+    k: int,
+    seed: int,
+    read: VectorReader | None = None,
+) -> Iterator[list[tuple[int, AnswerRecord]]]:
+    """Pick K frames for each question, video by video; texts (N, D) are the questions' vectors.
+
+    Yields:
+        For each video, the places and records of its questions. If its vectors cannot be read, all
+        records are errors; if the reader refuses a question, that one is.
+    """
+    choose = load_strategy(pick)
+    for content, numbers in group_by_video(queries).items():
+        own = [queries[n] for n in numbers]
+        seeds = [question_seed(seed, one.question.id) for one in own]
+        try:
+            scored = score_video(
+                index, profile, content, texts[numbers], np.array(seeds, np.uint64)
+            )
+        except CueframeError as error:
+            yield [(one.place, failure_record(one.question, error)) for one in own]
+            continue
+        rows = choose(scored, k)
+        more = read(scored, rows, numbers) if read else [{}] * len(own)
+        records = []
+        for one, frames, gained in zip(own, picked_frames(scored, rows, k), more, strict=True):
+            record = {"id": one.question.id, "video": one.path, "pick": pick, "frames": frames}
+            if "error" in gained:
+                record = failure_record(one.question, gained["error"])
+            records.append((one.place, record | gained))
+        yield records

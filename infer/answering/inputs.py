@@ -1,0 +1,101 @@
+"""Read the inputs of infer/answer.py and check its flags, before a model is loaded."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from index.discovery import list_videos
+from index.errors import CueframeError
+from index.run_command import positive
+from index.storage.atomic_write import refuse_unwritable
+from index.storage.store import Profile, read_profile
+from infer.answering.config import AnswerConfig
+from infer.frame_files import frame_size
+from infer.questions import Question, by_tail, load_questions
+from infer.readers.prompts import Prompt, load_prompt
+from infer.readers.registry import OWN_READERS
+
+
+class Inputs(NamedTuple):
+    """Content of the files that are read at the start."""
+
+    questions: list[Question]
+    profile: Profile
+    prompt: Prompt
+    frame_size: tuple[int, int]
+    """Width and height in pixels of saved frames."""
+    elsewhere: dict[str, list[str]]
+    """The videos at --videos by tail, from `infer.questions.by_tail`."""
+
+
+def read_inputs(config: AnswerConfig) -> Inputs:
+    """Read questions, profile and prompt, and refuse a call that could not be carried out.
+
+    Raises:
+        CueframeError: A flag's value is wrong, alone or combined with another; an input cannot be
+            read, or an output could not be written.
+    """
+    refuse_bad_values(config)
+    return Inputs(
+        frame_size=frame_size(config.size),
+        prompt=load_prompt(config.prompt),
+        questions=load_questions(config.questions),
+        profile=read_profile(config.index),
+        elsewhere=by_tail(map(str, list_videos(config.videos))) if config.videos else {},
+    )
+
+
+def refuse_bad_values(config: AnswerConfig) -> None:
+    """Refuse flags and output paths that would otherwise fail only after all the work.
+
+    Raises:
+        CueframeError: A flag's value is wrong, alone or combined with another, or a path cannot be
+            written.
+    """
+    positive("--frames", config.frames)
+    positive("--reader-batch", config.reader_batch)
+    positive("--reader-side", config.reader_side)
+    positive("--max-new-tokens", config.max_new_tokens)
+    seen = config.reader_frames
+    if not seen or len(set(seen)) < len(seen):
+        raise CueframeError(
+            f"--reader-frames is {' '.join(seen) or 'empty'}; name each kind of frames once"
+        )
+    if config.reader == "none" and (config.submission or seen != ("picked",)):
+        flag = "--submission" if config.submission else "--reader-frames"
+        raise CueframeError(f"{flag} needs answers; name a --reader, clip or a model")
+    if config.reader in OWN_READERS and config.free:
+        raise CueframeError(
+            f"--free with --reader {config.reader} writes nothing; name a vision-language model"
+        )
+    if config.reader != "clip" and "all" in seen:
+        raise CueframeError(
+            "--reader-frames all is for --reader clip, which reads the index; a vision-language "
+            "reader takes picked, uniform or support"
+        )
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and config.device_map:
+        raise CueframeError(
+            f"--device-map auto spreads one reader, and {processes} processes would have one each; "
+            "start one process, or leave the flag out"
+        )
+    if processes > 1 and "-" in (config.output, config.questions):
+        raise CueframeError(f"- is read or written by one process, not by {processes}; name a file")
+    output = Path(config.output)
+    if config.output != "-" and output.exists() and not output.is_file():
+        raise CueframeError(f"--output {output} is no file; name a file, or - for stdout")
+    if config.submission:
+        if config.submission.resolve() == output.resolve():
+            raise CueframeError(f"--submission {output} is --output too; name another file")
+        refuse_unwritable(config.submission, "--submission")
+    if config.save_frames:
+        _make_folder(config.save_frames, "--save-frames")
+
+
+def _make_folder(path: Path, what: str) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CueframeError(
+            f"{what} {path} is no folder and cannot be made ({error.strerror}); name another"
+        ) from error

@@ -1,0 +1,231 @@
+"""Run infer/answer.py, from its inputs to its output files."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+import xxhash
+
+from index.distributed import join_processes
+from index.errors import CueframeError
+from index.progress import bar
+from index.resume import deciding
+from infer.answering.bulk import answer_all
+from infer.answering.collector import collect_answers, own_shard
+from infer.answering.config import FREE, AnswerConfig
+from infer.answering.inputs import Inputs
+from infer.answering.outputs import print_problems, save_all, write_answers, write_submission
+from infer.answering.text_cache import TextCache, query_blocks
+from infer.choices import chosen
+from infer.indexed_videos import read_indexed_videos
+from infer.queries import AnswerRecord, Query, make_queries
+from infer.query_encoder import load_query_encoder
+from infer.readers.bulk_reading import AskModel, read_answers
+from infer.readers.clip_reader import choice_texts, clip_reader
+from infer.readers.registry import OWN_READERS
+from infer.readers.vision_language import (
+    ReaderInput,
+    generate,
+    letter_probabilities,
+    load_reader,
+)
+from infer.video_files import find_video_file
+
+_BLOCK = 2048
+"""Number of questions whose texts, with those of their choices, are encoded and held at a time."""
+
+
+def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
+    """Answer a file of questions; every process calls this.
+
+    Returns:
+        The exit code: 1 where a question failed or frames of a video could not be saved, else 0.
+
+    Raises:
+        CueframeError: A model cannot be used or did not build the index, there is an interrupted
+            run with other settings, or a file cannot be written.
+    """
+    began_s = time.monotonic()
+    questions = inputs.questions
+    state = join_processes()
+    indexed = read_indexed_videos(config.index)
+    file_of = partial(find_video_file, indexed, elsewhere=inputs.elsewhere)
+    queries, failed = make_queries(questions, indexed, config.caption)
+    report: dict[str, Any] = {"cut": [], "max_tokens": 0, "text_s": 0.0}
+    with collect_answers(config.output, settings_of(config, inputs), state) as answers:
+        resumed = len(answers.lines)
+        todo = [one for one in own_shard(queries, state) if one.question.id not in answers.lines]
+        loaded_s = time.monotonic()
+        if todo:
+            encoder = load_query_encoder(
+                config.index,
+                inputs.profile,
+                model=config.model,
+                dtype=config.dtype,
+                device=state.device,
+            )
+            ask_model = None
+            if config.reader not in OWN_READERS:
+                ask_model = _model_reader(config, inputs, state.device)
+            texts = TextCache(encoder, chain.from_iterable(_texts(config, one) for one in todo))
+            loaded_s = time.monotonic()
+            records = _records(config, inputs, todo, texts, encoder.scale, ask_model, file_of)
+            for place, record, seconds in bar(records, "question", len(todo)):
+                if "error" in record:
+                    failed[place] = record
+                else:
+                    answers.put(_finished(config, record, seconds))
+            if texts.too_long:
+                long = (one for one in todo if texts.too_long.intersection(_texts(config, one)))
+                report["cut"] = [one.question.id for one in long]
+            report |= {"max_tokens": encoder.max_tokens, "text_s": texts.spent_s}
+        picked_s = time.monotonic()
+        reports = answers.gather(report | {"failed": list(failed.items())})
+        if not state.is_main_process:
+            return 0
+        failed = {
+            place: record
+            for one in reports
+            for place, record in one["failed"]
+            if record["id"] not in answers.lines
+        }
+        write_answers(config.output, questions, answers.lines, failed)
+    cut = [name for one in reports for name in one["cut"]]
+    print_problems(failed, cut, max(one["max_tokens"] for one in reports))
+    result: dict[str, Any] = {
+        "questions": len(questions),
+        "answered": len(questions) - len(failed),
+        "failed": len(failed),
+        "too_long": len(cut),
+        "resumed": resumed,
+    }
+    if config.submission:
+        write_submission(config.submission, questions, answers.lines)
+    unsaved = 0
+    if config.save_frames:
+        saved, unsaved = save_all(
+            config.save_frames, queries, answers.lines, file_of, inputs.frame_size
+        )
+        result |= {"saved_frames": saved, "unsaved_videos": unsaved}
+    ended_s = time.monotonic()
+    text_s = reports[0]["text_s"]
+    result |= {
+        "wall_s": round(ended_s - began_s, 3),
+        "load_s": round(loaded_s - began_s, 3),
+        "text_s": round(text_s, 3),
+        "pick_s": round(picked_s - loaded_s - text_s, 3),
+        "save_s": round(ended_s - picked_s, 3),
+        "questions_per_s": round((len(questions) - resumed) / (ended_s - began_s), 1),
+    }
+    print(json.dumps(result), file=sys.stderr if config.output == "-" else sys.stdout)
+    return 1 if failed or unsaved else 0
+
+
+def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
+    """Return the settings that decide the answers; a run is resumed only with equal ones."""
+    digest = xxhash.xxh3_128()
+    for question in inputs.questions:
+        digest.update(json.dumps(question.model_dump(), sort_keys=True).encode() + b"\n")
+    prompt = inputs.prompt
+    return deciding(config, FREE) | {
+        "QUESTIONS": digest.hexdigest(),
+        "--index": inputs.profile.key,
+        "--model": config.model or inputs.profile.model,
+        "--prompt": [prompt.frame, prompt.choice, prompt.choices, prompt.free],
+    }
+
+
+def _texts(config: AnswerConfig, query: Query) -> list[str]:
+    """Return all texts to encode for a question."""
+    if config.reader != "clip":
+        return [query.text]
+    try:
+        return [query.text, *choice_texts(query)]
+    except CueframeError:  # the reader reports it
+        return [query.text]
+
+
+def _model_reader(config: AnswerConfig, inputs: Inputs, device: torch.device) -> AskModel:
+    """Load a vision-language model and return it as an `AskModel`."""
+    reader = load_reader(config.reader, dtype=config.dtype, device_map=config.device_map or device)
+    prompt = inputs.prompt
+
+    def write(_queries: Sequence[Query], batch: Sequence[ReaderInput]) -> list[dict[str, Any]]:
+        return [{"text": t} for t in generate(reader, prompt, batch, config.max_new_tokens)]
+
+    def choose(queries: Sequence[Query], batch: Sequence[ReaderInput]) -> list[dict[str, Any]]:
+        shares = letter_probabilities(reader, prompt, batch)
+        return [
+            chosen(one.question, own.tolist()) for one, own in zip(queries, shares, strict=True)
+        ]
+
+    return write if config.free else choose
+
+
+def _records(
+    config: AnswerConfig,
+    inputs: Inputs,
+    todo: Sequence[Query],
+    texts: TextCache,
+    scale: float,
+    ask_model: AskModel | None,
+    file_of: Callable[[str], Path],
+) -> Iterator[tuple[int, AnswerRecord, float]]:
+    """Yield each question's place, record and seconds; the time of a part is split evenly."""
+    which, k = config.reader_frames, config.frames
+    at = {one.place: one for one in todo}
+    for block in query_blocks(todo, _BLOCK):
+        before_s = texts.spent_s
+        vectors = texts.encode([one.text for one in block])  # (block, D)
+        read = None
+        if config.reader == "clip":
+            read = clip_reader(block, texts.encode, scale, which, k)
+        text_s = (texts.spent_s - before_s) / len(block)
+        parts = answer_all(
+            config.index,
+            inputs.profile,
+            block,
+            vectors,
+            pick=config.pick,
+            k=k,
+            seed=config.seed,
+            read=read,
+        )
+        if ask_model:
+            parts = read_answers(
+                parts,
+                at.__getitem__,
+                ask_model,
+                index=config.index,
+                file_of=file_of,
+                which=which,
+                k=k,
+                batch=config.reader_batch,
+                side=config.reader_side,
+                free=config.free,
+            )
+        since_s = time.monotonic()
+        for part in parts:
+            seconds = text_s + (time.monotonic() - since_s) / max(1, len(part))
+            yield from ((place, record, seconds) for place, record in part)
+            if part:  # the time of an empty part counts for the next one
+                since_s = time.monotonic()
+
+
+def _finished(config: AnswerConfig, record: AnswerRecord, seconds: float) -> AnswerRecord:
+    """Return the record in the form in which it is written."""
+    record = dict(record)
+    answers = record.pop("answers", {})
+    if answers:
+        record |= {"reader": config.reader, "answer": answers[config.reader_frames[0]]}
+    if answers and config.reader_frames != ("picked",):  # to say from which frames each one is
+        record["answers"] = answers
+    if config.timing:
+        record["seconds"] = round(seconds, 6)
+    return record

@@ -1,0 +1,124 @@
+"""Log of a run's answers as they are made, so that an interrupted run can be resumed.
+
+    OUTPUT.partial/run.json      settings that decide the answers; a run with others is refused
+    OUTPUT.partial/0.jsonl       answers of process 0, a line each, in any order
+
+A line counts once its line end is written. Failures are not logged: a resumed run tries them again.
+When all is done, OUTPUT is written whole, in the questions' order, and the folder is removed. It is
+also removed if a run ends before its first answer, as with a model that cannot be loaded.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from index.errors import CueframeError
+from index.resume import claim
+from index.storage.atomic_write import written_whole
+
+
+def log_folder(output: Path) -> Path:
+    """Return the folder of an output's log."""
+    return output.with_name(f"{output.name}.partial")
+
+
+def open_log(output: Path, settings: Mapping[str, Any]) -> None:
+    """Start a log, or reopen that of an interrupted run; one process does it for all.
+
+    A log without an answer is started anew, whatever its settings.
+
+    Args:
+        output: File for the answers.
+        settings: Settings that decide the answers, as `index.resume.claim` takes them.
+
+    Raises:
+        CueframeError: The log is of a run with other settings, or cannot be written.
+    """
+    path = log_folder(output) / "run.json"
+    if not path.is_file() or not logged_lines(output):
+        for stray in (*log_folder(output).glob("*.jsonl"), path):
+            stray.unlink(missing_ok=True)
+    claim(
+        path,
+        settings,
+        "call it as before to go on, or remove that folder, or name another --output",
+    )
+
+
+def logged_lines(output: Path) -> dict[str, bytes]:
+    """Return the complete lines of all processes by question id, each with its line end."""
+    lines: dict[str, bytes] = {}
+    for path in sorted(log_folder(output).glob("*.jsonl")):
+        for line in path.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                name = _id_of(line)
+                if name is not None:
+                    lines[name] = line
+    return lines
+
+
+def _id_of(line: bytes) -> str | None:
+    """Return a line's question id; None if it is no answer, as after a power failure."""
+    try:
+        record: object = json.loads(line)
+    except ValueError:
+        return None
+    name = record.get("id") if isinstance(record, dict) else None
+    return name if isinstance(name, str) else None
+
+
+@contextmanager
+def log_writer(output: Path, process: int) -> Iterator[Callable[[bytes], None]]:
+    """Yield a function that appends a line to a process's log; the line is safe on return.
+
+    Raises:
+        CueframeError: The log cannot be written.
+    """
+    path = log_folder(output) / f"{process}.jsonl"
+    with _named(path):
+        # Unbuffered, so that closing it writes nothing more.
+        file = path.open("a+b", buffering=0)
+    with closing(file):
+        with _named(path):
+            # Cut off the incomplete last line of a killed run.
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+        def add(line: bytes) -> None:
+            left = memoryview(line)
+            with _named(path):
+                while left:
+                    left = left[file.write(left) :]
+
+        yield add
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn an OSError of this file, and only of this file, into a one-line error."""
+    try:
+        yield
+    except OSError as error:
+        raise CueframeError(
+            f"{path} cannot be written ({error.strerror}); make room or rights, and run again"
+        ) from error
+
+
+def as_json_line(record: Mapping[str, Any]) -> bytes:
+    """Return a record as a JSON line."""
+    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+
+
+def write_and_remove_log(output: Path, lines: Iterable[bytes]) -> None:
+    """Write the answers, whole or not at all, and remove the log."""
+    with written_whole(output) as temporary, temporary.open("wb") as file:
+        file.writelines(lines)
+    remove_log(output)
+
+
+def remove_log(output: Path) -> None:
+    """Remove the log, whatever is in it."""
+    shutil.rmtree(log_folder(output), ignore_errors=True)

@@ -1,0 +1,82 @@
+"""Compare all strategies on the same labelled questions, reading each video's vectors once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from accelerate import PartialState
+
+from index.errors import CueframeError
+from index.model_loading import Dtype
+from index.progress import bar
+from index.storage.store import read_profile
+from infer.evaluation.baselines import FIGURES
+from infer.evaluation.score_table import figure_tables, score_table
+from infer.evaluation.text_tables import format_estimate, print_table, table_json
+from infer.indexed_videos import read_indexed_videos
+from infer.queries import group_by_video, make_queries, on_timelines, print_failures
+from infer.query_encoder import encode_texts, load_query_encoder
+from infer.questions import Question
+from infer.selection.frame_scores import score_video
+from infer.selection.registry import BASELINES, STRATEGIES
+from infer.selection.strategies import load_strategy
+
+SHOWN = ("hit", "recall", "precision", "all@0.5", "distance_s")
+"""Figures shown in the table; the JSON has all."""
+
+
+def compare_strategies(
+    questions: Sequence[Question],
+    index: Path,
+    *,
+    k: int = 4,
+    caption_setting: int = 1,
+    model: str | None = None,
+    dtype: Dtype = "auto",
+    seed: int = 42,
+) -> int:
+    """Score all strategies: the table to stderr, all figures as one JSON object to stdout.
+
+    Arguments are the flags of infer/compare.py.
+
+    Returns:
+        The exit code: 1 where a question could not be scored, else 0.
+
+    Raises:
+        CueframeError: No question can be scored, or the model cannot be used or did not build the
+            index.
+    """
+    profile = read_profile(index)
+    queries, failed = make_queries(questions, read_indexed_videos(index), caption_setting)
+    print_failures(failed, "not scored")
+    if not queries:
+        raise CueframeError(f"none of {len(questions)} questions can be asked of {index}")
+    device = PartialState().device
+    encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
+    texts, _ = encode_texts(encoder, [query.text for query in queries])  # (N, D)
+    strategies = {n: load_strategy(n) for n in STRATEGIES if n not in BASELINES}
+    times_s = {name: [np.empty(0)] * len(queries) for name in strategies}
+    videos = group_by_video(queries)
+    for content, numbers in bar(videos.items(), "video", len(videos)):
+        seeds = np.zeros(len(numbers), np.uint64)  # only random reads them
+        scored = score_video(index, profile, content, texts[numbers], seeds)
+        for name, choose in strategies.items():
+            for n, rows in zip(numbers, choose(scored, k), strict=True):
+                times_s[name][n] = scored.time_s[rows]
+
+    timed = on_timelines(index, queries)
+    table = score_table(timed, figure_tables(timed, times_s, k), list(FIGURES), seed)
+    head = ["%, _s: seconds", *SHOWN, "hit − uniform"]
+    body = [
+        [
+            name,
+            *(format_estimate(figure, row) for figure in SHOWN),
+            format_estimate("hit", table.minus_uniform.get(name, {})),
+        ]
+        for name, row in table.rows.items()
+    ]
+    print_table([head, *body])
+    result = {"questions": table.questions, "unlabelled": table.skipped, "frames": k}
+    print(json.dumps(result | {"not_scored": len(failed)} | table_json(table), ensure_ascii=False))
+    return 1 if failed else 0

@@ -1,0 +1,1 @@
+"""Evaluation of picks and answers: baselines, tables, intervals, leak check."""

@@ -1,0 +1,170 @@
+"""Baselines of a picker: uniform, random and oracle picks, for every figure.
+
+Random and oracle follow the rule of `infer.selection.strategies`: one row of each of K equal
+segments, and the places of segments without a row go to any rows left. Random is the exact
+expectation over all its draws, oracle the best of them, for each figure separately.
+
+Legend: E spans or support times of a question, F rows of its video, K picks, G segments with rows,
+C candidates.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from index.arrays import Bools, Floats
+from infer.evaluation.exact_random import chance_of_none, chance_of_span, ways_to_match
+from infer.metrics import (
+    COUNTED,
+    Counted,
+    TimedQuestion,
+    counted,
+    distance_s,
+    evidence_by_segment,
+    inside,
+    iop,
+    iou,
+    segments_hit,
+    spans_of_evidence,
+    window,
+)
+from infer.selection.strategies import segments
+
+_NONE = float("nan"), float("nan")
+
+
+def of_counted(figure: Counted, timed: TimedQuestion, k: int) -> tuple[float, float]:
+    """Return random and oracle of a figure that counts matches."""
+    spans = figure.spans(timed.question)
+    if not len(spans):
+        return _NONE
+    return of_matches(inside(timed.time_s, spans), timed, k, figure.counts, figure.worth)
+
+
+def of_matches(
+    met: Bools,
+    timed: TimedQuestion,
+    k: int,
+    counts: Literal["spans", "picks"],
+    worth: Callable[[int, int], float],
+) -> tuple[float, float]:
+    """Return random and oracle, given which rows match which of E ≥ 1 spans, met (E, F)."""
+    ways = ways_to_match(met, segments(timed.time_s, timed.duration_s, k), k, counts=counts)
+    total = len(met) if counts == "spans" else min(k, len(timed.time_s))
+    # The ways are integers that may exceed a float's range; their ratio does not.
+    draws = sum(ways.values())
+    expected = sum(worth(n, total) * (w / draws) for n, w in ways.items())
+    return expected, worth(max(ways), total)
+
+
+def of_segments(timed: TimedQuestion, k: int) -> tuple[float, float]:
+    """Return random and oracle of `infer.metrics.segments_hit`."""
+    held = evidence_by_segment(timed, k)
+    if not len(held):
+        return _NONE
+    segment = segments(timed.time_s, timed.duration_s, k)
+    useful = inside(timed.time_s, spans_of_evidence(timed.question)).any(axis=0)  # (F,)
+    there, sizes = np.unique(segment, return_counts=True)  # (G,)
+    sets = np.eye(len(there), dtype=np.int64) * np.bincount(segment[useful], minlength=k)[there]
+    hit = dict(zip(there.tolist(), (1 - chance_of_none(sets, sizes, k)).tolist(), strict=True))
+    expected = [hit.get(number, 0.0) for number in held.tolist()]
+    return float(np.mean(expected)), float(np.isin(held, segment[useful]).mean())
+
+
+def of_distance(timed: TimedQuestion, k: int) -> tuple[float, float]:
+    """Return random and oracle (the least) of `infer.metrics.distance_s`."""
+    times_s = np.array(timed.question.support_frames, np.float64)  # (E,)
+    if not len(times_s):
+        return _NONE
+    segment = segments(timed.time_s, timed.duration_s, k)
+    there, sizes = np.unique(segment, return_counts=True)  # (G,)
+    own = segment[:, None] == there  # (F, G)
+    expected = []
+    for time_s in times_s:
+        away_s = np.abs(timed.time_s - time_s)
+        order = np.argsort(away_s, kind="stable")
+        # The nearest pick is the j-th nearest row: none of j-1 nearer rows is drawn, but one of j.
+        none = chance_of_none(np.cumsum(own[order], axis=0), sizes, k)
+        expected.append(float(away_s[order] @ -np.diff(none, prepend=1.0)))
+    return float(np.mean(expected)), _least_distance_s(timed, np.sort(times_s), segment, k)
+
+
+def _least_distance_s(
+    timed: TimedQuestion, times_s: Floats, segment: npt.NDArray[np.int64], k: int
+) -> float:
+    """Return the least mean distance of support times (E,), ascending, to the picks of any draw.
+
+    In each segment, the best pick is the row just before or after a support time, or the segment's
+    first or last row. Only these are tried, by dynamic programming in order of time: for each last
+    pick and number of spare picks used, the least cost of all times before that pick.
+    """
+    row_s, rows = timed.time_s, np.arange(len(segment))
+    after = np.searchsorted(row_s, times_s)
+    borders = np.flatnonzero(np.diff(segment, prepend=-1))
+    near = np.concatenate([after, after - 1, borders, borders - 1, rows[-1:]])
+    tried = np.unique(near[(near >= 0) & (near < len(rows))])  # (C,)
+    at_s = row_s[tried]
+    place = np.searchsorted(np.unique(segment), segment[tried])  # number of its segment, 0 … G-1
+    spare = min(k, len(rows)) - len(borders)
+
+    # Cost of the times between two picks, each time assigned to the nearer one: (C, C).
+    ahead = np.abs(times_s - at_s[:, None])  # (C, E)
+    between = (times_s >= at_s[:, None, None]) & (times_s < at_s[None, :, None])  # (C, C, E)
+    cost = (np.minimum(ahead[:, None], ahead[None, :]) * between).sum(axis=2)
+    cost_before = (ahead * (times_s < at_s[:, None])).sum(axis=1)
+    cost_after = (ahead * (times_s >= at_s[:, None])).sum(axis=1)
+
+    best = np.full((len(tried), spare + 1), np.inf)  # by last pick and spare picks used
+    best[place == 0, 0] = cost_before[place == 0]
+    for last in range(len(tried)):
+        follows = place[:last] == place[last] - 1
+        shares = place[:last] == place[last]
+        for used in range(spare + 1):
+            options = [best[last, used], *(best[:last, used] + cost[:last, last])[follows]]
+            if used:
+                options += [*(best[:last, used - 1] + cost[:last, last])[shares]]
+            best[last, used] = min(options)
+    ends = place == place[-1]
+    return float((best[ends].min(axis=1) + cost_after[ends]).min()) / len(times_s)
+
+
+def of_window(
+    overlap: Callable[[Floats, Floats, Floats], Floats], timed: TimedQuestion, k: int
+) -> tuple[float, float]:
+    """Return random and oracle of `infer.metrics.iop` or `iou`."""
+    ranges_s = np.array(timed.question.support_ranges, np.float64)
+    if not len(ranges_s):
+        return _NONE
+    segment = segments(timed.time_s, timed.duration_s, k)
+    expected, best = 0.0, 0.0
+    for first, last, chances in chance_of_span(segment, k):  # never all pairs at once
+        ends_s = timed.time_s[last]
+        figures = overlap(np.full(len(last), timed.time_s[first]), ends_s, ranges_s)
+        expected += float(figures @ chances)
+        best = max(best, float(figures.max()))
+    return expected, best
+
+
+class Figure(NamedTuple):
+    """A figure of one question; NaN if the question has no label for it."""
+
+    value: Callable[[TimedQuestion, Floats, int], float]
+    """The figure of picks (P,) in seconds."""
+    random_and_oracle: Callable[[TimedQuestion, int], tuple[float, float]]
+
+
+FIGURES: dict[str, Figure] = {
+    **{
+        name: Figure(partial(counted, figure), partial(of_counted, figure))
+        for name, figure in COUNTED.items()
+    },
+    "segments": Figure(segments_hit, of_segments),
+    "distance_s": Figure(distance_s, of_distance),
+    "IoP": Figure(partial(window, iop), partial(of_window, iop)),
+    "IoU": Figure(partial(window, iou), partial(of_window, iou)),
+}
+"""All figures by the name of their column. All are shares from 0 to 1, higher is better, except
+`distance_s`."""

@@ -1,0 +1,152 @@
+"""Grade a reader's answers: is the letter valid, is it right, do the frames show why.
+
+Grounding is graded on the frames that the reader saw: the picks, uniform ones, or those at the
+labels' `infer.metrics.true_times`, which nearly always hit, but whose window may still be wider
+than a range. If the reader saw all frames, grounding is not graded.
+
+Legend: N questions, K picks.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import NamedTuple
+
+import numpy as np
+
+from index.arrays import Floats
+from index.errors import CueframeError
+from infer.answer_file import Answer, Chosen, ReaderFrames
+from infer.choices import letter_of, lettered
+from infer.evaluation.baselines import FIGURES
+from infer.metrics import TimedQuestion, true_times
+from infer.questions import Question
+
+GROUNDED_IOP = 0.5
+"""Least IoP of a grounded answer in NExT-GQA."""
+_SUM_TOLERANCE = 0.01
+"""Tolerance of the sum of up to 26 rounded probabilities."""
+_NAN = float("nan")
+
+
+class Grade(NamedTuple):
+    """Figures of one answer; NaN where unknown."""
+
+    accuracy: float
+    """1 if the letter is right, else 0."""
+    grounded: float
+    """1 if it is right and a frame that the reader saw is inside the evidence, else 0."""
+    acc_gqa: float
+    """1 if it is right and those frames' window has an IoP of `GROUNDED_IOP` or more, else 0."""
+    confidence: float
+    """Probability of the letter, which is the highest."""
+
+
+class GradedQuestion(NamedTuple):
+    """A question with the grades of its reader's answers."""
+
+    timed: TimedQuestion
+    right: str
+    """The right letter."""
+    choices: int
+    grades: dict[ReaderFrames, Grade]
+    """Grades by the frames that the reader saw, at least one."""
+
+
+class GradedAnswers(NamedTuple):
+    """The graded questions, and the numbers of those left out."""
+
+    graded: list[GradedQuestion]
+    unlabelled: int
+    """Number of questions without a right answer."""
+    unanswered: int
+    """Number of questions with a right answer that were not answered with a letter."""
+
+
+def frames_seen(
+    timed: Sequence[TimedQuestion], picked: Sequence[Floats], uniform: Sequence[Floats]
+) -> list[dict[ReaderFrames, Floats]]:
+    """Return each question's ascending frame times in seconds by the keys of `Answer.by_frames`.
+
+    "all" is left out: there, grounding is not graded.
+    """
+    return [
+        {"picked": own, "uniform": even, "support": np.array(true_times(one.question))}
+        for one, own, even in zip(timed, picked, uniform, strict=True)
+    ]
+
+
+def grade(
+    timed: Sequence[TimedQuestion],
+    answers: Sequence[Answer],
+    seen: Sequence[Mapping[ReaderFrames, Floats]],
+    k: int,
+) -> GradedAnswers:
+    """Grade the answers (N,) that have a letter.
+
+    Args:
+        timed: The N questions.
+        answers: The answer of each question.
+        seen: From `frames_seen`.
+        k: K picks of a question.
+
+    Raises:
+        CueframeError: A letter is no choice of its question, probabilities are not those of its
+            choices, or as `infer.choices.letter_of`.
+    """
+    graded, unlabelled, unanswered = [], 0, 0
+    for one, answer, times_s in zip(timed, answers, seen, strict=True):
+        said = {shown: by for shown, by in answer.by_frames.items() if by.letter}
+        for by in said.values():
+            _check(by, one.question)
+        if one.question.answer is None:
+            unlabelled += 1
+        elif not said:
+            unanswered += 1
+        else:
+            right = letter_of(one.question)
+            grades = {
+                shown: _grade(one, by, by.letter == right, times_s.get(shown), k)
+                for shown, by in said.items()
+            }
+            graded.append(GradedQuestion(one, right, len(one.question.choices), grades))
+    return GradedAnswers(graded, unlabelled, unanswered)
+
+
+def _check(said: Chosen, question: Question) -> None:
+    """Refuse a letter or probabilities that do not fit the question."""
+    letters = [letter for letter, _ in lettered(question)]
+    where = f"answer {question.id!r}: the letter {said.letter!r}"
+    if said.letter not in letters:
+        raise CueframeError(
+            f"{where} is no choice of its question, which has A to {letters[-1]}; score answers "
+            "to these very questions"
+        )
+    if said.probabilities is None:
+        return
+    if sorted(said.probabilities) != letters:
+        raise CueframeError(
+            f"{where} has probabilities of {', '.join(said.probabilities) or 'no letter'}; want "
+            f"one for each letter from A to {letters[-1]}"
+        )
+    total = sum(said.probabilities.values())
+    if abs(total - 1) > _SUM_TOLERANCE:
+        raise CueframeError(f"{where} has probabilities whose sum is {total:.4g}; want shares of 1")
+    best = max(said.probabilities, key=said.probabilities.__getitem__)
+    if said.probabilities[best] > said.probabilities[said.letter]:
+        raise CueframeError(
+            f"{where} has the probability {said.probabilities[said.letter]:.4g}, and {best!r} has "
+            f"{said.probabilities[best]:.4g}; want the likeliest letter for an answer"
+        )
+
+
+def _grade(one: TimedQuestion, said: Chosen, right: bool, times_s: Floats | None, k: int) -> Grade:
+    """Return one answer's figures; `times_s` is None if its frames are not graded."""
+    hit = iop = _NAN
+    if times_s is not None:
+        hit, iop = (FIGURES[name].value(one, times_s, k) for name in ("hit", "IoP"))
+    return Grade(
+        accuracy=float(right),
+        grounded=_NAN if isnan(hit) else float(right and hit > 0),
+        acc_gqa=_NAN if isnan(iop) else float(right and iop >= GROUNDED_IOP),
+        confidence=max(said.probabilities.values()) if said.probabilities else _NAN,
+    )

@@ -1,0 +1,110 @@
+"""The score table: pickers beside uniform, random and oracle, with 95 % intervals.
+
+Differences to uniform are paired: the same questions, the same resamples.
+
+Legend: N questions, M figures.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from index.arrays import Floats
+from index.progress import bar
+from infer.evaluation.baselines import FIGURES
+from infer.evaluation.bootstrap import Estimate, estimates
+from infer.metrics import TimedQuestion, require_labels
+from infer.selection.strategies import pick_uniform
+
+FigureTables = dict[str, npt.NDArray[np.float64]]
+"""(N, M) figures by picker; NaN for a question without the label."""
+Row = dict[str, Estimate]
+"""Estimates by figure, without the figures for which no question has the label."""
+
+
+class ScoreTable(NamedTuple):
+    """Scores of pickers on the same questions."""
+
+    rows: dict[str, Row]
+    """Rows of the pickers, then of uniform, random and oracle."""
+    minus_uniform: dict[str, Row]
+    """Paired differences to uniform, of all rows but uniform."""
+    questions: int
+    """Number of questions with support times or ranges."""
+    skipped: int
+    """Number of questions without either."""
+
+
+def uniform_picks(timed: Sequence[TimedQuestion], k: int) -> list[Floats]:
+    """Return the times in seconds of each question's uniform picks."""
+    return [one.time_s[pick_uniform(one.time_s, one.duration_s, k)] for one in timed]
+
+
+def figure_tables(
+    timed: Sequence[TimedQuestion], picks: Mapping[str, Sequence[Floats]], k: int
+) -> FigureTables:
+    """Score pickers beside uniform, random and oracle; columns are in the order of `FIGURES`.
+
+    Args:
+        timed: The N questions.
+        picks: For each picker's name, the ascending times in seconds of its picks for each
+            question.
+        k: K of the baselines.
+    """
+    both = [
+        [figure.random_and_oracle(one, k) for figure in FIGURES.values()]
+        for one in bar(timed, "question", len(timed))
+    ]
+    figures = {
+        name: [
+            [f.value(one, times_s, k) for f in FIGURES.values()]
+            for one, times_s in zip(timed, own, strict=True)
+        ]
+        for name, own in (*picks.items(), ("uniform", uniform_picks(timed, k)))
+    }
+    figures["random"] = [[random for random, _ in row] for row in both]
+    figures["oracle"] = [[oracle for _, oracle in row] for row in both]
+    return {name: np.array(rows).reshape(-1, len(FIGURES)) for name, rows in figures.items()}
+
+
+def score_table(
+    timed: Sequence[TimedQuestion], tables: FigureTables, columns: Sequence[str], seed: int
+) -> ScoreTable:
+    """Compute means, intervals and differences to uniform.
+
+    Args:
+        timed: The N questions.
+        tables: From `figure_tables`, perhaps with more columns, such as those of `sim_m`.
+        columns: Names of the columns.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        CueframeError: No question is labelled.
+    """
+    known = require_labels(one.question for one in timed)
+    videos = [one.video for one in timed]
+
+    def row(table: npt.NDArray[np.float64]) -> Row:
+        found = zip(columns, estimates(table, videos, seed), strict=True)
+        return {name: estimate for name, estimate in found if estimate.questions}
+
+    return ScoreTable(
+        rows={name: row(table) for name, table in tables.items()},
+        minus_uniform={
+            name: row(table - tables["uniform"])
+            for name, table in tables.items()
+            if name != "uniform"
+        },
+        questions=known,
+        skipped=len(timed) - known,
+    )
+
+
+def means(rows: Mapping[str, Row]) -> dict[str, dict[str, float]]:
+    """Return the means alone, by picker and figure."""
+    return {
+        name: {figure: estimate.mean for figure, estimate in row.items()}
+        for name, row in rows.items()
+    }

@@ -1,0 +1,30 @@
+"""Flags that several commands share; --pick is made from the registry of strategies."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from index.run_command import own_default
+from infer.selection.registry import STRATEGIES
+
+CaptionSetting = Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))]
+"""See `infer.questions.caption`."""
+QueryModel = Annotated[
+    str | None,
+    tyro.conf.arg(aliases=("--model-name",)),
+    own_default("the one that built the index", "STR"),
+]
+"""A dual encoder's folder or name; see `infer.query_encoder.load_query_encoder`."""
+
+if TYPE_CHECKING:
+    PickStrategy = str
+else:
+    PickStrategy = Annotated[
+        Literal[tuple(STRATEGIES)],
+        tyro.conf.arg(
+            help="Which frames of a video. "
+            + "; ".join(f"{name}: {strategy.help}" for name, strategy in STRATEGIES.items())
+            + "."
+        ),
+    ]
+"""A name from `infer.selection.registry.STRATEGIES`."""

@@ -1,0 +1,73 @@
+"""The indexed videos, and the one that the path in a question means."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.discovery import HashedFile
+from index.errors import CueframeError, VideoError
+from index.messages import name_some
+from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
+from infer.questions import by_tail, find_video
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedVideos:
+    """The indexed videos, as the catalog listed them when it was read."""
+
+    seen: dict[str, HashedFile]
+    """Files by path."""
+    videos: dict[str, VideoRow]
+    """Videos by content hash."""
+    paths: dict[str, list[str]]
+    """Paths by content hash."""
+    tails: dict[str, list[str]]
+    """All paths by tail, from `infer.questions.by_tail`."""
+
+
+def read_indexed_videos(index: Path) -> IndexedVideos:
+    """Read the catalog of an index.
+
+    Raises:
+        CueframeError: The catalog is missing or damaged.
+    """
+    with closing(open_catalog(index, must_exist=True)) as catalog:
+        try:
+            seen, videos = all_paths(catalog), all_videos(catalog)
+        except sqlite3.DatabaseError as error:
+            raise CueframeError(
+                f"{index / 'catalog.sqlite'} cannot be read ({error}); "
+                f"python index/check.py {index} --repair makes it anew"
+            ) from error
+    paths: dict[str, list[str]] = {}
+    for path, known in seen.items():
+        paths.setdefault(known.content_hash, []).append(path)
+    return IndexedVideos(seen=seen, videos=videos, paths=paths, tails=by_tail(seen))
+
+
+def find_indexed(indexed: IndexedVideos, video_path: str) -> tuple[str, VideoRow]:
+    """Find the indexed video with the longest common tail, and the path under which it is known.
+
+    Several paths of one content are one video; the first by name is returned.
+
+    Raises:
+        VideoError: There is none, there are several of different content, or it has no vectors.
+    """
+    paths = find_video(video_path, indexed.tails)
+    if not paths:
+        raise VideoError(
+            f"{video_path} is not in the index; add it with python index/build.py VIDEOS"
+        )
+    contents = {indexed.seen[path].content_hash for path in paths}
+    if len(contents) > 1:
+        raise VideoError(
+            f"{video_path} may mean {len(contents)} different videos: {name_some(paths)}; "
+            "give more of the path"
+        )
+    video = indexed.videos.get(contents.pop())
+    if video is None:
+        raise VideoError(f"{paths[0]} has no vectors yet; run index/build.py again")
+    if video.status != "indexed":
+        raise VideoError(f"{paths[0]} could not be indexed: {video.error}")
+    return paths[0], video

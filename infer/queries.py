@@ -1,0 +1,84 @@
+"""Queries: questions with their text and indexed video, or the error where one is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from index.errors import CueframeError
+from index.messages import print_some
+from index.storage.store import read_clock
+from infer.indexed_videos import IndexedVideos, find_indexed
+from infer.metrics import TimedQuestion
+from infer.questions import Question, caption
+
+AnswerRecord = dict[str, Any]
+"""One line of the answers: id, video, pick and frames, or id, video_path and error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """A question with its text and its indexed video."""
+
+    place: int
+    """Position among all questions."""
+    question: Question
+    text: str
+    path: str
+    """Path of the video, as the index knows it."""
+    content_hash: str
+
+
+def make_queries(
+    questions: Sequence[Question], indexed: IndexedVideos, setting: int
+) -> tuple[list[Query], dict[int, AnswerRecord]]:
+    """Give each question its text and its video.
+
+    Returns:
+        The queries, and by place the failure records of the questions without text or video.
+    """
+    queries: list[Query] = []
+    failed: dict[int, AnswerRecord] = {}
+    for place, question in enumerate(questions):
+        try:
+            text = caption(question, setting)
+            path, video = find_indexed(indexed, question.video_path)
+        except CueframeError as error:
+            failed[place] = failure_record(question, error)
+        else:
+            content = video.content_hash
+            queries.append(
+                Query(place=place, question=question, text=text, path=path, content_hash=content)
+            )
+    return queries, failed
+
+
+def on_timelines(index: Path, queries: Sequence[Query]) -> list[TimedQuestion]:
+    """Return the questions with the times of their videos' rows, opening each vector file once.
+
+    Raises:
+        CueframeError: A vector file is missing or damaged.
+    """
+    clocks = {content: read_clock(index, content) for content in group_by_video(queries)}
+    return [
+        TimedQuestion(one.question, *clocks[one.content_hash], one.content_hash) for one in queries
+    ]
+
+
+def group_by_video(queries: Sequence[Query]) -> dict[str, list[int]]:
+    """Return for each content hash the positions of its questions in `queries`."""
+    groups: dict[str, list[int]] = {}
+    for n, one in enumerate(queries):
+        groups.setdefault(one.content_hash, []).append(n)
+    return groups
+
+
+def failure_record(question: Question, error: object) -> AnswerRecord:
+    """Return the record of a question that cannot be answered."""
+    return {"id": question.id, "video_path": question.video_path, "error": str(error)}
+
+
+def print_failures(failed: Mapping[int, AnswerRecord], prefix: str, see: str = "") -> None:
+    """Print the failed questions, given by place, in order of place; see `print_some`."""
+    lines = [f"{failed[place]['id']}: {failed[place]['error']}" for place in sorted(failed)]
+    print_some(prefix, lines, see)

@@ -1,0 +1,59 @@
+"""Load the encoder of the queries, check that it fits the index, and encode texts.
+
+Q: texts, D: width of a vector.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from index.encoder import Encoder, load_encoder
+from index.errors import CueframeError
+from index.model_loading import Dtype
+from index.storage.store import Profile
+
+
+def load_query_encoder(
+    index: Path, profile: Profile, *, model: str | None, dtype: Dtype, device: torch.device
+) -> Encoder:
+    """Load the encoder of the queries: `model`, or the one that built the index.
+
+    Raises:
+        CueframeError: It cannot be loaded, or its vision side is not the one that built the index.
+    """
+    name = model or profile.model
+    encoder, fingerprint = load_encoder(name, dtype=dtype, view=profile.view, device=device)
+    refuse_other_vision(index, profile, name, fingerprint)
+    return encoder
+
+
+def refuse_other_vision(index: Path, profile: Profile, name: str, fingerprint: str) -> None:
+    """Refuse a model whose vision side did not make the vectors; its text side may differ."""
+    if fingerprint != profile.fingerprint:
+        raise CueframeError(
+            f"the vision side of {name} is not, or no longer, the one that built {index} "
+            f"({profile.model}), so a text would not compare with its vectors; name the right "
+            "--model, or build anew with python index/build.py --rebuild"
+        )
+
+
+def encode_texts(
+    encoder: Encoder, texts: Sequence[str]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Encode any number of texts: (Q, D) float32 unit vectors, (Q,) which are too long.
+
+    Raises:
+        CueframeError: A vector is not finite, as when float16 overflows.
+    """
+    if not texts:
+        return np.empty((0, encoder.width), np.float32), np.empty(0, np.bool_)
+    vectors, too_long = encoder.texts(texts)
+    if not np.isfinite(vectors).all():
+        raise CueframeError(
+            f"{encoder.name} gives text vectors that are not finite in {encoder.dtype}; "
+            "choose --dtype float32 or bfloat16"
+        )
+    return vectors, too_long

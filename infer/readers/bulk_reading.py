@@ -1,0 +1,200 @@
+"""Answer many questions with a vision-language reader, decoding each video once.
+
+Legend: B questions of a batch, K picks.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from index.arrays import Floats
+from index.decoding.decoders import frames_at
+from index.errors import CueframeError
+from index.storage.store import read_clock
+from infer.answer_file import ReaderFrames
+from infer.choices import lettered
+from infer.queries import AnswerRecord, Query, failure_record
+from infer.questions import Question
+from infer.readers.shown_frames import no_label, times_shown
+from infer.readers.vision_language import ReaderInput
+
+Placed = tuple[int, AnswerRecord]
+AskModel = Callable[[Sequence[Query], Sequence[ReaderInput]], list[dict[str, Any]]]
+"""Function that answers a batch; returns the answer for each question's record."""
+
+
+class _Plan(NamedTuple):
+    """The frame times and the choices to show with a question."""
+
+    times: dict[ReaderFrames, list[float]]
+    choices: list[tuple[str, str]]
+
+
+class _ReaderTask(NamedTuple):
+    """A question with one kind of frames, ready for the reader, or the error that prevents it."""
+
+    place: int
+    record: AnswerRecord
+    which: ReaderFrames
+    shown: ReaderInput | None
+    error: str = ""
+
+
+def read_answers(
+    videos: Iterable[list[Placed]],
+    query_at: Callable[[int], Query],
+    answer: AskModel,
+    *,
+    index: Path,
+    file_of: Callable[[str], Path],
+    which: Sequence[ReaderFrames],
+    k: int,
+    batch: int,
+    side: int,
+    free: bool,
+) -> Iterator[list[Placed]]:
+    """Let a reader answer the questions for which `infer.answering.bulk.answer_all` picked frames.
+
+    While a batch is read, the next video is decoded. Only the images of the batch and of two more
+    videos are held.
+
+    Args:
+        videos: Places and records, a list for each video.
+        query_at: Returns the query of a place.
+        answer: The reader.
+        index: Folder of the index.
+        file_of: Returns the file of a content hash; may raise VideoError.
+        which: Kinds of frames to show; the first gives the answer.
+        k: K of the frames "uniform".
+        batch: Maximum B.
+        side: Longer side of an image in pixels, to which a larger one is shrunk.
+        free: Ask for a free text, without the choices.
+
+    Yields:
+        Places and records, as they are ready.
+    """
+    pending: dict[int, AnswerRecord] = {}
+    waiting: list[_ReaderTask] = []
+
+    def settle(turns: list[_ReaderTask]) -> list[Placed]:
+        """Read a batch and return the records whose answers are complete."""
+        good = [(turn, turn.shown) for turn in turns if turn.shown]
+        own = [query_at(turn.place) for turn, _ in good]
+        given = answer(own, [shown for _, shown in good]) if good else []
+        for (turn, _), found in zip(good, given, strict=True):
+            record = pending.setdefault(turn.place, turn.record | {"answers": {}})
+            record["answers"][turn.which] = found
+        for turn in turns:
+            if turn.error:
+                pending[turn.place] = failure_record(query_at(turn.place).question, turn.error)
+        ready = [turn.place for turn in turns if turn.which == which[-1]]
+        return [(place, pending.pop(place)) for place in ready]
+
+    for turns in _ahead(
+        videos, lambda records: _tasks(records, query_at, index, file_of, which, k, side, free)
+    ):
+        waiting += turns
+        while len(waiting) >= batch:
+            yield settle(waiting[:batch])
+            del waiting[:batch]
+    if waiting:
+        yield settle(waiting)
+
+
+def _ahead(
+    videos: Iterable[list[Placed]], make: Callable[[list[Placed]], list[_ReaderTask]]
+) -> Iterator[list[_ReaderTask]]:
+    """Yield each video's tasks, made in a thread while those before are read.
+
+    Decoders release the GIL.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        coming = None
+        for records in videos:
+            after = pool.submit(make, records)
+            if coming:
+                yield coming.result()
+            coming = after
+        if coming:
+            yield coming.result()
+
+
+def _tasks(
+    records: list[Placed],
+    query_at: Callable[[int], Query],
+    index: Path,
+    file_of: Callable[[str], Path],
+    which: Sequence[ReaderFrames],
+    k: int,
+    side: int,
+    free: bool,
+) -> list[_ReaderTask]:
+    """Make the tasks of a video's questions, decoding its frames once for all.
+
+    A question that lacks anything, even for one kind of frames alone, has one task with its error.
+    """
+    content = query_at(records[0][0]).content_hash
+    plans: dict[int, _Plan] = {}
+    wrong: dict[int, str] = {}
+    pictures: dict[float, Image.Image] = {}
+    lost = ""
+    try:
+        clock = read_clock(index, content)
+        for place, record in records:
+            try:
+                plans[place] = _plan(query_at(place).question, record, *clock, which, k, free)
+            except CueframeError as error:
+                wrong[place] = str(error)
+        shown_s = chain.from_iterable(plan.times.values() for plan in plans.values())
+        wanted_s = sorted(set(chain.from_iterable(shown_s)))
+        if wanted_s:
+            frames = frames_at(file_of(content), wanted_s)
+            pictures = {t: _shrunk(f.image, side) for t, f in zip(wanted_s, frames, strict=True)}
+    except CueframeError as error:
+        lost = str(error)
+    turns: list[_ReaderTask] = []
+    for place, record in records:
+        why = wrong.get(place, lost)
+        if why:
+            turns.append(_ReaderTask(place, record, which[-1], None, why))
+            continue
+        text = query_at(place).question.question
+        for name, own in plans[place].times.items():
+            shown = ReaderInput([pictures[t] for t in own], own, text, plans[place].choices)
+            turns.append(_ReaderTask(place, record, name, shown))
+    return turns
+
+
+def _plan(
+    question: Question,
+    record: AnswerRecord,
+    time_s: Floats,
+    duration_s: float,
+    which: Sequence[ReaderFrames],
+    k: int,
+    free: bool,
+) -> _Plan:
+    """Return the frame times and the choices to show with a question.
+
+    Raises:
+        CueframeError: The record has an error, the choices are wrong, or a label is missing.
+    """
+    if "error" in record:
+        raise CueframeError(record["error"])
+    choices = [] if free else lettered(question)
+    picked_s = [frame["time_s"] for frame in record["frames"]]
+    times = {name: times_shown(name, question, picked_s, time_s, duration_s, k) for name in which}
+    if not all(times.values()):
+        raise CueframeError(no_label(question.id))
+    return _Plan(times, choices)
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    """Return a copy of an image, shrunk if needed to a longer side of `side` pixels."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return small

@@ -1,0 +1,108 @@
+"""Prepare scored answers for the report: the score table, the worst questions with their curves.
+
+Legend: N questions, M figures, F rows of a video.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from index.encoder import Encoder
+from index.storage.store import read_profile
+from infer.answer_file import Answer
+from infer.evaluation.score_table import ScoreTable
+from infer.evaluation.text_tables import table_cells
+from infer.metrics import TimedQuestion
+from infer.queries import Query, group_by_video
+from infer.query_encoder import encode_texts
+from infer.report.page import Case, Summary, worst_first
+from infer.selection.frame_scores import score_video
+
+_SAME = 0.01
+"""Tolerance of a cosine; beyond it, text or model differs. float16 moves cosines by 0.001."""
+
+
+def worst_cases(
+    queries: Sequence[Query],
+    timed: Sequence[TimedQuestion],
+    answers: Sequence[Answer],
+    table: npt.NDArray[np.float64],
+    columns: Sequence[str],
+    limit: int,
+) -> list[Case]:
+    """Return at most `limit` cases, the worst first, without curves; table (N, M): the answers'."""
+    cases = [
+        Case(
+            question=one.question,
+            video=one.path,
+            time_s=on.time_s,
+            scores=None,
+            duration_s=on.duration_s,
+            picked_s=np.array([frame.time_s for frame in answer.frames]),
+            picked_scores=[
+                float("nan") if frame.score is None else frame.score for frame in answer.frames
+            ],
+            figures=dict(zip(columns, row, strict=True)),
+            read=answer.by_frames,
+        )
+        for one, on, answer, row in zip(queries, timed, answers, table.tolist(), strict=True)
+    ]
+    return worst_first(cases)[:limit]
+
+
+def with_curves(
+    cases: Sequence[Case], queries: Sequence[Query], encoder: Encoder, index: Path
+) -> list[Case]:
+    """Return the cases with the score of each row; warn on stderr if the answers' scores differ.
+
+    Args:
+        cases: Cases of some of the queries.
+        queries: All scored queries, with their texts.
+        encoder: Encoder of the texts, from `infer.query_encoder.load_query_encoder`.
+        index: Folder of the index.
+
+    Raises:
+        CueframeError: A vector file is missing or damaged.
+    """
+    profile = read_profile(index)
+    place = {case.question.id: n for n, case in enumerate(cases)}
+    shown = [one for one in queries if one.question.id in place]
+    texts, _ = encode_texts(encoder, [one.text for one in shown])  # (N, D)
+    drawn = list(cases)
+    other = 0
+    for content, numbers in group_by_video(shown).items():
+        seeds = np.zeros(len(numbers), np.uint64)
+        scored = score_video(index, profile, content, texts[numbers], seeds)
+        for n, scores in zip(numbers, scored.scores, strict=True):
+            at = place[shown[n].question.id]
+            drawn[at] = replace(cases[at], scores=scores)
+            told = np.array(cases[at].picked_scores)
+            found = np.interp(cases[at].picked_s, scored.time_s, scores)
+            other += bool((np.abs(told - found) > _SAME).any())
+    if other:
+        print(
+            f"warning: the curves of {other} questions are not those by which their frames were "
+            "picked; give the --model and --caption of the answers",
+            file=sys.stderr,
+        )
+    return drawn
+
+
+def summary(result: ScoreTable, picker: str, lines: Sequence[str], k: int) -> Summary:
+    """Make the head of the report: some lines, and the score table, which may be empty."""
+    (_, *columns), *rows = table_cells(result, [picker] if result.rows else [])
+    return Summary(
+        title="What the picks are worth",
+        lines=[
+            *lines,
+            "per cent, seconds where a name ends in _s; in brackets 95 % intervals by bootstrap "
+            "over the videos",
+        ],
+        columns=columns,
+        rows=[(figure, texts) for figure, *texts in rows],
+        k=k,
+    )

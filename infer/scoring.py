@@ -1,0 +1,280 @@
+"""Score answers: figures of their frames, figures of a reader's choices, and the report."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from accelerate import PartialState
+
+from index.arrays import Floats
+from index.decoding.frame_types import TIME_TOLERANCE_S
+from index.discovery import list_videos
+from index.encoder import Encoder
+from index.errors import CueframeError, ModelError
+from index.storage.atomic_write import refuse_unwritable, written_whole
+from index.storage.store import read_profile
+from infer.answer_file import Answer
+from infer.evaluation.baselines import FIGURES
+from infer.evaluation.breakdown import breakdown
+from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
+from infer.evaluation.grading import frames_seen, grade
+from infer.evaluation.leakage import refuse_leakage
+from infer.evaluation.reader_metrics import reader_cells, reader_json, reader_line, score_reader
+from infer.evaluation.score_table import ScoreTable, figure_tables, score_table, uniform_picks
+from infer.evaluation.text_tables import group_cells, print_table, table_cells, table_json
+from infer.indexed_videos import read_indexed_videos
+from infer.judge import Judge, load_judge
+from infer.metrics import TimedQuestion, is_labelled, require_labels
+from infer.queries import make_queries, on_timelines, print_failures
+from infer.query_encoder import load_query_encoder
+from infer.questions import Question, by_tail
+from infer.report.cases import summary, with_curves, worst_cases
+from infer.report.page import times_to_show, write_report
+from infer.report.thumbnails import thumbnails_of
+from infer.video_files import find_video_file
+
+_NAME = "answers"
+"""Name of the answers' own row, beside uniform, random and oracle."""
+
+
+class _FrameScores(NamedTuple):
+    """The figures of the answers' frames."""
+
+    columns: list[str]
+    own: npt.NDArray[np.float64]
+    """(N, M) the answers' own figures, by question."""
+    table: ScoreTable
+    groups: dict[str, dict[str, ScoreTable]]
+    """Score tables by kind of question."""
+
+
+def score_answers(
+    answers: Sequence[Answer],
+    questions: Sequence[Question],
+    index: Path,
+    *,
+    judge: str = "facebook/dinov2-large",
+    judge_frames: Literal["all", "picked"] = "all",
+    videos: Path | None = None,
+    check_leak: Path | None = None,
+    train_videos: Path | None = None,
+    export_path: Path | None = None,
+    report: Path | None = None,
+    report_limit: int = 1000,
+    caption_setting: int = 1,
+    model: str | None = None,
+    seed: int = 42,
+    source: str = "",
+) -> int:
+    """Score answers: tables to stderr, all figures as one JSON object to stdout.
+
+    Arguments are the flags of infer/score.py; `source` is the report's line on what was scored.
+
+    Returns:
+        The exit code: 1 where a question could not be scored, else 0.
+
+    Raises:
+        CueframeError: Answers and questions do not match, a scored video was trained on, a file
+            cannot be written, or a model cannot be used.
+    """
+    # Errors are found before anything is computed.
+    by_id, questions = _pair(answers, questions)
+    for path, flag in ((export_path, "--export-path"), (report, "--report")):
+        if path:
+            refuse_unwritable(path, flag)
+    elsewhere = by_tail(map(str, list_videos(videos))) if videos else {}
+    indexed = read_indexed_videos(index)
+    queries, failed = make_queries(questions, indexed, caption_setting if report else 1)
+    print_failures(failed, "not scored")
+    if not queries:
+        raise CueframeError(
+            f"none of {len(questions)} answered questions is about a video of {index}; name the "
+            "index that was asked by --index"
+        )
+    if check_leak:
+        folders = [train_videos] if train_videos else [check_leak.parent, check_leak.parent.parent]
+        scored = {query.content_hash: query.path for query in queries}
+        refuse_leakage(scored, check_leak, folders, indexed)
+    timed = on_timelines(index, queries)
+    chosen = [by_id[query.question.id] for query in queries]
+    k = _picks_each(chosen, timed)
+    picks = [np.array([frame.time_s for frame in answer.frames]) for answer in chosen]
+    graded = grade(timed, chosen, frames_seen(timed, picks, uniform_picks(timed, k)), k)
+    if not graded.graded:
+        require_labels(one.question for one in timed)
+    encoder = _curve_encoder(index, model) if report else None
+    labelled = any(is_labelled(one.question) for one in timed)
+    loaded_judge = _judge(judge) if labelled and judge != "none" else None
+    if export_path:
+        _export(export_path, by_id.values())
+    _warn_of_foreign_times(picks, timed, index)
+
+    file_of = partial(find_video_file, indexed, elsewhere=elsewhere)
+    frames = _score_frames(
+        timed, picks, k, loaded_judge, file_of, every_row=judge_frames == "all", seed=seed
+    )
+    result: dict[str, Any] = {
+        "questions": frames.table.questions,
+        "unlabelled": frames.table.skipped,
+        "not_scored": len(failed),
+        "videos": len({one.video for one in timed}),
+        "frames": k,
+        **table_json(frames.table),
+        "by": {
+            by: {name: table_json(table) for name, table in own.items()}
+            for by, own in frames.groups.items()
+        },
+    }
+    lines = [source]
+    if graded.graded:
+        reader, scores = _reader_name(chosen), score_reader(graded.graded, seed)
+        print(file=sys.stderr)
+        print_table(reader_cells(scores, reader))
+        result["reader"] = reader_json(scores, graded, reader, seed)
+        lines.append(reader_line(scores, reader))
+    elif any(answer.by_frames for answer in chosen):
+        print("no accuracy: no question has a right answer and a letter", file=sys.stderr)
+    print(json.dumps(result, ensure_ascii=False))
+    if report:
+        cases = worst_cases(queries, timed, chosen, frames.own, frames.columns, report_limit)
+        if encoder:
+            cases = with_curves(cases, queries, encoder, index)
+        pictures = thumbnails_of(
+            times_to_show(cases), lambda path: file_of(indexed.seen[path].content_hash)
+        )
+        scored_questions = frames.table.questions
+        labels = f"{scored_questions} labelled" if scored_questions else f"{len(timed)}"
+        top = (
+            f"{labels} questions about {result['videos']} videos, {k} picks each; {len(cases)} are "
+            "shown, the worst first"
+        )
+        write_report(report, summary(frames.table, _NAME, [top, *lines], k), cases, pictures)
+    return 1 if failed else 0
+
+
+def _score_frames(
+    timed: Sequence[TimedQuestion],
+    picks: Sequence[Floats],
+    k: int,
+    judge: Judge | None,
+    file_of: Callable[[str], Path],
+    *,
+    every_row: bool,
+    seed: int,
+) -> _FrameScores:
+    """Score the frames and print the tables, or a line if no question is labelled."""
+    columns = list(FIGURES)
+    if not any(is_labelled(one.question) for one in timed):
+        print(
+            f"no figures of frames: none of {len(timed)} questions has support_frames or "
+            "support_ranges",
+            file=sys.stderr,
+        )
+        unknown = np.full((len(timed), len(columns)), np.nan)
+        return _FrameScores(columns, unknown, ScoreTable({}, {}, 0, len(timed)), {})
+    tables = figure_tables(timed, {_NAME: picks}, k)
+    if judge:
+        pickers = {_NAME: picks, "uniform": uniform_picks(timed, k)}
+        similarity = sim_tables(timed, pickers, file_of, judge, k, every_row=every_row)
+        columns += SIM_COLUMNS
+        tables = {name: np.hstack([table, similarity[name]]) for name, table in tables.items()}
+    table = score_table(timed, tables, columns, seed)
+    groups = breakdown(timed, tables, columns, seed)
+    print_table(table_cells(table, [_NAME]))
+    print(file=sys.stderr)
+    print_table(group_cells(groups, _NAME, "hit"))
+    return _FrameScores(columns, tables[_NAME], table, groups)
+
+
+def _reader_name(answers: Iterable[Answer]) -> str | None:
+    """Return the reader's name; all names if there are several readers."""
+    names = {answer.reader for answer in answers if answer.by_frames and answer.reader}
+    return ", ".join(sorted(names)) or None
+
+
+def _pair(
+    answers: Sequence[Answer], questions: Sequence[Question]
+) -> tuple[dict[str, Answer], list[Question]]:
+    """Pair answers with questions by id: return both without the rest, which warnings count."""
+    known = {question.id for question in questions}
+    by_id = {answer.id: answer for answer in answers if answer.id in known}
+    if not by_id:
+        raise CueframeError(
+            f"none of {len(answers)} answers has the id of one of {len(questions)} questions, "
+            f"{answers[0].id!r} for one; give the questions that were answered"
+        )
+    for count, what in (
+        (len(answers) - len(by_id), "answers have no question"),
+        (len(questions) - len(by_id), "questions have no answer"),
+        (sum(answer.error is not None for answer in by_id.values()), "answers are errors"),
+    ):
+        if count:
+            print(f"warning: {count} {what} and are not scored", file=sys.stderr)
+    good = {name: answer for name, answer in by_id.items() if answer.error is None}
+    if not good:
+        raise CueframeError(f"all {len(by_id)} answers are errors; answer the questions again")
+    return good, [question for question in questions if question.id in good]
+
+
+def _picks_each(answers: Sequence[Answer], timed: Sequence[TimedQuestion]) -> int:
+    """Return K; every answer must have K frames, or all frames of a shorter video."""
+    k = max(len(answer.frames) for answer in answers)
+    for answer, one in zip(answers, timed, strict=True):
+        if len(answer.frames) != min(k, len(one.time_s)):
+            raise CueframeError(
+                f"answer {answer.id!r} has {len(answer.frames)} frames where others have {k}, so "
+                "no baseline compares; score answers with one number of frames"
+            )
+    return k
+
+
+def _warn_of_foreign_times(
+    picks: Sequence[Floats], timed: Sequence[TimedQuestion], index: Path
+) -> None:
+    """Warn of picks at times that are not in the index."""
+    foreign = sum(
+        bool((np.abs(times_s[:, None] - one.time_s).min(axis=1) > TIME_TOLERANCE_S).any())
+        for times_s, one in zip(picks, timed, strict=True)
+    )
+    if foreign:
+        print(
+            f"warning: {foreign} of {len(timed)} answers have frames at times that are none of "
+            f"{index}'s; random and oracle are held to the index's frames",
+            file=sys.stderr,
+        )
+
+
+def _judge(name: str) -> Judge | None:
+    """Load the judge; if it is not available, print a line and leave sim_m out."""
+    try:
+        return load_judge(name, device=PartialState().device)
+    except ModelError as error:
+        print(f"no sim_m: {error}", file=sys.stderr)
+        return None
+
+
+def _curve_encoder(index: Path, model: str | None) -> Encoder | None:
+    """Load the encoder of the report's curves; if it is not available, print a line."""
+    try:
+        return load_query_encoder(
+            index, read_profile(index), model=model, dtype="auto", device=PartialState().device
+        )
+    except ModelError as error:
+        print(f"no curves: {error}", file=sys.stderr)
+        return None
+
+
+def _export(path: Path, answers: Iterable[Answer]) -> None:
+    """Write the picks in the format that KFS-Bench's eval.py reads."""
+    records = [
+        {"id": answer.id, "frame_timestamps": [frame.time_s for frame in answer.frames]}
+        for answer in answers
+    ]
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(records, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"the picks' times are in {path}", file=sys.stderr)

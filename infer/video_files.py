@@ -1,0 +1,58 @@
+"""Find the video files of questions and of an index, and compare their content."""
+
+import os
+from pathlib import Path
+
+from index.discovery import hash_files
+from index.errors import VideoError
+from infer.indexed_videos import IndexedVideos
+from infer.questions import by_tail, find_video
+
+
+def content_of(indexed: IndexedVideos, path: Path) -> str:
+    """Return the content hash of a file; one whose size and mtime the catalog knows is not read.
+
+    Raises:
+        VideoError: The file cannot be read.
+    """
+    known = indexed.seen.get(os.path.abspath(path))  # noqa: PTH100 - as index.discovery names paths
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise VideoError(f"{path} cannot be read: {error.strerror}") from error
+    if known and (known.size, known.mtime_ns) == (state.st_size, state.st_mtime_ns):
+        return known.content_hash
+    ((_, now),) = hash_files([path])
+    if isinstance(now, OSError):
+        raise VideoError(f"{path} cannot be read: {now.strerror}") from now
+    return now.content_hash
+
+
+def find_video_file(
+    indexed: IndexedVideos, content_hash: str, elsewhere: dict[str, list[str]]
+) -> Path:
+    """Find a file with the content that was indexed.
+
+    Args:
+        indexed: The indexed videos, whose paths are tried last.
+        content_hash: Content hash of an indexed video.
+        elsewhere: Files to try first, from `infer.questions.by_tail`; may be empty.
+
+    Raises:
+        VideoError: The files are gone, or their content has changed.
+    """
+    known = indexed.paths[content_hash]
+    moved = [path for name in known for path in find_video(name, elsewhere)]
+    there = [Path(path) for path in dict.fromkeys([*moved, *known]) if Path(path).is_file()]
+    for path in there:
+        if content_of(indexed, path) == content_hash:
+            return path
+    if there:
+        raise VideoError(f"{there[0]} has changed since it was indexed; run index/build.py again")
+    raise VideoError(f"{known[0]} is gone; say with --videos DIR where the video files are now")
+
+
+def file_in(folder: Path, video_path: str) -> Path | None:
+    """Find the file in a folder that a question means, by the longest tail of its path."""
+    paths = (folder / tail for tail in (video_path, *by_tail([video_path])))
+    return next((path for path in paths if path.is_file()), None)

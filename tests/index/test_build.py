@@ -1,0 +1,363 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.build import BuildConfig, build
+from index.check import CheckConfig, check
+from index.errors import CueframeError
+from index.storage.catalog import all_paths, all_videos, open_catalog
+from index.storage.faiss_index import FaissUpdate, held_ids, open_search
+from index.storage.store import read_vectors
+from tests.opens import Opens
+from tests.paths import ROOT
+from tests.videos import file_name, make
+
+KINDS = ("constant", "variable", "b_frames", "vp9")
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    (folder / "deep").mkdir(parents=True)
+    for kind in KINDS:
+        make(folder / "deep" / file_name(kind), kind)
+    return folder
+
+
+@pytest.fixture
+def opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opens:
+    return Opens(tmp_path / "spy", monkeypatch)
+
+
+@pytest.fixture
+def run(tmp_path: Path, videos: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    def _run(**flags: Any) -> dict[str, Any]:
+        settings = {"videos": videos, "index": tmp_path / "index", "model": str(tiny_model)}
+        capsys.readouterr()
+        code = build(BuildConfig(**{**settings, **flags}))
+        out, err = capsys.readouterr()
+        return {**json.loads(out), "code": code, "err": err}
+
+    return _run
+
+
+def contents(index: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Path to (times, vectors) of an index."""
+    with closing(open_catalog(index)) as catalog:
+        found = {}
+        for path, seen in all_paths(catalog).items():
+            vectors = read_vectors(index, seen.content_hash)
+            found[path] = (vectors.time_s, vectors.embeddings)
+    return found
+
+
+def sound(index: Path) -> bool:
+    return check(CheckConfig(index=index)) == 0
+
+
+def test_every_video_is_decoded_once_and_only_when_it_must_be(
+    run: Any, opens: Opens, videos: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    names = {file_name(kind) for kind in KINDS}
+    first = run()
+    assert opens.decoded() == dict.fromkeys(names, 1)
+    assert (first["code"], first["videos"], first["indexed"]) == (0, len(KINDS), len(KINDS))
+    assert first["frames"] == sum(len(time_s) for time_s, _ in contents(index).values())
+    before = contents(index)
+
+    second = run()
+    assert opens.decoded() == {}
+    assert (second["indexed"], second["reused"], second["frames"]) == (0, len(KINDS), 0)
+
+    moved = videos / "renamed.mp4"
+    (videos / "deep" / "constant.mp4").rename(moved)
+    assert run()["reused"] == len(KINDS)
+    assert opens.decoded() == {}
+    assert str(videos / "deep" / "constant.mp4") not in contents(index)
+    np.testing.assert_array_equal(
+        contents(index)[str(moved)][1], before[str(videos / "deep" / "constant.mp4")][1]
+    )
+
+    shutil.copy(moved, videos / "copy.mp4")
+    copied = run()
+    assert opens.decoded() == {}
+    assert copied["videos"] == len(KINDS)  # several paths with one content are one video
+
+    changed = videos / "deep" / file_name("variable")
+    held = set(held_ids(open_search(index)).tolist())
+    make(changed, "slow")
+    assert run()["indexed"] == 1
+    assert opens.decoded() == {changed.name: 1}
+    now = set(held_ids(open_search(index)).tolist())
+    assert held - now
+    assert now - held
+    assert sound(index)
+
+
+def test_a_failed_video_is_tried_again_when_it_changed_or_with_retry(
+    run: Any, opens: Opens, videos: Path, tmp_path: Path
+) -> None:
+    bad = videos / "bad.mp4"
+    bad.write_text("no video\n")
+    first = run()
+    assert (first["code"], first["failed"], first["indexed"]) == (1, 1, len(KINDS))
+    assert f"failed: {bad}: " in first["err"]
+    opens.decoded()
+    again = run()
+    assert (again["code"], again["failed"], opens.decoded()) == (1, 1, {})
+    assert f"failed: {bad}: " in again["err"]
+    assert run(retry=True)["failed"] == 1
+    assert opens.decoded() == {"bad.mp4": 1}
+    shutil.copy(videos / "deep" / "constant.mp4", bad)
+    good = run()
+    assert (good["code"], good["failed"]) == (0, 0)
+    assert opens.decoded() == {}
+    assert sound(tmp_path / "index")
+
+
+def test_a_change_leaves_catalog_and_faiss_before_anything_is_decoded(
+    run: Any, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "index"
+    run()
+    with closing(open_catalog(index)) as catalog:
+        old = all_paths(catalog)[str(videos / "deep" / "constant.mp4")].content_hash
+        number = all_videos(catalog)[old].number
+
+    def killed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("index.building.encode_videos", killed)
+    make(videos / "deep" / "constant.mp4", "slow")
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    with closing(open_catalog(index)) as catalog:
+        assert old not in all_videos(catalog)
+    assert number not in (held_ids(open_search(index)) >> 32).tolist()
+
+
+def test_no_vector_file_is_opened_again(
+    run: Any, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catalog and frames.faiss get what was just encoded."""
+
+    def opened(*_: Any, **__: Any) -> Any:
+        pytest.fail("a vector file was opened")
+
+    monkeypatch.setattr("index.storage.faiss_index.read_vectors", opened)
+    monkeypatch.setattr("index.planning.read_vectors", opened)
+    run()
+    make(videos / "new.mp4", "slow")
+    assert run()["indexed"] == 1
+
+
+def test_what_an_interrupted_run_wrote_joins_faiss_from_its_file(
+    run: Any, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "index"
+    run()
+    make(videos / "new.mp4", "slow")
+    with monkeypatch.context() as patch:
+        patch.setattr(FaissUpdate, "write", lambda self: None)
+        run()
+    with closing(open_catalog(index)) as catalog:
+        frames = sum(video.frames or 0 for video in all_videos(catalog).values())
+    assert len(held_ids(open_search(index))) < frames
+    assert run()["reused"] == len(KINDS) + 1
+    assert len(held_ids(open_search(index))) == frames
+
+
+def test_prune_forgets_what_is_gone(run: Any, videos: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    run()
+    (videos / "deep" / "constant.mp4").unlink()
+    run()
+    assert len(contents(index)) == len(KINDS)
+    run(prune=True)
+    assert len(contents(index)) == len(KINDS) - 1
+    assert len(list(index.glob("vectors/*/*.h5"))) == len(KINDS) - 1
+    assert sound(index)
+
+
+def test_an_existing_index_gives_the_flags_that_are_left_out(
+    run: Any, videos: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    run(fps=1.0, view="pad")
+    assert run(model=None)["reused"] == len(KINDS)
+    assert run(fps=1.0, view="pad")["reused"] == len(KINDS)
+    for flags, line in (({"fps": 2.0}, "--fps 1.0, not 2.0"), ({"view": "center"}, "--view pad")):
+        with pytest.raises(CueframeError, match=line):
+            run(**flags)
+    assert run(rebuild=True, fps=2.0)["indexed"] == len(KINDS)
+
+
+def test_another_vision_side_is_refused(run: Any, tiny_model: Path, tmp_path: Path) -> None:
+    from examples.tiny_clip import make_tiny_clip
+
+    run()
+    other = tmp_path / "other"
+    make_tiny_clip(other, ["a text"], seed=7)
+    with pytest.raises(CueframeError, match="would not compare"):
+        run(model=str(other))
+
+
+def test_a_folder_of_something_else_is_left_alone(run: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    with pytest.raises(CueframeError, match="not an index and not empty"):
+        run(index=mine, rebuild=True)
+    assert [p.name for p in mine.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("loss", ["catalog", "faiss", "cut vector file"])
+def test_the_next_build_mends_a_loss(
+    run: Any, opens: Opens, videos: Path, tmp_path: Path, loss: str
+) -> None:
+    index = tmp_path / "index"
+    run()
+    before = contents(index)
+    opens.decoded()
+    lost = next(index.glob("vectors/*/*.h5"))
+    if loss == "catalog":
+        (index / "catalog.sqlite").unlink()
+    elif loss == "faiss":
+        (index / "frames.faiss").unlink()
+    else:
+        os.truncate(lost, lost.stat().st_size // 2)
+    assert check(CheckConfig(index=index)) == 1
+    result = run()
+    assert result["indexed"] == (1 if loss == "cut vector file" else 0)
+    assert sum(opens.decoded().values()) == result["indexed"]
+    after = contents(index)
+    assert after.keys() == before.keys()
+    for path, (time_s, vectors) in before.items():
+        np.testing.assert_array_equal(after[path][0], time_s)
+        np.testing.assert_allclose(after[path][1], vectors, atol=1e-3)
+    assert sound(index)
+
+
+def start(command: list[str], **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", **env},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_several_processes_build_the_same_index(
+    run: Any, opens: Opens, videos: Path, tmp_path: Path, tiny_model: Path, processes: int
+) -> None:
+    run()
+    opens.decoded()
+    together = tmp_path / "together"
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
+    command += ["--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0", "index/build.py"]
+    command += [str(videos), "--index", str(together), "--model", str(tiny_model)]
+    done = start(command, ACCELERATE_USE_CPU="true")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["indexed"] == len(KINDS)
+    assert set(opens.decoded().values()) == {1}
+    one, several = contents(tmp_path / "index"), contents(together)
+    assert one.keys() == several.keys()
+    for path, (time_s, vectors) in one.items():
+        np.testing.assert_array_equal(several[path][0], time_s)
+        steps = np.spacing(np.abs(vectors).astype(np.float16)).astype(np.float32)
+        apart = np.abs(several[path][1].astype(np.float32) - vectors.astype(np.float32))
+        assert (apart <= steps).all()
+    assert {p.name for p in (tmp_path / "index").glob("vectors/*/*")} == {
+        p.name for p in together.glob("vectors/*/*")
+    }
+    assert sound(together)
+    assert not list(together.glob(".run-*"))
+
+
+def test_processes_that_do_not_know_of_each_other_are_stopped(
+    videos: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    done = start(
+        [sys.executable, "index/build.py", str(videos), "--index", str(tmp_path / "index")],
+        WORLD_SIZE="2",
+    )
+    assert done.returncode == 2
+    assert "torchrun" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "index").exists()
+
+
+def one_error_line(done: "subprocess.CompletedProcess[str]") -> str:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def test_bad_calls_are_one_line_with_a_remedy(
+    videos: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    index = tmp_path / "index"
+    cases = [
+        ([str(tmp_path / "none")], "does not exist"),
+        ([str(empty)], "holds no video file"),
+        ([str(videos), "--fps", "0"], "--fps is 0.0"),
+        ([str(videos), "--model", str(empty)], "cannot be loaded"),
+        ([str(videos), "--model", "no/such-model"], "a folder written by save_pretrained"),
+    ]
+    for arguments, text in cases:
+        done = start([sys.executable, "index/build.py", *arguments, "--index", str(index)])
+        assert text in one_error_line(done)
+        assert not (index / "catalog.sqlite").exists()
+
+
+def test_an_unreadable_index_is_one_line(
+    run: Any, videos: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    run()
+    profile = tmp_path / "index" / "profile.json"
+    whole = profile.read_text()
+    profile.write_text(whole[:20])
+    with pytest.raises(CueframeError, match="--rebuild"):
+        run()
+    profile.write_text(whole)
+    (tmp_path / "index" / "catalog.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(CueframeError, match="--repair"):
+        run()
+
+
+def test_the_real_clips_are_indexed_and_the_broken_ones_named(
+    run: Any, clips: Path, tmp_path: Path
+) -> None:
+    result = run(videos=clips)
+    broken = {p.name for p in (clips / "broken").iterdir()}
+    named = {
+        Path(line.split(": ")[1]).name
+        for line in result["err"].splitlines()
+        if line.startswith(("failed: ", "warning: "))
+    }
+    assert named == broken
+    paths = {Path(p) for p in contents_of_indexed(tmp_path / "index")}
+    assert {p for p in paths if p.parent.name == "videos"} == set((clips / "videos").iterdir())
+
+
+def contents_of_indexed(index: Path) -> list[str]:
+    with closing(open_catalog(index)) as catalog:
+        good = {h for h, v in all_videos(catalog).items() if v.status == "indexed"}
+        return [p for p, s in all_paths(catalog).items() if s.content_hash in good]

@@ -1,0 +1,199 @@
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import faiss
+import h5py
+import numpy as np
+import pytest
+
+from index.build import BuildConfig, build
+from index.check import CheckConfig, check
+from index.errors import CueframeError
+from index.storage.catalog import all_paths, all_videos, open_catalog
+from index.storage.faiss_index import faiss_path, open_search
+from index.storage.store import read_vectors
+from infer.finding import nearest
+from infer.indexed_videos import read_indexed_videos
+from tests.videos import file_name, make
+
+KINDS = ("constant", "variable", "b_frames")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A folder with videos/ and their index/; to be copied."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "videos").mkdir()
+    for kind in KINDS:
+        make(folder / "videos" / file_name(kind), kind)
+    shutil.copy(folder / "videos" / "constant.mp4", folder / "videos" / "copy.mp4")
+    config = BuildConfig(
+        videos=folder / "videos", index=folder / "index", model=str(tiny_model), workers=1
+    )
+    assert build(config) == 0
+    return folder
+
+
+@pytest.fixture
+def index(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built / "index", tmp_path / "index"))
+
+
+def contents(index: Path) -> dict[str, tuple[list[float], np.ndarray]]:
+    with closing(open_catalog(index)) as catalog:
+        found = {}
+        for path, seen in all_paths(catalog).items():
+            vectors = read_vectors(index, seen.content_hash)
+            found[path] = (vectors.time_s.tolist(), vectors.embeddings)
+    return found
+
+
+def files(index: Path) -> list[Path]:
+    return sorted(index.glob("vectors/*/*.h5"))
+
+
+def rewrite(path: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    with h5py.File(path, "r+") as file:
+        value = change(file[name][:])
+        del file[name]
+        file[name] = value
+
+
+def drop_a_video_from_faiss(index: Path) -> None:
+    search = open_search(index, mapped=False)
+    search.remove_ids(faiss.vector_to_array(search.id_map)[:3])
+    faiss.write_index(search, str(faiss_path(index)))
+
+
+def swap_a_vector_in_faiss(index: Path) -> None:
+    search = open_search(index, mapped=False)
+    number = faiss.vector_to_array(search.id_map)[:1]
+    search.remove_ids(number)
+    search.add_with_ids(np.full((1, search.d), search.d**-0.5, np.float32), number)
+    faiss.write_index(search, str(faiss_path(index)))
+
+
+def forget_a_video(index: Path) -> None:
+    with closing(open_catalog(index)) as catalog, catalog:
+        catalog.execute("DELETE FROM videos WHERE number = 1")
+
+
+def miscount_a_video(index: Path) -> None:
+    with closing(open_catalog(index)) as catalog, catalog:
+        catalog.execute("UPDATE videos SET frames = 1 WHERE number = 1")
+
+
+Harm = Callable[[Path], object]
+
+DERIVED: dict[str, tuple[Harm, str]] = {
+    "no catalog": (lambda i: (i / "catalog.sqlite").unlink(), "catalog.sqlite is missing"),
+    "catalog overwritten": (
+        lambda i: (i / "catalog.sqlite").write_bytes(b"x" * 5000),
+        "catalog.sqlite cannot be read",
+    ),
+    "no faiss": (lambda i: faiss_path(i).unlink(), "frames.faiss is missing"),
+    "faiss cut": (lambda i: os.truncate(faiss_path(i), 900), "frames.faiss is damaged"),
+    "faiss lacks rows": (drop_a_video_from_faiss, "frames.faiss has "),
+    "faiss has another vector": (swap_a_vector_in_faiss, "has other vectors of video"),
+    "a path without a video": (forget_a_video, "but not its video"),
+    "a wrong count": (miscount_a_video, "the catalog says"),
+}
+VECTORS: dict[str, tuple[Harm, str]] = {
+    "cut": (lambda f: os.truncate(f, f.stat().st_size // 2), "missing or damaged"),
+    "not unit": (lambda f: rewrite(f, "embeddings", lambda e: e * 2), "not of unit length"),
+    "not finite": (
+        lambda f: rewrite(f, "embeddings", lambda e: e * np.float16(np.nan)),
+        "not finite",
+    ),
+    "times back": (lambda f: rewrite(f, "time_s", lambda t: t[::-1]), "do not ascend"),
+    "fewer times": (lambda f: rewrite(f, "time_s", lambda t: t[:-1]), "not float16 (F, "),
+    "float32": (lambda f: rewrite(f, "embeddings", lambda e: e.astype(np.float32)), "float32"),
+}
+
+
+def test_a_sound_index_is_called_so(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(CheckConfig(index=index)) == 0
+    assert capsys.readouterr() == ("", "the index is sound\n")
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_what_is_derived_is_named_and_mended(
+    name: str, index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harm, text = DERIVED[name]
+    before = contents(index)
+    query = next(iter(before.values()))[1][:1].astype(np.float32)
+    hits = nearest(index, read_indexed_videos(index), query, 5)
+    harm(index)
+    assert check(CheckConfig(index=index)) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(text in line for line in lines), lines
+    assert check(CheckConfig(index=index, repair=True)) == 0
+    after = contents(index)
+    for path, (time_s, vectors) in after.items():
+        assert time_s == before[path][0]
+        np.testing.assert_array_equal(vectors, before[path][1])
+    # Of two paths of one content the hint knows one.
+    lost = before.keys() - after.keys()
+    assert lost <= {p for p in before if Path(p).name in ("constant.mp4", "copy.mp4")}
+    assert len(lost) <= (1 if "catalog" in name else 0)
+    again = nearest(index, read_indexed_videos(index), query, 5)
+    assert [(h.row, h.score) for h in again] == [(h.row, h.score) for h in hits]
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_damaged_vector_file_is_named_and_cleared_away(
+    name: str, index: Path, built: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harm, text = VECTORS[name]
+    before = contents(index)
+    victim = files(index)[0]
+    harm(victim)
+    assert check(CheckConfig(index=index)) == 1
+    assert f"{victim}" in (out := capsys.readouterr().out)
+    assert text in out
+    check(CheckConfig(index=index, repair=True))
+    assert not victim.exists()
+    build(BuildConfig(videos=built / "videos", index=index, workers=1))
+    assert check(CheckConfig(index=index)) == 0
+    after = contents(index)
+    assert after.keys() == before.keys()
+    for path, (time_s, vectors) in before.items():
+        assert after[path][0] == time_s
+        np.testing.assert_allclose(after[path][1], vectors, atol=1e-3)
+
+
+def test_repair_finds_moved_videos_where_it_is_told_to_look(
+    index: Path, built: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(built / "videos", moved)
+    (index / "catalog.sqlite").unlink()
+    check(CheckConfig(index=index, repair=True, videos=moved))
+    known = contents(index)
+    assert {str(p) for p in moved.iterdir()} <= known.keys()
+
+
+def test_a_hint_that_holds_another_content_by_now_is_not_believed(
+    index: Path, built: Path, tmp_path: Path
+) -> None:
+    with closing(open_catalog(index)) as catalog:
+        hash_of = {Path(p).name: s.content_hash for p, s in all_paths(catalog).items()}
+    (index / "catalog.sqlite").unlink()
+    victim = built / "videos" / file_name("variable")
+    original = victim.read_bytes()
+    try:
+        make(victim, "slow")
+        check(CheckConfig(index=index, repair=True))
+    finally:
+        victim.write_bytes(original)
+    with closing(open_catalog(index)) as catalog:
+        assert hash_of[victim.name] not in all_videos(catalog)
+
+
+def test_no_index_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CueframeError, match=r"no profile\.json"):
+        check(CheckConfig(index=tmp_path))

@@ -1,0 +1,297 @@
+"""What a build has to do, for every way in which files and catalog can differ."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import planning as planning
+from index.discovery import HashedFile, hash_files, list_videos
+from index.planning import Job, Plan, make_plan
+from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog, put_video, row_of
+from index.storage.store import Vectors, read_vectors, vectors_path, write_vectors
+from tests.index.storage.test_store import METADATA
+
+
+class World:
+    """A folder of files, an index of them, and a build that decodes nothing."""
+
+    def __init__(self, folder: Path, catalog: sqlite3.Connection) -> None:
+        self.videos = folder / "videos"
+        self.index = folder / "index"
+        self.catalog = catalog
+        self.hashed: list[str] = []
+
+    def write(self, name: str, content: str) -> Path:
+        path = self.videos / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return path
+
+    def plan(self, *, retry: bool = False, prune: bool = False, profile: str = "p") -> Plan:
+        self.hashed.clear()
+        return make_plan(
+            self.index,
+            self.catalog,
+            list_videos(self.videos),
+            profile=profile,
+            retry=retry,
+            prune=prune,
+        )
+
+    def build(self, failing: Iterable[str] = (), *, retry: bool = False) -> Plan:
+        """Plan, and do what a build does of it; videos of the failing names fail."""
+        planning = self.plan(retry=retry)
+        for job in planning.jobs:
+            if Path(job.path).name in failing:
+                failed = VideoRow(content_hash=job.content_hash, status="failed", error="broken")
+                put_video(self.catalog, failed)
+            else:
+                self.embed(job)
+                vectors = read_vectors(self.index, job.content_hash)
+                put_video(self.catalog, row_of(self.index, vectors))
+        return planning
+
+    def embed(self, job: Job, profile: str = "p") -> None:
+        write_vectors(
+            self.index,
+            Vectors(
+                content_hash=job.content_hash,
+                profile=profile,
+                path_hint=job.path,
+                embeddings=np.zeros((3, 4), np.float16),
+                time_s=np.arange(3.0),
+                metadata=METADATA,
+            ),
+        )
+
+    def video(self, name: str) -> VideoRow:
+        seen = all_paths(self.catalog)[str(self.videos / name)]
+        return all_videos(self.catalog)[seen.content_hash]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    (tmp_path / "index").mkdir()
+    with closing(open_catalog(tmp_path / "index")) as catalog:
+        made = World(tmp_path, catalog)
+
+        def noted(paths: Iterable[Path]) -> Iterator[tuple[Path, HashedFile | OSError]]:
+            paths = list(paths)
+            made.hashed += [path.name for path in paths]
+            yield from hash_files(paths)
+
+        monkeypatch.setattr(planning, "hash_files", noted)
+        made.write("a.mp4", "the first")
+        made.write("b.mp4", "the second, which is longer")
+        made.write("deep/c.mp4", "the third")
+        yield made
+
+
+def jobs(planning: Plan) -> list[str]:
+    return [Path(job.path).name for job in planning.jobs]
+
+
+def test_all_is_new_at_first_the_largest_leading(world: World) -> None:
+    planning = world.plan()
+    assert jobs(planning) == ["b.mp4", "a.mp4", "c.mp4"]
+    assert [job.size for job in planning.jobs] == [27, 9, 9]
+    assert (planning.reused, planning.failed, planning.unreadable, planning.dropped) == (
+        [],
+        {},
+        {},
+        False,
+    )
+    assert sorted(world.hashed) == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def test_what_stands_is_neither_hashed_nor_decoded(world: World) -> None:
+    world.build()
+    planning = world.plan()
+    assert (world.hashed, jobs(planning), len(planning.reused), planning.dropped) == (
+        [],
+        [],
+        3,
+        False,
+    )
+
+
+def test_a_touched_file_is_hashed_and_not_decoded(world: World) -> None:
+    world.build()
+    os.utime(world.videos / "a.mp4", ns=(1, 1))
+    planning = world.plan()
+    assert (world.hashed, jobs(planning), len(planning.reused)) == (["a.mp4"], [], 3)
+    world.plan()
+    assert world.hashed == []
+
+
+def test_a_renamed_file_costs_one_hash(world: World) -> None:
+    world.build()
+    before = world.video("a.mp4")
+    (world.videos / "a.mp4").rename(world.videos / "deep" / "z.mp4")
+    planning = world.plan()
+    assert (world.hashed, jobs(planning), len(planning.reused)) == (["z.mp4"], [], 3)
+    assert not planning.dropped
+    assert world.video("deep/z.mp4") == before
+    assert str(world.videos / "a.mp4") not in all_paths(world.catalog)
+
+
+def test_a_copy_is_the_same_video(world: World) -> None:
+    world.build()
+    world.write("copy.mp4", "the first")
+    planning = world.plan()
+    assert (world.hashed, jobs(planning), len(planning.reused)) == (["copy.mp4"], [], 3)
+    assert world.video("copy.mp4") == world.video("a.mp4")
+
+
+def test_new_copies_are_decoded_once(world: World) -> None:
+    world.write("copy.mp4", "the first")
+    planning = world.build()
+    assert len(planning.jobs) == 3
+    assert world.video("copy.mp4") == world.video("a.mp4")
+
+
+def test_a_changed_file_is_decoded_and_its_old_content_leaves(world: World) -> None:
+    world.build()
+    old = world.video("a.mp4")
+    world.write("a.mp4", "the first, changed")
+    planning = world.build()
+    assert (world.hashed, jobs(planning), len(planning.reused)) == (["a.mp4"], ["a.mp4"], 2)
+    assert planning.dropped
+    assert old.content_hash not in all_videos(world.catalog)
+    assert world.video("a.mp4").number not in (1, 2, 3)
+
+
+def test_a_changed_copy_leaves_the_other_alone(world: World) -> None:
+    world.write("copy.mp4", "the first")
+    world.build()
+    before = world.video("a.mp4")
+    world.write("copy.mp4", "something else")
+    planning = world.build()
+    assert (jobs(planning), planning.dropped) == (["copy.mp4"], False)
+    assert world.video("a.mp4") == before
+
+
+def test_files_that_swap_names_are_not_decoded(world: World) -> None:
+    world.build()
+    first, second = world.video("a.mp4"), world.video("b.mp4")
+    (world.videos / "a.mp4").rename(world.videos / "t")
+    (world.videos / "b.mp4").rename(world.videos / "a.mp4")
+    (world.videos / "t").rename(world.videos / "b.mp4")
+    planning = world.plan()
+    assert (jobs(planning), planning.dropped) == ([], False)
+    assert (world.video("a.mp4"), world.video("b.mp4")) == (second, first)
+
+
+def test_a_failed_video_waits_for_retry_or_a_change(world: World) -> None:
+    world.build(failing=["a.mp4"])
+    number = world.video("a.mp4").number
+    planning = world.build()
+    assert (jobs(planning), len(planning.reused)) == ([], 2)
+    assert planning.failed == {str(world.videos / "a.mp4"): "broken"}
+    planning = world.build(failing=["a.mp4"], retry=True)
+    assert (jobs(planning), planning.failed) == (["a.mp4"], {})
+    planning = world.build(retry=True)
+    assert jobs(planning) == ["a.mp4"]
+    assert (world.video("a.mp4").status, world.video("a.mp4").number) == ("indexed", number)
+    assert jobs(world.plan(retry=True)) == []  # what is well is not tried again
+
+    world.write("c2.mp4", "broken")
+    world.build(failing=["c2.mp4"])
+    world.write("c2.mp4", "mended")
+    planning = world.build()
+    assert (jobs(planning), planning.failed) == (["c2.mp4"], {})
+
+
+def test_a_file_that_is_gone_stays_known_until_pruned(world: World) -> None:
+    world.build()
+    (world.videos / "a.mp4").unlink()
+    planning = world.plan()
+    assert (len(planning.reused), planning.dropped) == (2, False)
+    assert len(all_videos(world.catalog)) == 3
+    planning = world.plan(prune=True)
+    assert (len(planning.reused), planning.dropped) == (2, True)
+    assert len(all_videos(world.catalog)) == len(all_paths(world.catalog)) == 2
+
+
+def test_pruning_one_of_two_copies_keeps_the_video(world: World) -> None:
+    world.write("copy.mp4", "the first")
+    world.build()
+    (world.videos / "a.mp4").unlink()
+    planning = world.plan(prune=True)
+    assert (len(planning.reused), planning.dropped, jobs(planning)) == (3, False, [])
+
+
+def test_a_file_that_went_and_came_back_is_decoded_once(world: World) -> None:
+    world.build()
+    data = (world.videos / "a.mp4").read_bytes()
+    (world.videos / "a.mp4").unlink()
+    world.plan(prune=True)
+    (world.videos / "a.mp4").write_bytes(data)
+    planning = world.plan()
+    assert (jobs(planning), len(planning.reused)) == ([], 3)  # its vectors were still there
+    assert world.video("a.mp4").number == 4
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "grown"])
+def test_lost_or_cut_vectors_are_made_anew_under_a_new_number(world: World, damage: str) -> None:
+    world.build()
+    before = world.video("a.mp4")
+    path = vectors_path(world.index, before.content_hash)
+    data = path.read_bytes()
+    path.write_bytes(data[:100] if damage == "cut" else data + b"more")
+    if damage == "missing":
+        path.unlink()
+    planning = world.build()
+    assert (jobs(planning), planning.dropped, world.hashed) == (["a.mp4"], True, [])
+    assert world.video("a.mp4").number == 4  # so that FAISS takes the new vectors
+    assert jobs(world.plan()) == []
+
+
+def test_a_lost_catalog_is_filled_from_the_vectors(world: World) -> None:
+    world.build()
+    videos = all_videos(world.catalog)
+    for table in ("videos", "paths"):
+        world.catalog.execute(f"DELETE FROM {table}")
+    world.catalog.commit()
+    planning = world.plan()
+    assert (jobs(planning), len(planning.reused), len(world.hashed)) == ([], 3, 3)
+    assert {h: v.frames for h, v in all_videos(world.catalog).items()} == dict.fromkeys(videos, 3)
+
+
+def test_vectors_of_an_interrupted_run_are_taken_over(world: World) -> None:
+    planning = world.plan()
+    world.embed(planning.jobs[0])
+    again = world.plan()
+    assert (jobs(again), world.hashed) == (["a.mp4", "c.mp4"], [])
+    assert again.reused == [planning.jobs[0].content_hash]
+
+
+def test_vectors_of_another_profile_are_not_taken_over(world: World) -> None:
+    world.embed(world.plan().jobs[0], profile="another")
+    assert jobs(world.plan()) == ["b.mp4", "a.mp4", "c.mp4"]
+
+
+def test_a_file_that_cannot_be_read_is_told(world: World, tmp_path: Path) -> None:
+    (world.videos / "gone.mp4").symlink_to("/no/such/file")
+    planning = world.build()
+    assert planning.unreadable == {
+        str(world.videos / "gone.mp4"): "cannot be read: No such file or directory"
+    }
+    assert len(planning.jobs) == 3
+
+
+def test_another_folder_leaves_what_is_known_alone(world: World, tmp_path: Path) -> None:
+    world.build()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "d.mp4").write_text("the fourth")
+    planning = make_plan(
+        world.index, world.catalog, list_videos(other), profile="p", retry=False, prune=True
+    )
+    assert (jobs(planning), planning.reused, planning.dropped) == (["d.mp4"], [], False)
+    assert len(all_paths(world.catalog)) == 4

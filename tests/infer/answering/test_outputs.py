@@ -1,0 +1,115 @@
+"""Answers in the questions' order, rows of a submission, and what is told."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.errors import CueframeError, VideoError
+from infer.answering.outputs import print_problems, save_all, write_answers, write_submission
+from infer.answering.run_log import as_json_line
+from infer.queries import Query
+from infer.questions import Question
+
+Capture = pytest.CaptureFixture[str]
+QUESTIONS = [
+    Question.model_validate({"id": name, "question": "?", "video_path": f"{name}.mp4"})
+    for name in ("b", "a, 1", 'c"\n', "d")
+]
+FAILED = {1: {"id": "a, 1", "video_path": "a, 1.mp4", "error": "is gone"}}
+LINES = {
+    "d": as_json_line({"id": "d", "answer": {"text": "Một câu, dài"}}),
+    'c"\n': as_json_line({"id": 'c"\n', "answer": {"letter": "C", "text": "C. x"}}),
+    "b": as_json_line({"id": "b", "answer": {"letter": "B", "text": "B. y"}}),
+}
+
+
+def test_answers_are_in_the_questions_order(tmp_path: Path) -> None:
+    expected = [LINES["b"], as_json_line(FAILED[1]), LINES['c"\n'], LINES["d"]]
+    write_answers(str(tmp_path / "answers.jsonl"), QUESTIONS, LINES, FAILED)
+    assert (tmp_path / "answers.jsonl").read_bytes() == b"".join(expected)
+
+
+def test_answers_on_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = io.BytesIO()
+    out = io.TextIOWrapper(held, encoding="ascii")  # whatever the locale
+    monkeypatch.setattr("sys.stdout", out)
+    write_answers("-", QUESTIONS, LINES, FAILED)
+    assert held.getvalue().splitlines(keepends=True)[3] == LINES["d"]
+
+
+def test_rows_of_a_submission(tmp_path: Path) -> None:
+    path = tmp_path / "deep/rows.csv"
+    write_submission(path, QUESTIONS, LINES)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [*csv.reader(file)]
+    assert rows == [
+        ["id", "answer"],
+        ["b", "B"],
+        ["a, 1", ""],
+        ['c"\n', "C"],
+        ["d", "Một câu, dài"],
+    ]
+    assert b"\r" not in path.read_bytes()
+    assert [one.name for one in path.parent.iterdir()] == ["rows.csv"]
+
+
+def test_a_submission_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CueframeError, match=r"rows\.csv cannot be written"):
+        write_submission(tmp_path / "file/rows.csv", QUESTIONS, LINES)
+
+
+def test_failures_are_told_in_order_and_not_all(capsys: Capture) -> None:
+    failed = {n: {"id": f"q{n}", "error": "is gone"} for n in range(13, -1, -1)}
+    print_problems(failed, ["q3", "q1"], 77)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:8] == [f"failed: q{n}: is gone" for n in range(8)]
+    assert lines[8] == "failed: 6 more, see --output"
+    assert "reads 77 tokens" in lines[9]
+    assert lines[9].endswith("2 longer texts, the first that of q3")
+    print_problems({}, [], 0)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_each_video_is_saved_once_and_a_lost_one_is_told(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = [
+        Query(place=n, question=one, text="?", path=f"/v/{video}", content_hash=video)
+        for n, (one, video) in enumerate(zip(QUESTIONS, "xyxz", strict=True))
+    ]
+    lines = {
+        one.id: as_json_line({"id": one.id, "frames": [{"time_s": float(n)}, {"time_s": n + 0.5}]})
+        for n, one in enumerate(QUESTIONS)
+        if n != 1
+    }
+    calls: list[tuple[Path, Any]] = []
+
+    def save(video: Path, picks: Any, folder: Path, size: tuple[int, int]) -> int:
+        assert (folder, size) == (tmp_path, (16, 9))
+        if video.name == "z":
+            raise VideoError("is torn")
+        calls.append((video, picks))
+        return int(np.sum([len(times_s) for _, times_s in picks]))
+
+    monkeypatch.setattr("infer.answering.outputs.save_frames", save)
+    assert save_all(tmp_path, queries, lines, lambda content: Path("/now", content), (16, 9)) == (
+        4,
+        1,
+    )
+    assert calls == [(Path("/now/x"), [("b", [0.0, 0.5]), ('c"\n', [2.0, 2.5])])]
+    assert capsys.readouterr().err == "failed: no frames of /v/z are saved: is torn\n"
+
+
+def test_a_lost_file_costs_one_line(tmp_path: Path, capsys: Capture) -> None:
+    def gone(content: str) -> Path:
+        raise VideoError(f"{content} is gone")
+
+    queries = [Query(place=0, question=QUESTIONS[0], text="?", path="/v/x", content_hash="x")]
+    lines = {"b": as_json_line({"id": "b", "frames": [{"time_s": 0.0}]})}
+    assert save_all(tmp_path, queries, lines, gone, (16, 9)) == (0, 1)
+    assert capsys.readouterr().err == "failed: no frames of /v/x are saved: x is gone\n"

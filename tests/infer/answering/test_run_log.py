@@ -1,0 +1,184 @@
+"""A journal keeps every line that was finished, whatever was cut, and bars other settings."""
+
+import json
+import resource
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.errors import CueframeError
+from infer.answering.run_log import (
+    as_json_line,
+    log_folder,
+    log_writer,
+    logged_lines,
+    open_log,
+    remove_log,
+    write_and_remove_log,
+)
+
+RUN = {"--pick": "top", "--frames": 4, "--reader-frames": ("picked", "all")}
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """An output whose journal has two answers, of two processes."""
+    output = tmp_path / "answers.jsonl"
+    open_log(output, RUN)
+    for process, name in enumerate("ab"):
+        with log_writer(output, process) as add:
+            add(as_json_line({"id": name, "frames": []}))
+    return output
+
+
+values = st.one_of(st.text(max_size=9), st.floats(allow_nan=False), st.lists(st.text(max_size=4)))
+records = st.lists(
+    st.tuples(st.text(max_size=9), values).map(lambda pair: {"id": pair[0], "answer": pair[1]}),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda record: str(record["id"]),
+)
+
+
+@given(records, st.data())
+def test_whatever_is_cut_finished_lines_stay_and_new_ones_are_whole(
+    written: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "answers.jsonl"
+        open_log(output, RUN)
+        *before, last = [as_json_line(record) for record in written]
+        with log_writer(output, 0) as add:
+            for line in before:
+                add(line)
+        file = log_folder(output) / "0.jsonl"
+        size = data.draw(st.integers(0, file.stat().st_size))
+        file.write_bytes(file.read_bytes()[:size])
+        ends = [sum(map(len, before[: n + 1])) for n in range(len(before))]
+        whole = sum(end <= size for end in ends)
+        expected = {record["id"]: as_json_line(record) for record in written[:whole]}
+        assert logged_lines(output) == expected
+        with log_writer(output, 0) as add:
+            add(last)
+        expected[written[-1]["id"]] = last
+        assert logged_lines(output) == expected
+        assert file.read_bytes() == b"".join(expected.values())
+
+
+@given(st.dictionaries(st.text(), st.text(), min_size=1))
+def test_a_record_is_one_line(record: dict[str, str]) -> None:
+    line = as_json_line(record)
+    assert line.endswith(b"\n")
+    assert len(line.splitlines()) == 1
+    assert json.loads(line) == record
+
+
+def test_what_is_no_answer_is_passed_over(output: Path) -> None:
+    with (log_folder(output) / "0.jsonl").open("ab") as file:
+        file.write(b'\0\0\0\0\n\xff\n{"id": \n{"id": 3}\n[]\n{}\n\n{"id": "c"}\n{"id": "torn"}')
+    assert list(logged_lines(output)) == ["a", "c", "b"]
+
+
+def test_a_line_is_safe_once_it_is_added(output: Path) -> None:
+    with log_writer(output, 0) as add:
+        add(as_json_line({"id": "c"}))
+        assert set(logged_lines(output)) == {"a", "b", "c"}
+
+
+def test_the_same_run_goes_on(output: Path) -> None:
+    before = logged_lines(output)
+    open_log(output, dict(RUN))
+    assert (
+        logged_lines(output)
+        == before
+        == {name: as_json_line({"id": name, "frames": []}) for name in "ab"}
+    )
+
+
+def test_another_run_is_refused_and_nothing_is_lost(output: Path) -> None:
+    before = logged_lines(output)
+    other = RUN | {"--pick": "aks", "--frames": 3}
+    with pytest.raises(
+        CueframeError, match=r"has --pick top, not aks, --frames 4, not 3; call it as before"
+    ) as caught:
+        open_log(output, other)
+    assert str(log_folder(output)) in str(caught.value)
+    (log_folder(output) / "run.json").write_text("[]")
+    with pytest.raises(CueframeError, match="has --pick None, not top, --frames None, not 4, "):
+        open_log(output, RUN)
+    assert logged_lines(output) == before
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"id": "a"'])
+def test_a_run_without_an_answer_bars_no_other(tmp_path: Path, torn: bytes) -> None:
+    output = tmp_path / "answers.jsonl"
+    open_log(output, RUN)
+    (log_folder(output) / "0.jsonl").write_bytes(torn)
+    open_log(output, {"--pick": "aks"})
+    assert logged_lines(output) == {}
+    open_log(output, {"--pick": "aks"})
+    with log_writer(output, 0) as add:
+        add(as_json_line({"id": "b"}))
+    with pytest.raises(CueframeError, match="has --pick aks, not top; call it as before"):
+        open_log(output, {"--pick": "top"})
+
+
+def test_answers_without_a_run_are_none(output: Path) -> None:
+    (log_folder(output) / "run.json").unlink()
+    open_log(output, RUN)
+    assert logged_lines(output) == {}
+
+
+def test_the_output_is_whole_or_as_it_was(output: Path) -> None:
+    output.write_text("before\n")
+
+    def failing() -> Iterator[bytes]:
+        yield b"half\n"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(CueframeError, match=r"answers\.jsonl cannot be written"):
+        write_and_remove_log(output, failing())
+    assert output.read_text() == "before\n"
+    assert set(logged_lines(output)) == {"a", "b"}
+    write_and_remove_log(output, [b"a\n", b"b\n"])
+    assert output.read_text() == "a\nb\n"
+    assert [path.name for path in output.parent.iterdir()] == ["answers.jsonl"]
+    assert logged_lines(output) == {}
+    remove_log(output)  # of one that is gone
+
+
+def test_a_full_disk_is_one_line_and_the_next_run_goes_on(output: Path) -> None:
+    file = log_folder(output) / "0.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 100, hard))
+    try:
+        with log_writer(output, 0) as add, pytest.raises(CueframeError) as caught:
+            _ = [add(as_json_line({"id": f"c{n}"})) for n in range(100)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(caught.value).startswith(f"{file} cannot be written (File too large); ")
+    whole = [f"c{n}" for n in range(100 // len(as_json_line({"id": "c0"})))]
+    assert list(logged_lines(output)) == ["a", *whole, "b"]
+    assert not file.read_bytes().endswith(b"\n")
+    with log_writer(output, 0) as add:
+        add(as_json_line({"id": "d"}))
+    assert list(logged_lines(output)) == ["a", *whole, "d", "b"]
+
+
+def test_errors_of_others_are_not_the_journals(output: Path) -> None:
+    with pytest.raises(BrokenPipeError), log_writer(output, 0):
+        raise BrokenPipeError
+
+
+def test_a_journal_that_cannot_be_opened_is_one_line(output: Path) -> None:
+    (log_folder(output) / "2.jsonl").mkdir()
+    with (
+        pytest.raises(CueframeError, match=r"2.jsonl cannot be written \(Is a directory\); "),
+        log_writer(output, 2),
+    ):
+        pass

@@ -1,0 +1,128 @@
+"""Blocks of whole videos, and texts encoded once, whatever the questions' order."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.encoder import Encoder
+from infer.answering.text_cache import TextCache, query_blocks
+from infer.queries import Query
+from infer.questions import Question
+
+
+def asked_of(videos: Sequence[str]) -> list[Query]:
+    """A question about each of the videos."""
+    return [
+        Query(
+            place=place,
+            question=Question.model_validate(
+                {"id": f"q{place}", "question": "What?", "video_path": name}
+            ),
+            text="What?",
+            path=name,
+            content_hash=name,
+        )
+        for place, name in enumerate(videos)
+    ]
+
+
+@given(st.lists(st.sampled_from("abcdefg"), max_size=40), st.integers(1, 12))
+def test_blocks_are_of_whole_videos_and_bounded(videos: list[str], size: int) -> None:
+    queries = asked_of(videos)
+    made = list(query_blocks(queries, size))
+    assert sorted(one.place for block in made for one in block) == list(range(len(videos)))
+    named = [list(dict.fromkeys(one.content_hash for one in block)) for block in made]
+    assert sum(named, []) == list(dict.fromkeys(videos))  # noqa: RUF017 - few; each in one block
+    for block, names in zip(made, named, strict=True):
+        assert block
+        assert len(block) <= size or len(names) == 1
+        assert [one.content_hash for one in block] == sorted(
+            (one.content_hash for one in block), key=names.index
+        )
+        for name in names:  # in the questions' order
+            own = [one.place for one in block if one.content_hash == name]
+            assert own == sorted(own)
+    for block, after in pairwise(made):  # none could have been fuller
+        first = sum(one.content_hash == after[0].content_hash for one in after)
+        assert len(block) + first > size
+
+
+class Counted:
+    """An encoder whose vectors tell the text, and which counts what it encodes."""
+
+    width = 3
+    name = "it"
+    dtype = "float32"
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+
+    def texts(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        self.encoded += texts
+        return self.vectors(texts), np.array([len(text) > 3 for text in texts])
+
+    @staticmethod
+    def vectors(texts: Sequence[str]) -> np.ndarray:
+        rows = [[len(text), sum(map(ord, text)), ord(text[0])] for text in texts]
+        return np.array(rows, np.float32).reshape(-1, 3)
+
+
+def of(encoder: Counted, calls: Sequence[Sequence[str]]) -> TextCache:
+    return TextCache(cast("Encoder", encoder), [text for call in calls for text in call])
+
+
+words = st.text(st.sampled_from("ab"), min_size=1, max_size=4)
+
+
+@given(st.lists(st.lists(words, max_size=8), max_size=8))
+def test_each_text_is_encoded_once_and_let_go_after_its_last_use(calls: list[list[str]]) -> None:
+    encoder = Counted()
+    texts = of(encoder, calls)
+    for number, call in enumerate(calls):
+        np.testing.assert_array_equal(texts.encode(call), Counted.vectors(call))
+        later = {text for after in calls[number + 1 :] for text in after}
+        before = {text for done in calls[: number + 1] for text in done}
+        assert set(texts._known) == later & before
+    every = [text for call in calls for text in call]
+    assert encoder.encoded == list(dict.fromkeys(every))
+    assert texts.too_long == {text for text in every if len(text) > 3}
+    assert texts._left == {}
+
+
+def test_a_kept_vector_does_not_hold_its_whole_block() -> None:
+    calls = [["a", *[f"b{n}" for n in range(99)]], ["a"]]
+    texts = of(Counted(), calls)
+    texts.encode(calls[0])
+    assert [vector.base for vector in texts._known.values()] == [None]
+
+
+def test_texts_that_share_a_hash_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    def alike(_: Any) -> int:
+        return 7
+
+    monkeypatch.setattr("infer.answering.text_cache.hash", alike, raising=False)
+    calls = [["a", "b", "a"], ["b", "c"], ["a"], ["c", "b"]]
+    texts = of(Counted(), calls)
+    for call in calls:
+        np.testing.assert_array_equal(texts.encode(call), Counted.vectors(call))
+
+
+def test_no_text_is_no_vector_and_time_is_summed() -> None:
+    texts = of(Counted(), [])
+    assert texts.encode([]).shape == (0, 3)
+    first = texts.spent_s
+    assert first > 0
+    texts.encode([])
+    assert texts.spent_s > first
+
+
+def test_a_text_that_was_not_told_of_is_encoded_all_the_same() -> None:
+    encoder = Counted()
+    texts = of(encoder, [["a"]])
+    for _ in range(2):
+        np.testing.assert_array_equal(texts.encode(["a", "ab"]), Counted.vectors(["a", "ab"]))

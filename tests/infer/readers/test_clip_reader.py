@@ -1,0 +1,161 @@
+"""Zero-shot choices against a plain loop over questions, choices and frames."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.errors import CueframeError
+from infer.queries import Query
+from infer.questions import Question
+from infer.readers.clip_reader import choice_probabilities, choice_texts, clip_reader
+from infer.selection.strategies import ScoredVideo
+
+
+def queries(number: int, *choices: str, question: str = "Which?", **labels: object) -> Query:
+    record = {"id": f"q{number}", "question": question, "choices": choices, "video_path": "x"}
+    return Query(
+        place=number,
+        question=Question.model_validate(record | labels),
+        text=question,
+        path="x",
+        content_hash="x",
+    )
+
+
+def units(generator: np.random.Generator, *shape: int) -> np.ndarray:
+    vectors = generator.normal(size=shape)
+    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return unit
+
+
+def video(vectors: np.ndarray, questions: int) -> ScoredVideo:
+    frames = len(vectors)
+    return ScoredVideo(
+        scores=np.zeros((questions, frames)),
+        time_s=np.arange(frames) / 2,
+        duration_s=frames / 2,
+        vectors=vectors,
+        seeds=np.zeros(questions, np.uint64),
+    )
+
+
+def plain(
+    texts: Iterable[np.ndarray], frames: np.ndarray, shown: Sequence[int], scale: float
+) -> list[float]:
+    """The softmax of one question, number by number."""
+    best = [max(float(np.dot(text, frames[row])) for row in shown) for text in texts]
+    powers = [math.exp(scale * (cosine - max(best))) for cosine in best]
+    return [power / sum(powers) for power in powers]
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.integers(1, 6), min_size=1, max_size=6),
+    st.integers(1, 9),
+    st.sampled_from([1.0, 14.3, 100.0, 1e4]),
+)
+def test_probabilities_are_those_of_a_plain_loop(
+    seed: int, counts: list[int], frames: int, scale: float
+) -> None:
+    generator = np.random.default_rng(seed)
+    texts, vectors = units(generator, sum(counts), 5), units(generator, frames, 5)
+    shown = generator.random((len(counts), frames)) < 0.5
+    shown[np.arange(len(counts)), generator.integers(0, frames, len(counts))] = True
+    found = choice_probabilities(texts, counts, video(vectors, len(counts)), shown, scale)
+    assert [len(own) for own in found] == counts
+    start = 0
+    for count, own, rows in zip(counts, found, shown, strict=True):
+        expected = plain(
+            texts[start : start + count], vectors, np.flatnonzero(rows).tolist(), scale
+        )
+        start += count
+        # Cosines are rounded to float32 before they are scaled.
+        np.testing.assert_allclose(own, expected, atol=scale * 1e-7)
+        assert own.sum() == pytest.approx(1)
+
+
+def test_the_text_is_question_and_choice_without_its_marker() -> None:
+    assert choice_texts(queries(0, "A. Red", "B. Dark\nblue", question="Which  one?")) == [
+        "Which one? Red",
+        "Which one? Dark blue",
+    ]
+    assert choice_texts(queries(0, "B. Red", "A. Blue"))[0] == "Which? B. Red"
+    with pytest.raises(CueframeError, match="no choices"):
+        choice_texts(queries(0))
+
+
+VECTORS = units(np.random.default_rng(3), 8, 5)
+
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    """A vector that hangs on the text alone."""
+    own = [units(np.random.default_rng([*text.encode()]), 5) for text in texts]
+    return np.array(own).reshape(-1, 5)
+
+
+def expected(one: Query, shown: Sequence[int]) -> dict[str, float]:
+    shares = plain(encode(choice_texts(one)), VECTORS, shown, 20.0)
+    return {letter: round(share, 6) for letter, share in zip("ABCDEF", shares, strict=False)}
+
+
+def test_each_question_is_read_with_its_own_frames() -> None:
+    block = [
+        queries(0, "A. Red", "B. Blue", support_frames=[1.1]),
+        queries(1, "Red"),
+        queries(2, "one", "two", "three", support_frames=[0.0, 3.5]),
+        queries(3, "Red", "Blue"),
+        queries(4, "yes", "no", "maybe", "never", support_ranges=[[1.0, 2.0]]),
+        queries(5),
+    ]
+    calls: list[Sequence[str]] = []
+
+    def counted(texts: Sequence[str]) -> np.ndarray:
+        calls.append(texts)
+        return encode(texts)
+
+    read = clip_reader(block, counted, 20.0, ("picked", "all", "uniform"), 2)
+    numbers = [5, 4, 2, 1, 0]
+    rows = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [0, 7]])
+    found = read(video(VECTORS, len(numbers)), rows, numbers)
+    assert len(calls) == 1
+    for number, own, record in zip(numbers, rows.tolist(), found, strict=True):
+        one = block[number]
+        if number in (1, 5):
+            assert list(record) == ["error"]
+            assert f"question 'q{number}' has " in record["error"]
+            continue
+        for kind, shown in (("picked", own), ("all", range(8)), ("uniform", [2, 6])):
+            answer = record["answers"][kind]
+            assert answer["probabilities"] == pytest.approx(expected(one, shown), abs=2e-6)
+            best = max(answer["probabilities"], key=answer["probabilities"].__getitem__)
+            assert answer["letter"] == best
+            assert answer["text"] == one.question.choices["ABCDEF".index(best)]
+        assert list(record["answers"]) == ["picked", "all", "uniform"]
+
+
+def test_an_unlabelled_question_has_no_true_frames() -> None:
+    block = [
+        queries(0, "Red", "Blue"),
+        queries(1, "Red", "Blue", support_frames=[1.1]),
+        queries(2, "Red", "Blue", support_ranges=[[2.0, 3.0]]),
+    ]
+    for which in (("support", "picked"), ("picked", "support")):
+        read = clip_reader(block, encode, 20.0, which, 2)
+        rows = np.array([[0, 1]] * 3)
+        unknown, known, ranged = read(video(VECTORS, 3), rows, [0, 1, 2])
+        assert list(unknown) == ["error"]
+        assert "no support_frames" in unknown["error"]
+        for one, record, row in ((block[1], known, 2), (block[2], ranged, 5)):
+            shares = record["answers"]["support"]["probabilities"]
+            assert shares == pytest.approx(expected(one, [row]), abs=2e-6)
+
+
+@pytest.mark.parametrize("numbers", [[0], [0, 1], [1]])
+def test_where_no_question_can_be_read_all_have_errors(numbers: list[int]) -> None:
+    read = clip_reader([queries(0), queries(1, "one")], encode, 20.0, ("picked",), 1)
+    found = read(video(VECTORS, len(numbers)), np.array([[0]] * len(numbers)), numbers)
+    assert [list(record) for record in found] == [["error"]] * len(numbers)

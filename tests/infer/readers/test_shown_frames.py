@@ -1,0 +1,94 @@
+"""What a reader is shown, against a plain reading of the labels and times."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infer.answer_file import ReaderFrames
+from infer.questions import Question
+from infer.readers.shown_frames import no_label, rows_shown, times_shown
+from infer.selection.strategies import ScoredVideo
+
+TIME_S = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5])
+
+
+def question(**labels: Any) -> Question:
+    return Question.model_validate({"id": "q7", "question": "?", "video_path": "x"} | labels)
+
+
+def scored(questions: int, time_s: np.ndarray = TIME_S, duration_s: float = 4.0) -> ScoredVideo:
+    frames = len(time_s)
+    return ScoredVideo(
+        scores=np.zeros((questions, frames)),
+        time_s=time_s,
+        duration_s=duration_s,
+        vectors=np.zeros((frames, 2)),
+        seeds=np.zeros(questions, np.uint64),
+    )
+
+
+def times(which: ReaderFrames, queries: Question) -> list[float]:
+    return times_shown(which, queries, [0.5, 3.0], TIME_S, 4.0, 3)
+
+
+def test_times() -> None:
+    labelled = question(support_frames=[2.2, 0.3, 2.2], support_ranges=[[0, 3]])
+    assert times("picked", labelled) == [0.5, 3.0]
+    # The middles are at 2/3, 2 and 10/3 s.
+    assert times("uniform", labelled) == [0.5, 2.0, 3.5]
+    assert times("support", labelled) == [0.3, 2.2]
+    assert times("support", question(support_ranges=[[2, 3], [0, 1.5]])) == [0.75, 2.5]
+    assert times("support", question()) == []
+
+
+def test_rows() -> None:
+    queries = [
+        question(support_frames=[0.7, 99.0]),
+        question(),
+        question(support_ranges=[[1.0, 1.4], [1.1, 1.5]]),
+    ]
+    rows = np.array([[0, 1], [3, 7], [2, 4]])
+    on = scored(3)
+
+    def shown(which: ReaderFrames) -> list[list[int]]:
+        found = rows_shown(which, queries, on, rows, 3)
+        assert found.shape == (3, 8)
+        return [np.flatnonzero(row).tolist() for row in found]
+
+    assert shown("picked") == rows.tolist()
+    assert shown("uniform") == [[1, 4, 7]] * 3
+    assert shown("all") == [[*range(8)]] * 3
+    assert shown("support") == [[1, 7], [], [2, 3]]
+
+
+seconds = st.floats(0, 9, allow_nan=False)
+
+
+@given(
+    st.lists(seconds, min_size=1, max_size=7, unique=True),
+    st.lists(st.lists(seconds, max_size=4), min_size=1, max_size=4),
+    st.integers(1, 9),
+)
+def test_a_true_frame_is_the_nearest_row(
+    at_s: list[float], labels: list[list[float]], k: int
+) -> None:
+    time_s = np.array(sorted(at_s))
+    on = scored(len(labels), time_s, 9.0)
+    queries = [question(support_frames=own) for own in labels]
+    rows = np.zeros((len(labels), 1), np.int64)
+    for own, row in zip(labels, rows_shown("support", queries, on, rows, k), strict=True):
+        plain = {min(range(len(time_s)), key=lambda n: (abs(time_s[n] - t), n)) for t in own}
+        assert set(np.flatnonzero(row)) == plain
+    middles = times_shown("uniform", queries[0], [], time_s, 9.0, k)
+    assert middles == sorted(middles)
+    assert len(middles) == min(k, len(time_s))
+    for row in rows_shown("uniform", queries, on, rows, k):
+        assert time_s[row].tolist() == middles
+
+
+def test_the_error_names_the_question_and_the_flag() -> None:
+    line = no_label("câu 1")
+    assert "'câu 1'" in line
+    assert "--reader-frames support" in line

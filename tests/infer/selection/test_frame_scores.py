@@ -1,0 +1,85 @@
+"""Scores against numpy in float64, and what they promise about ties and batches."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.errors import CueframeError
+from index.storage.store import read_profile
+from infer.selection.frame_scores import cosines, picked_frames, score_video
+from infer.selection.strategies import ScoredVideo
+from tests.fixtures_infer import seen_as, stored, world
+
+NO_SEEDS = np.zeros(2, np.uint64)
+
+
+def units(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
+    vectors = rng.normal(size=(rows, width))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 400), st.sampled_from([64, 512, 768]), st.integers(0, 99))
+def test_equal_frames_tie_whatever_their_place(q: int, f: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = np.tile(units(rng, 1, width), (f, 1))
+    scores = cosines(units(rng, q, width), frames)
+    assert scores.dtype == np.float32
+    assert (scores == scores[:, :1]).all()
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.integers(1, 400), st.integers(0, 99))
+def test_a_question_scores_the_same_alone_as_in_a_batch(q: int, f: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    texts, frames = units(rng, q, 512), units(rng, f, 512)
+    together = cosines(texts, frames)
+    alone = np.concatenate([cosines(text[None], frames) for text in texts])
+    assert (together == alone).all()
+    by_hand = (texts[:, None].astype(np.float64) * frames[None].astype(np.float64)).sum(axis=2)
+    np.testing.assert_allclose(together, by_hand, atol=1e-7)
+
+
+def test_scores_of_a_stored_video() -> None:
+    here = world()
+    path = here.videos / "b_frames.mp4"
+    embeddings, time_s, duration_s = stored(here.index, path)
+    profile = read_profile(here.index)
+    texts = units(np.random.default_rng(0), 2, profile.width)
+    content = seen_as(here.index, path).content_hash
+    scored = score_video(here.index, profile, content, texts, NO_SEEDS)
+    np.testing.assert_allclose(scored.scores, texts.astype(np.float64) @ embeddings.T, atol=1e-7)
+    assert scored.time_s.tolist() == time_s.tolist()
+    assert scored.duration_s == duration_s
+    assert (scored.vectors == embeddings).all()
+
+
+def test_vectors_of_another_profile_are_refused() -> None:
+    here = world()
+    content = seen_as(here.index, here.videos / "few.mp4").content_hash
+    profile = read_profile(here.index).model_copy(update={"fps": 3.0})
+    texts = units(np.random.default_rng(0), 2, profile.width)
+    with pytest.raises(CueframeError, match=r"few\.mp4 are damaged or of another index"):
+        score_video(here.index, profile, content, texts, NO_SEEDS)
+
+
+def test_picked_frames_by_hand() -> None:
+    scored = ScoredVideo(
+        scores=np.array([[0.1, 0.25, 0.3, 0.4], [0.5, 1 / 3, 0.7, -0.8]], np.float32),
+        time_s=np.array([0.0, 0.9, 1.0, 3.5]),
+        duration_s=4.0,
+        vectors=np.zeros((4, 1)),
+        seeds=NO_SEEDS,
+    )
+    assert picked_frames(scored, np.array([[0, 3], [1, 2]]), 4) == [
+        [
+            {"segment": 0, "row": 0, "time_s": 0.0, "score": 0.1},
+            {"segment": 3, "row": 3, "time_s": 3.5, "score": 0.4},
+        ],
+        [
+            {"segment": 0, "row": 1, "time_s": 0.9, "score": 0.333333},
+            {"segment": 1, "row": 2, "time_s": 1.0, "score": 0.7},
+        ],
+    ]

@@ -1,0 +1,368 @@
+"""answer.py against a plain recomputation from the stored vectors, and all that can go wrong."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from PIL import Image
+from transformers import BertConfig, BertModel
+
+from index.decoding.decoders import frames_at
+from index.storage.store import read_vectors, vectors_path
+from infer.answering.config import AnswerConfig
+from infer.questions import caption, load_questions
+from infer.selection.registry import STRATEGIES
+from tests.fixtures_infer import (
+    INDEXED,
+    TEXTS,
+    Ran,
+    as_a_user,
+    best_of_segments,
+    build_index,
+    number_at,
+    ran,
+    refused,
+    seen_as,
+    stored,
+    text_vectors,
+    world,
+    write_questions,
+)
+from tests.videos import read_number
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    """Every text about every video, the videos in turn."""
+    records = [
+        {"id": f"{name} {t}", "question": text, "choices": ["A. Đỏ", name], "video_path": name}
+        for t, text in enumerate(TEXTS)
+        for name in INDEXED
+    ]
+    return write_questions(tmp_path / "questions.json", *records)
+
+
+def answers(capsys: Capture, questions: Path | str, *flags: object) -> list[dict[str, Any]]:
+    """The records of a run that went well."""
+    result = ran(capsys, "answer.py", questions, "--index", world().index, "--output", "-", *flags)
+    assert result.code == 0, result.err
+    return result.records
+
+
+def summary(text: str) -> dict[str, Any]:
+    """The last line of a stream."""
+    result: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return result
+
+
+@pytest.mark.parametrize("k", [1, 3, 4, 9])
+@pytest.mark.parametrize("setting", [1, 3])
+def test_quarters_equal_a_plain_recomputation(
+    capsys: Capture, questions: Path, k: int, setting: int
+) -> None:
+    here = world()
+    queries = load_questions(questions)
+    texts = text_vectors(here.model, [caption(question, setting) for question in queries])
+    records = answers(capsys, questions, "--frames", k, "--caption_setting", setting)
+    assert [record["id"] for record in records] == [question.id for question in queries]
+    for question, text, record in zip(queries, texts, records, strict=True):
+        path = here.videos / question.video_path
+        vectors, time_s, duration_s = stored(here.index, path)
+        scores = vectors @ text
+        rows = best_of_segments(scores, time_s, duration_s, k)
+        assert list(record) == ["id", "video", "pick", "frames"]
+        assert (record["video"], record["pick"]) == (str(path), "quarters")
+        assert [frame["row"] for frame in record["frames"]] == rows
+        assert [frame["time_s"] for frame in record["frames"]] == time_s[rows].tolist()
+        for row, frame in zip(rows, record["frames"], strict=True):
+            assert list(frame) == ["segment", "row", "time_s", "score"]
+            assert frame["score"] == pytest.approx(scores[row], abs=2e-6)
+            assert frame["segment"] == min(k - 1, int(k * time_s[row] / duration_s))
+
+
+def test_uniform_takes_the_middles(capsys: Capture, questions: Path) -> None:
+    here = world()
+    for record in answers(capsys, questions, "--pick", "uniform"):
+        _, time_s, duration_s = stored(here.index, Path(record["video"]))
+        assert record["pick"] == "uniform"
+        free = list(range(len(time_s)))
+        for s in range(min(4, len(time_s))):
+            free.remove(min(free, key=lambda row: abs(time_s[row] - (s + 0.5) * duration_s / 4)))
+        assert [f["row"] for f in record["frames"]] == sorted({*range(len(time_s))} - {*free})
+
+
+def test_random_hangs_on_seed_and_question_alone(
+    capsys: Capture, questions: Path, tmp_path: Path
+) -> None:
+    first = answers(capsys, questions, "--pick", "random")
+    assert first == answers(capsys, questions, "--pick", "random", "--seed", 42)
+    other = answers(capsys, questions, "--pick", "random", "--seed", 43)
+    assert first != other
+    for record in first:
+        segments = [frame["segment"] for frame in record["frames"]]
+        if "one.mp4" not in record["video"]:
+            assert segments == [0, 1, 2, 3]
+    data = json.loads(questions.read_text())["data"]
+    alone = write_questions(tmp_path / "alone.json", data[7])
+    assert answers(capsys, alone, "--pick", "random") == [first[7]]
+
+
+def test_the_flag_knows_every_strategy() -> None:
+    assert set(get_args(get_type_hints(AnswerConfig)["pick"])) == set(STRATEGIES)
+
+
+def test_what_fails_is_told_and_the_rest_is_answered(capsys: Capture, tmp_path: Path) -> None:
+    here = world()
+    choices = ["A", "B"]
+    questions = write_questions(
+        tmp_path / "q.json",
+        {"video_path": "few.mp4", "choices": choices},
+        {"video_path": "train/absent.mp4", "choices": choices},
+        {"video_path": "same.mp4", "choices": choices},
+        {"video_path": "bad.mp4", "choices": choices},
+        {"video_path": "b/constant.mp4"},
+        {"video_path": "constant.mp4", "choices": choices},
+    )
+    result = ran(
+        capsys, "answer.py", questions, "--index", here.index, "--caption", 2, "--output", "-"
+    )
+    assert result.code == 1
+    assert ["error" in record for record in result.records] == [False, *[True] * 4, False]
+    assert result.records[1] == {
+        "id": "q1",
+        "video_path": "train/absent.mp4",
+        "error": "train/absent.mp4 is not in the index; add it with python index/build.py VIDEOS",
+    }
+    for record, reason in zip(
+        result.records[2:5], ("x/same.mp4, ", "cannot be opened", "no choices"), strict=True
+    ):
+        assert reason in record["error"]
+        assert f"failed: {record['id']}: {record['error']}\n" in result.err
+    told = summary(result.err)
+    assert {key: told[key] for key in ("questions", "answered", "failed", "too_long")} == {
+        "questions": 6,
+        "answered": 2,
+        "failed": 4,
+        "too_long": 0,
+    }
+
+
+def test_a_file_and_standard_input(
+    capsys: Capture, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = world()
+    output = tmp_path / "deep/answers.jsonl"
+    result = ran(capsys, "answer.py", questions, "--index", here.index, "--output", output)
+    assert result.code == 0
+    told = summary(result.out)
+    assert told["answered"] == told["questions"] == len(INDEXED) * len(TEXTS)
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    with questions.open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert answers(capsys, "-") == records
+    assert [path.name for path in output.parent.iterdir()] == ["answers.jsonl"]
+
+
+def test_each_video_is_read_once_and_none_is_decoded(
+    capsys: Capture, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[str] = Counter()
+
+    def counted(index: Path, content_hash: str) -> Any:
+        reads[content_hash] += 1
+        return read_vectors(index, content_hash)
+
+    monkeypatch.setattr("infer.selection.frame_scores.read_vectors", counted)
+    monkeypatch.setattr("index.decoding.decoders.read", lambda *_, **__: pytest.fail("decoded"))
+    answers(capsys, questions)
+    assert list(reads.values()) == [1] * len(INDEXED)
+
+
+def test_a_damaged_vector_file_costs_its_own_questions(
+    capsys: Capture, questions: Path, tmp_path: Path
+) -> None:
+    here = world()
+    index = tmp_path / "index"
+    shutil.copytree(here.index, index)
+    file = vectors_path(index, seen_as(index, here.videos / "vp9.webm").content_hash)
+    file.write_bytes(file.read_bytes()[:1000])
+    result = ran(capsys, "answer.py", questions, "--index", index, "--output", "-")
+    assert result.code == 1
+    assert summary(result.err)["failed"] == len(TEXTS)
+    for record in result.records:
+        assert ("error" in record) == record["id"].startswith("vp9.webm")
+        assert "missing or damaged" in record.get("error", "missing or damaged")
+
+
+def test_many_failures_are_told_in_few_lines(capsys: Capture, tmp_path: Path) -> None:
+    questions = write_questions(tmp_path / "q.json", *[{"video_path": "no.mp4"}] * 25)
+    result = ran(capsys, "answer.py", questions, "--index", world().index, "--output", "-")
+    assert result.code == 1
+    assert len(result.records) == 25
+    assert result.err.splitlines()[8] == "failed: 17 more, see --output"
+
+
+def test_long_texts_are_counted(capsys: Capture, tmp_path: Path) -> None:
+    questions = write_questions(
+        tmp_path / "q.json",
+        {"video_path": "few.mp4"},
+        {"video_path": "few.mp4", "question": "car " * 80},
+        {"video_path": "absent.mp4", "question": "car " * 90},
+    )
+    result = ran(capsys, "answer.py", questions, "--index", world().index, "--output", "-")
+    assert summary(result.err)["too_long"] == 1
+    assert (
+        "warning: the model reads 77 tokens and did not see the end of 1 longer texts, "
+        "the first that of q1\n"
+    ) in result.err
+
+
+def test_saved_frames_show_what_was_picked(
+    capsys: Capture, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = world()
+    opened: list[str] = []
+
+    def counted(path: Path, times_s: list[float]) -> Any:
+        opened.append(path.name)
+        assert times_s == sorted(set(times_s))
+        return frames_at(path, times_s)
+
+    monkeypatch.setattr("infer.frame_files.frames_at", counted)
+    folder = tmp_path / "jpg"
+    records = answers(capsys, questions, "--save_frames", folder, "--size", "128x72")
+    assert sorted(opened) == sorted(Path(name).name for name in INDEXED)
+    for record in records:
+        saved = sorted((folder / record["id"].replace("/", "%2F").replace(" ", "%20")).iterdir())
+        name = str(Path(record["video"]).relative_to(here.videos))
+        assert [path.name for path in saved] == [
+            f"{k}_{frame['time_s']:.3f}s.jpg" for k, frame in enumerate(record["frames"], 1)
+        ]
+        for path, frame in zip(saved, record["frames"], strict=True):
+            with Image.open(path) as image:
+                assert image.size == (128, 72)
+                assert read_number(image) == number_at(here.truth[name], frame["time_s"])
+
+
+def test_ids_stay_inside_the_folder(capsys: Capture, tmp_path: Path) -> None:
+    ids = ("../out", "/tmp/out", "..", "a/../../out")
+    questions = write_questions(
+        tmp_path / "q.json", *({"id": odd, "video_path": "few.mp4"} for odd in ids)
+    )
+    folder = tmp_path / "dir" / "jpg"
+    answers(capsys, questions, "--save-frames", folder, "--size", "16x9")
+    assert len(list(folder.glob("*/*.jpg"))) == 4 * len(ids)
+    assert len(list(tmp_path.rglob("*.jpg"))) == 4 * len(ids)
+    assert [path.name for path in folder.parent.iterdir()] == ["jpg"]
+
+
+def test_videos_that_are_gone(capsys: Capture, tmp_path: Path) -> None:
+    here = world()
+    (tmp_path / "old").mkdir()
+    shutil.copy(here.videos / "few.mp4", tmp_path / "old/few.mp4")
+    index = tmp_path / "index"
+    assert build_index(tmp_path / "old", index, here.model) == 0
+    (tmp_path / "old").rename(tmp_path / "new")
+    questions = write_questions(tmp_path / "q.json", {"video_path": "few.mp4"})
+
+    def run(*flags: object) -> Ran:
+        folder = tmp_path / "jpg"
+        flags = ("--index", index, "--output", "-", "--save-frames", folder, *flags)
+        return ran(capsys, "answer.py", questions, *flags)
+
+    gone = run()
+    assert gone.code == 1
+    assert len(gone.records[0]["frames"]) == 4
+    assert "few.mp4 are saved: " in gone.err
+    assert "few.mp4 is gone; say with --videos" in gone.err
+    told = summary(gone.err)
+    assert (told["failed"], told["saved_frames"], told["unsaved_videos"]) == (0, 0, 1)
+    found = run("--videos", tmp_path / "new")
+    assert found.code == 0
+    assert found.records == gone.records
+    assert summary(found.err)["saved_frames"] == 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (["--frames", "0"], ["--frames is 0"]),
+        (["--frames", "-3"], ["--frames is -3"]),
+        (["--size", "big"], ["--size is 'big'", "1920x1080"]),
+        (["--index", "nowhere"], ["nowhere is no index", "python index/build.py"]),
+        (["--output", "{tmp}"], ["{tmp} is no file"]),
+        (["--output", "/dev/null"], ["/dev/null is no file"]),
+        (["--save-frames", "{tmp}/q.json"], ["--save-frames {tmp}/q.json is no folder"]),
+        (["--videos", "{tmp}/none"], ["{tmp}/none does not exist"]),
+        (["--model", "{tmp}/none"], ["{tmp}/none is no folder here", "--model"]),
+        (["--model", "{tmp}/bert"], ["{tmp}/bert is a bert model", "CLIP or SigLIP"]),
+        (["--index", "{tmp}/profile"], ["profile.json cannot be read", "--rebuild"]),
+        (["--index", "{tmp}/empty"], ["catalog.sqlite is missing", "--repair"]),
+    ],
+)
+def test_wrong_calls(capsys: Capture, tmp_path: Path, flags: list[str], wanted: list[str]) -> None:
+    here = world()
+    questions = write_questions(tmp_path / "q.json", {"video_path": "few.mp4"})
+    for name, text in (("profile", "{"), ("empty", (here.index / "profile.json").read_text())):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "profile.json").write_text(text)
+    small: dict[str, Any] = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1}
+    BertModel(BertConfig(intermediate_size=8, vocab_size=9, **small)).save_pretrained(
+        tmp_path / "bert"
+    )
+    own = {"--index": str(here.index), "--output": str(tmp_path / "answers.jsonl")}
+    own[flags[0]] = flags[1].replace("{tmp}", str(tmp_path))
+    result = ran(capsys, "answer.py", questions, *(part for flag in own.items() for part in flag))
+    refused(result, *(text.replace("{tmp}", str(tmp_path)) for text in wanted))
+    assert not (tmp_path / "answers.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('{"data": [\n  {"id": }]}', ["line 2, column 10"]),
+        ('[{"id": "a", "question": " ", "video_path": "x.mp4"}]', ["'a'", "question is ' '"]),
+        ('[{"id": "a", "question": "b"}]', ["video_path is missing"]),
+        ("[]", ["no question"]),
+    ],
+)
+def test_bad_questions(capsys: Capture, tmp_path: Path, text: str, wanted: list[str]) -> None:
+    (tmp_path / "q.json").write_text(text)
+    result = ran(capsys, "answer.py", tmp_path / "q.json", "--index", world().index)
+    refused(result, str(tmp_path / "q.json"), *wanted)
+
+
+def test_as_a_user(tmp_path: Path) -> None:
+    here = world()
+    record = {"id": "Câu 1", "question": TEXTS[1], "video_path": "videos/few.mp4"}
+    flags = ("--index", here.index, "--output", "-")
+    done = as_a_user("answer.py", "-", *flags, stdin=json.dumps(record))
+    assert done.code == 0, done.err
+    assert done.records[0]["id"] == "Câu 1"
+    assert "Câu" in done.out
+    assert len(done.records[0]["frames"]) == 4
+    assert done.err.count("\n") == 1
+    assert summary(done.err)["questions"] == 1
+    refused(as_a_user("answer.py", tmp_path / "none.json", *flags), "none.json", "cannot be read")
+
+
+def test_real_clips(capsys: Capture, clips: Path, tmp_path: Path) -> None:
+    here = world()
+    index = tmp_path / "index"
+    build_index(clips, index, here.model)
+    queries = load_questions(clips / "questions.json")
+    result = ran(capsys, "answer.py", clips / "questions.json", "--index", index, "--output", "-")
+    assert result.code == 0, result.err
+    assert [record["id"] for record in result.records] == [question.id for question in queries]
+    assert len(queries) == 42
+    texts = text_vectors(here.model, [question.question for question in queries])
+    for question, text, record in zip(queries, texts, result.records, strict=True):
+        assert record["video"] == str(clips / question.video_path)
+        vectors, time_s, duration_s = stored(index, Path(record["video"]))
+        rows = best_of_segments(vectors @ text, time_s, duration_s, 4)
+        assert [frame["row"] for frame in record["frames"]] == rows

@@ -1,0 +1,54 @@
+"""Which video a path means, and which encoder may ask."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from index.errors import CueframeError, VideoError
+from infer.indexed_videos import find_indexed, read_indexed_videos
+from tests.fixtures_infer import world
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("video_path", "found"),
+    [
+        ("b_frames.mp4", "b_frames.mp4"),
+        ("somewhere\\else\\b_frames.mp4", "b_frames.mp4"),
+        ("train/x/same.mp4", "x/same.mp4"),
+        ("y/same.mp4", "y/same.mp4"),
+        ("constant.mp4", "a/constant.mp4"),  # one content under two paths
+        ("b/constant.mp4", "b/constant.mp4"),
+    ],
+)
+def test_longest_common_tail(video_path: str, found: str) -> None:
+    here = world()
+    path, video = find_indexed(read_indexed_videos(here.index), video_path)
+    assert path == str(here.videos / found)
+    assert video.status == "indexed"
+
+
+@pytest.mark.parametrize(
+    ("video_path", "reason"),
+    [
+        ("absent.mp4", r"absent\.mp4 is not in the index"),
+        ("same.mp4", r"may mean 2 different videos: .*x/same\.mp4, .*y/same\.mp4; give more"),
+        ("bad.mp4", r"bad\.mp4 could not be indexed: cannot be opened as a video"),
+    ],
+)
+def test_no_such_video(video_path: str, reason: str) -> None:
+    indexed = read_indexed_videos(world().index)
+    with pytest.raises(VideoError, match=reason):
+        find_indexed(indexed, video_path)
+
+
+def test_catalog_missing_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(CueframeError, match=r"catalog\.sqlite is missing; .*--repair"):
+        read_indexed_videos(tmp_path)
+    data = (world().index / "catalog.sqlite").read_bytes()
+    for kept in (data[: len(data) // 2], b"x" * 5000):
+        (tmp_path / "catalog.sqlite").write_bytes(kept)
+        with pytest.raises(CueframeError, match=r"catalog\.sqlite cannot be read .*--repair"):
+            read_indexed_videos(tmp_path)

@@ -1,0 +1,49 @@
+"""A question becomes a query, or says why not."""
+
+import pytest
+
+from infer.indexed_videos import read_indexed_videos
+from infer.queries import group_by_video, make_queries, print_failures
+from infer.questions import Question
+from tests.fixtures_infer import seen_as, world
+
+NAMES = ("few.mp4", "one.mp4", "absent.mp4", "x/few.mp4", "b/constant.mp4", "a/constant.mp4")
+
+
+def questions() -> list[Question]:
+    return [
+        Question.model_validate({"id": n, "question": f" What is {n}? ", "video_path": name})
+        for n, name in enumerate(NAMES)
+    ]
+
+
+def test_ask() -> None:
+    here = world()
+    queries, failed = make_queries(questions(), read_indexed_videos(here.index), 1)
+    assert [one.place for one in queries] == [0, 1, 3, 4, 5]
+    assert [one.text for one in queries] == [f"What is {n}?" for n in (0, 1, 3, 4, 5)]
+    assert [one.path for one in queries[2:4]] == [
+        str(here.videos / name) for name in ("few.mp4", "b/constant.mp4")
+    ]
+    assert list(failed) == [2]
+    assert list(failed[2]) == ["id", "video_path", "error"]
+    few, one, constant = (
+        seen_as(here.index, here.videos / name).content_hash for name in NAMES[:2] + NAMES[5:]
+    )
+    assert group_by_video(queries) == {
+        few: [0, 2],
+        one: [1],
+        constant: [3, 4],
+    }  # copies are one video
+
+
+def test_many_failures_are_told_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = {place: {"id": f"q{place}", "error": "lost"} for place in reversed(range(12))}
+    print_failures(failed, "not scored", ", see elsewhere")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        *(f"not scored: q{place}: lost" for place in range(8)),
+        "not scored: 4 more, see elsewhere",
+    ]
+    print_failures({3: failed[3]}, "failed")
+    assert capsys.readouterr().err == "failed: q3: lost\n"

@@ -1,0 +1,71 @@
+"""Where a video's file is now, and whether it is still what was indexed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from index.discovery import list_videos
+from index.errors import VideoError
+from infer.indexed_videos import IndexedVideos, read_indexed_videos
+from infer.questions import by_tail
+from infer.video_files import content_of, find_video_file
+from tests.fixtures_infer import build_index, world
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> tuple[IndexedVideos, Path]:
+    """An index of two videos, and where they lie now: in another folder, with other mtimes."""
+    here = world()
+    (tmp_path / "old/x").mkdir(parents=True)
+    shutil.copy(here.videos / "few.mp4", tmp_path / "old/x/few.mp4")
+    shutil.copy(here.videos / "one.mp4", tmp_path / "old/x/one.mp4")
+    assert build_index(tmp_path / "old", tmp_path / "index", here.model) == 0
+    (tmp_path / "old").rename(tmp_path / "new")
+    for path in (tmp_path / "new").rglob("*.mp4"):
+        os.utime(path, (0, 0))
+    return read_indexed_videos(tmp_path / "index"), tmp_path
+
+
+def test_known_files_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = world()
+    indexed = read_indexed_videos(here.index)
+    path = here.videos / "b_frames.mp4"
+    content = indexed.seen[str(path)].content_hash
+    with monkeypatch.context() as patch:
+        patch.setattr("infer.video_files.hash_files", lambda _: pytest.fail("hashed"))
+        assert content_of(indexed, path) == content
+        patch.chdir(path.parent)
+        assert content_of(indexed, Path("b_frames.mp4")) == content
+        assert find_video_file(indexed, content, {}) == path
+
+
+def test_files_elsewhere_are_found_by_name_and_content(moved: tuple[IndexedVideos, Path]) -> None:
+    indexed, folder = moved
+    content = indexed.seen[str(folder / "old/x/few.mp4")].content_hash
+    with pytest.raises(VideoError, match=r"old/x/few\.mp4 is gone; say with --videos"):
+        find_video_file(indexed, content, {})
+    new = folder / "new/x/few.mp4"
+    assert content_of(indexed, new) == content
+    assert find_video_file(indexed, content, by_tail(map(str, list_videos(folder / "new")))) == new
+
+    new.write_bytes(new.read_bytes() + b"more")
+    with pytest.raises(VideoError, match=r"new/x/few\.mp4 has changed since it was indexed"):
+        find_video_file(indexed, content, by_tail([str(new)]))
+
+
+def test_of_several_files_of_one_name_the_one_with_the_content(
+    moved: tuple[IndexedVideos, Path],
+) -> None:
+    indexed, folder = moved
+    content = indexed.seen[str(folder / "old/x/few.mp4")].content_hash
+    (folder / "other/x").mkdir(parents=True)
+    shutil.copy(folder / "new/x/one.mp4", folder / "other/x/few.mp4")
+    names = by_tail([str(folder / "other/x/few.mp4"), str(folder / "new/x/few.mp4")])
+    assert find_video_file(indexed, content, names) == folder / "new/x/few.mp4"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"gone\.mp4 cannot be read: No such file"):
+        content_of(read_indexed_videos(world().index), tmp_path / "gone.mp4")

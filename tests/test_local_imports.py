@@ -1,0 +1,53 @@
+"""Imports inside functions: each is here, with its reason. All others stand at the top."""
+
+import ast
+from pathlib import Path
+
+from tests.paths import ROOT
+
+AFTER_FLAGS = "after the flags are read, so that --help is quick"
+BEFORE_TORCH = "before torch is loaded, so that a wrong call costs no seconds"
+
+REASONS = {
+    ("index/build.py", "index.discovery"): BEFORE_TORCH,
+    ("index/build.py", "index.building"): AFTER_FLAGS,
+    ("index/check.py", "index.checking"): AFTER_FLAGS,
+    ("infer/answer.py", "infer.answering.inputs"): BEFORE_TORCH,
+    ("infer/answer.py", "infer.answering.run"): AFTER_FLAGS,
+    ("infer/compare.py", "infer.metrics"): BEFORE_TORCH,
+    ("infer/compare.py", "infer.questions"): BEFORE_TORCH,
+    ("infer/compare.py", "infer.comparing"): AFTER_FLAGS,
+    ("infer/find.py", "infer.finding"): AFTER_FLAGS,
+    ("infer/score.py", "infer.answer_file"): BEFORE_TORCH,
+    ("infer/score.py", "infer.metrics"): BEFORE_TORCH,
+    ("infer/score.py", "infer.questions"): BEFORE_TORCH,
+    ("infer/score.py", "infer.scoring"): AFTER_FLAGS,
+    ("train/main.py", "train.training"): AFTER_FLAGS,
+    ("train/mine.py", "train.mining.run"): AFTER_FLAGS,
+    ("infer/evaluation/breakdown.py", "py3langid"): (
+        "it reads its model of 4 MB when it is imported, and only tables by language need it"
+    ),
+    ("infer/metrics.py", "infer.judge"): "torch: seconds that the other figures do not need",
+}
+
+
+def local_imports(path: Path) -> set[str]:
+    found = set()
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ImportFrom):
+                    found.add(node.module or ".")
+                elif isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_each_import_inside_a_function_has_its_reason() -> None:
+    found = {
+        (path.relative_to(ROOT).as_posix(), module)
+        for floor in ("index", "infer", "train")
+        for path in (ROOT / floor).rglob("*.py")
+        for module in local_imports(path)
+    }
+    assert found == set(REASONS)

@@ -1,0 +1,247 @@
+"""Of answering, mining and training: every setting that decides the result is refused when changed.
+
+A flag that is in neither table fails `test_every_flag_is_decided_upon`, so none is forgotten.
+"""
+
+import functools
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from index.errors import CueframeError
+from infer.answering.config import FREE as FREE_IN_ANSWERING
+from infer.answering.config import AnswerConfig
+from infer.answering.inputs import read_inputs
+from infer.answering.run import answer_questions
+from infer.answering.run_log import log_folder
+from tests import fixtures_infer, fixtures_train
+from tests.fixtures_infer import write_questions
+from train.config import FREE as FREE_IN_TRAINING
+from train.config import TrainConfig
+from train.mine import MineConfig, mine
+
+ANSWERING: dict[str, Any] = {
+    "pick": "top",
+    "frames": 3,
+    "caption": 3,
+    "model": "another",
+    "dtype": "bfloat16",
+    "seed": 7,
+    "reader": "clip",
+    "reader_frames": ("uniform",),
+    "reader_side": 64,
+    "prompt": "vi",
+    "free": True,
+    "max_new_tokens": 5,
+    "timing": True,
+}
+TRAINING: dict[str, Any] = {
+    "caption": 3,
+    "ratio": 0.5,
+    "model": "another",
+    "loss_setting": 1,
+    "epochs": 3,
+    "batch_size": 2,
+    "accumulation_steps": 4,
+    "lr": 2e-3,
+    "weight_decay": 0.5,
+    "warmup_ratio": 0.5,
+    "max_grad_norm": 0.5,
+    "negatives_per_question": 2,
+    "tune": "vision",
+    "guard_s": 0.25,
+    "view": "pad",
+    "mixed_precision": "bf16",
+    "seed": 7,
+}
+MINING: dict[str, Any] = {
+    "model": "another",
+    "num_segments": 4,
+    "neg_sim_threshold": 0.5,
+    "negatives": "hard",
+    "guard_s": 0.25,
+    "image_format": "jpg",
+    "fps": 1.0,
+    "seed": 7,
+}
+MINING_HARD: dict[str, Any] = {"caption": 3, "model": "a copy"}
+"""What decides hard negatives alone."""
+FREE_IN_MINING = (
+    *("input_folder", "output_folder", "json_path", "index"),
+    *("batch_frames", "workers", "dtype", "time_limit_s"),
+)
+"""What is in the files is compared question by question (`train.mining.question_frames`)."""
+
+
+@pytest.mark.parametrize(
+    ("config", "deciding", "free"),
+    [
+        (AnswerConfig, ANSWERING, FREE_IN_ANSWERING),
+        (TrainConfig, TRAINING, FREE_IN_TRAINING),
+        (MineConfig, MINING | MINING_HARD, FREE_IN_MINING),
+    ],
+)
+def test_every_flag_is_decided_upon(config: Any, deciding: Any, free: Any) -> None:
+    assert {field.name for field in fields(config)} == {*deciding, *free}
+    assert not set(deciding) & set(free)
+
+
+@functools.cache
+def scratch() -> Path:
+    return Path(tempfile.mkdtemp(prefix="cueframe-identity-"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cleared() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    shutil.rmtree(scratch(), ignore_errors=True)
+
+
+def answering(output: Path, **flags: Any) -> int:
+    usual: dict[str, Any] = {
+        "questions": str(output.parent / "q.json"),
+        "index": fixtures_infer.world().index,
+        "output": str(output),
+    }
+    config = AnswerConfig(**(usual | flags))
+    return answer_questions(config, read_inputs(config))
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    """The output of a run that was interrupted after its first answer."""
+    records = [{"video_path": "vp9.webm"}, {"video_path": "few.mp4", "question": "Which?"}]
+    write_questions(tmp_path / "q.json", *records)
+    output = tmp_path / "a.jsonl"
+    assert answering(output) == 0
+    first = output.read_text().splitlines(keepends=True)[0]
+    output.unlink()
+    config = AnswerConfig(
+        questions=str(tmp_path / "q.json"), index=fixtures_infer.world().index, output=str(output)
+    )
+    from index.resume import claim
+    from infer.answering.run import settings_of
+
+    claim(log_folder(output) / "run.json", settings_of(config, read_inputs(config)), "")
+    (log_folder(output) / "0.jsonl").write_text(first)
+    return output
+
+
+def refused(call: Any, flag: str) -> None:
+    with pytest.raises(CueframeError, match=rf"^the run in .* has {flag} .*, not .*; ") as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ANSWERING)
+def test_answering_refuses(name: str, interrupted: Path) -> None:
+    flags = {name: ANSWERING[name]}
+    if name in ("reader_frames", "free"):  # by themselves they are refused before
+        flags["reader"] = "clip" if name == "reader_frames" else "some/model"
+    flag = f"--{name.replace('_', '-')}"
+    refused(lambda: answering(interrupted, **flags), rf"(.*, )?{flag}")
+    assert len(list(log_folder(interrupted).glob("*.jsonl"))) == 1
+
+
+def test_answering_refuses_other_questions_and_another_index(
+    interrupted: Path, tmp_path: Path
+) -> None:
+    text = (tmp_path / "q.json").read_text()
+    (tmp_path / "q.json").write_text(text.replace("Which?", "Where?"))
+    refused(lambda: answering(interrupted), "QUESTIONS")
+    (tmp_path / "q.json").write_text(text)
+    index = shutil.copytree(fixtures_infer.world().index, tmp_path / "index")
+    profile = json.loads((index / "profile.json").read_text())
+    (index / "profile.json").write_text(json.dumps(profile | {"fps": 3.0}))
+    refused(lambda: answering(interrupted, index=index), "--index")
+
+
+def test_answering_refuses_a_prompt_of_other_words(interrupted: Path, tmp_path: Path) -> None:
+    from infer.readers.prompts import load_prompt
+
+    english = load_prompt("en")
+    own = {name: getattr(english, name) for name in ("frame", "choice", "choices", "free")}
+    for name in own:
+        words = {**own, name: own[name] + " !"}
+        (tmp_path / "own.toml").write_text(
+            "".join(f"{key} = '''{text}'''\n" for key, text in words.items())
+        )
+        refused(lambda: answering(interrupted, prompt=str(tmp_path / "own.toml")), "--prompt")
+
+
+def test_answering_goes_on_with_another_free_flag(interrupted: Path, tmp_path: Path) -> None:
+    moved = shutil.copy(tmp_path / "q.json", tmp_path / "moved.json")
+    assert answering(interrupted, questions=str(moved), reader_batch=3, size="10x10") == 0
+    assert len(interrupted.read_text().splitlines()) == 2
+
+
+@functools.cache
+def half_trained() -> Path:
+    return fixtures_train.trained(scratch() / "trained")
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_training_refuses(name: str, tmp_path: Path) -> None:
+    output = shutil.copytree(half_trained(), tmp_path / "out")
+    flags = {name: TRAINING[name]}
+    if name == "model":
+        flags["model"] = str(fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world(), 1))
+    flag = f"--{name.replace('_', '-')}"
+    refused(lambda: fixtures_train.trained(output, resume=True, **flags), rf"(.*, )?{flag}")
+
+
+def test_training_refuses_other_labels(tmp_path: Path) -> None:
+    output = shutil.copytree(half_trained(), tmp_path / "out")
+    data = json.loads(fixtures_train.world().json_path.read_text())
+    data["data"][0]["support_frames"][0] += 0.25
+    (tmp_path / "train.json").write_text(json.dumps(data))
+    refused(
+        lambda: fixtures_train.trained(output, resume=True, json_path=tmp_path / "train.json"),
+        "the data",
+    )
+
+
+def mining(output: Path, **flags: Any) -> int:
+    here = fixtures_train.world()
+    usual: dict[str, Any] = {
+        "input_folder": here.folder,
+        "output_folder": output,
+        "model": str(here.model),
+        "workers": 1,
+    }
+    return mine(MineConfig(**(usual | flags)))
+
+
+@functools.cache
+def mined(negatives: str) -> Path:
+    assert mining(scratch() / negatives, negatives=negatives) == 0
+    return scratch() / negatives
+
+
+@pytest.mark.parametrize("name", MINING)
+def test_mining_refuses(name: str, tmp_path: Path) -> None:
+    output = shutil.copytree(mined("random"), tmp_path / "out")
+    flags, flag = {name: MINING[name]}, f"--{name.replace('_', '-')}"
+    if name == "model":
+        flags["model"] = str(fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world(), 1))
+        flag = "a model and view of fingerprint"
+    refused(lambda: mining(output, **flags), rf"(.*, )?{flag}")
+
+
+@pytest.mark.parametrize("name", MINING_HARD)
+def test_mining_of_hard_negatives_refuses(name: str, tmp_path: Path) -> None:
+    output = shutil.copytree(mined("hard"), tmp_path / "out")
+    flags = {"negatives": "hard", name: MINING_HARD[name]}
+    if name == "model":  # the same vision side, perhaps another text side
+        flags["model"] = str(shutil.copytree(fixtures_train.world().model, tmp_path / "m"))
+    refused(lambda: mining(output, **flags), f"--{name}")

@@ -1,0 +1,139 @@
+"""Negatives against their definition, written out in plain loops."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from train.mining.negatives import choose_negatives, hard_order, highest_similarity, random_order
+
+SLACK_S = 1e-4
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, Any]:
+    # Times in tenths, so that frames do lie on the ends of guards and ranges.
+    tenths = sorted(draw(st.sets(st.integers(0, 120), max_size=40)))
+    count = len(tenths)
+    starts = draw(st.lists(st.integers(0, 120), max_size=3))
+    return {
+        "time_s": [tenth / 10 for tenth in tenths],
+        "duration_s": max(tenths, default=0) / 10 + draw(st.sampled_from([0.04, 0.1, 3.0])),
+        "true_s": [t / 10 for t in draw(st.lists(st.integers(0, 120), min_size=1, max_size=4))],
+        "ranges_s": [[a / 10, a / 10 + draw(st.integers(0, 30)) / 10] for a in starts],
+        "similarity": draw(
+            st.lists(st.sampled_from([0.2, 0.9499, 0.95, 1.0]), min_size=count, max_size=count)
+        ),
+        "order": draw(st.lists(st.integers(0, 5), min_size=count, max_size=count)),
+        "num_segments": draw(st.integers(1, 8)),
+        "guard_s": draw(st.sampled_from([0.0, 0.1, 0.5, 2.0])),
+        "threshold": draw(st.sampled_from([0.1, 0.95, 1.1])),
+    }
+
+
+def by_definition(case: dict[str, Any]) -> list[int]:
+    """Draw again and again from what is left of a segment until one passes."""
+    rows = []
+    for segment in range(case["num_segments"]):
+        left = [
+            row
+            for row, time_s in enumerate(case["time_s"])
+            if min(
+                case["num_segments"] - 1, int(case["num_segments"] * time_s / case["duration_s"])
+            )
+            == segment
+        ]
+        while left:
+            row = min(left, key=lambda row: (case["order"][row], row))
+            left.remove(row)
+            time_s = case["time_s"][row]
+            near = any(abs(time_s - t) <= case["guard_s"] + SLACK_S for t in case["true_s"])
+            evidence = any(a - SLACK_S <= time_s <= b + SLACK_S for a, b in case["ranges_s"])
+            if not near and not evidence and case["similarity"][row] < case["threshold"]:
+                rows.append(row)
+                break
+    return rows
+
+
+def chosen(case: dict[str, Any]) -> list[int]:
+    arrays: dict[str, Any] = {
+        name: np.array(value, np.float64) if isinstance(value, list) else value
+        for name, value in case.items()
+    }
+    rows: list[int] = choose_negatives(**arrays).tolist()
+    return rows
+
+
+@given(case=cases())
+def test_they_are_what_drawing_until_one_passes_gives(case: dict[str, Any]) -> None:
+    assert chosen(case) == by_definition(case)
+
+
+def test_a_part_that_is_used_up_gives_none() -> None:
+    case: dict[str, Any] = {
+        "time_s": [0.0, 1.0, 2.0, 3.0],
+        "duration_s": 4.0,
+        "true_s": [0.5],
+        "ranges_s": [],
+        "similarity": [0.0, 0.0, 0.99, 0.5],
+        "order": [0, 0, 0, 0],
+        "num_segments": 2,
+        "guard_s": 0.5,
+        "threshold": 0.95,
+    }
+    assert chosen(case) == [3]
+    assert chosen(case | {"threshold": 0.5}) == []
+    assert chosen(case | {"threshold": 1.1}) == [2]
+    assert chosen(case | {"guard_s": 0.4}) == [0, 3]
+
+
+def test_every_candidate_of_a_part_is_equally_likely() -> None:
+    draws = 6000
+    first = [int(random_order(3, seed, "q").argmin()) for seed in range(draws)]
+    counts = np.bincount(first, minlength=3)
+    # 5 standard deviations of a binomial with p = 1/3
+    assert np.abs(counts - draws / 3).max() < 5 * (draws * 2 / 9) ** 0.5
+
+
+def test_the_random_order_is_a_questions_own() -> None:
+    assert (random_order(20, 1, "a") == random_order(20, 1, "a")).all()
+    assert (random_order(20, 1, "a") != random_order(20, 1, "b")).any()
+    assert (random_order(20, 1, "a") != random_order(20, 2, "a")).any()
+
+
+def unit(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    vectors = np.array(rows, np.float32)
+    unit: npt.NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return unit
+
+
+@given(seed=st.integers(0, 2**32 - 1), frames=st.integers(1, 6), true=st.integers(1, 3))
+def test_similarity_is_the_highest_cosine(seed: int, frames: int, true: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = unit(rng.normal(size=(frames, 64))), unit(rng.normal(size=(true, 64)))
+    direct = [max(float(x @ y) for y in b) for x in a]
+    assert highest_similarity(a, b) == pytest.approx(direct, abs=2e-4)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_vectors_from_an_index_and_fresh_ones_compare_alike(seed: int) -> None:
+    fresh = unit(np.random.default_rng(seed).normal(size=(4, 64)))
+    stored = fresh.astype(np.float16)
+    assert (highest_similarity(stored, stored[:2]) == highest_similarity(fresh, fresh[:2])).all()
+    assert (hard_order(stored, fresh[0]) == hard_order(fresh, fresh[0])).all()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_an_equal_frame_has_similarity_one_whatever_its_rounding(seed: int) -> None:
+    frame = unit(np.random.default_rng(seed).normal(size=(1, 64)))
+    noisy = frame + np.float32(1e-7)
+    assert highest_similarity(frame, noisy).tolist() == [1.0]
+
+
+def test_hard_takes_the_best_score_and_the_earlier_of_equals() -> None:
+    text = unit([[1, 0]])[0]
+    frames = unit([[0.0, 1.0], [1.0, 1.0], [1.0, 1.00001], [-1.0, 0.0]])
+    assert np.argsort(hard_order(frames, text), kind="stable").tolist() == [1, 2, 0, 3]

@@ -1,0 +1,166 @@
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from index.preprocess import ImageTransform
+from tests.fixtures_train import world
+from train.batches import MinedBatches, TokenizedTexts, epoch_order, own_shards, pixels_of
+from train.data import Example, load_data
+from train.model import load_model_to_train
+
+VIEW = ImageTransform(mode="center", height=8, width=8, shortest_edge=8, resample=3, fill=(0, 0, 0))
+CPU = torch.device("cpu")
+
+
+def examples(image_path: Path | None = None) -> list[Example]:
+    here = world()
+    mined = image_path or here.mined
+    return load_data(here.json_path, mined, here.videos, 1, ratio=0.0)[0]
+
+
+def texts_of(those: list[Example], max_tokens: int = 77, *, full: bool = False) -> TokenizedTexts:
+    _, processor = load_model_to_train(str(world().model))
+    return TokenizedTexts(
+        processor.tokenizer, those, max_tokens, padding="max_length" if full else "longest"
+    )
+
+
+def frames_of(those: list[Example], batch_size: int = 3, seed: int = 1) -> MinedBatches:
+    return MinedBatches(
+        those,
+        texts_of(those),
+        VIEW,
+        batch_size=batch_size,
+        negatives=2,
+        seed=seed,
+        num_workers=0,
+        device=CPU,
+    )
+
+
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(1, 12), st.integers(0, 5))
+def test_every_question_comes_once_an_epoch(
+    questions: int, world_size: int, each: int, epoch: int
+) -> None:
+    order = epoch_order(questions, 7, epoch)
+    assert sorted(order) == list(range(questions))
+    size = each * world_size
+    shares = [own_shards(order, size, rank, world_size) for rank in range(world_size)]
+    assert {len(own) for own in shares} == {math.ceil(questions / size)}
+    seen: list[int] = []
+    for step in zip(*shares, strict=True):
+        lengths = [len(share) for share in step]
+        assert max(lengths) - min(lengths) <= 1
+        assert max(lengths) <= each
+        seen += [number for share in step for number in share]
+    assert sorted(seen) == list(range(questions))
+
+
+def test_a_steps_questions_do_not_depend_on_the_number_of_processes() -> None:
+    order = epoch_order(50, 0, 0)
+    alone = own_shards(order, 8, 0, 1)
+    two = zip(own_shards(order, 8, 0, 2), own_shards(order, 8, 1, 2), strict=True)
+    assert [set(share) for share in alone] == [{*a, *b} for a, b in two]
+
+
+def test_the_order_is_the_seeds_and_the_epochs_own() -> None:
+    assert epoch_order(50, 0, 0) == epoch_order(50, 0, 0)
+    assert epoch_order(50, 0, 0) != epoch_order(50, 0, 1)
+    assert epoch_order(50, 0, 0) != epoch_order(50, 1, 0)
+
+
+def test_shapes_masks_and_ids() -> None:
+    those = examples()
+    (one, two, three), *_ = frames_of(those).steps(0, [[0, 1, 2, 3, 4, 5, 7]])
+    assert one.pixel_values is not None
+    assert one.pixel_values.shape == (3 * 3, 3, 8, 8)
+    assert one.pixel_values.dtype == torch.uint8
+    assert three.pixel_values is not None
+    assert len(three.pixel_values) == 3
+    negatives = torch.cat([batch.valid for batch in (one, two, three)])[:, 1:].sum(1)
+    assert negatives.tolist() == [min(2, number % 4) for number in (0, 1, 2, 3, 4, 5, 7)]
+    assert all(batch.valid[:, 0].all() for batch in (one, two, three))
+    videos = torch.cat([batch.video_ids for batch in (one, two, three)])
+    for a, first in enumerate((0, 1, 2, 3, 4, 5, 7)):
+        for b, second in enumerate((0, 1, 2, 3, 4, 5, 7)):
+            same = those[first]["content_hash"] == those[second]["content_hash"]
+            assert (videos[a] == videos[b]) == same
+
+
+def test_equal_texts_and_copies_of_a_video_have_equal_ids() -> None:
+    those = examples()
+    those[5]["caption"] = those[2]["caption"]
+    those[9]["content_hash"] = those[0]["content_hash"]
+    texts = texts_of(those)
+    assert texts.text_ids[5] == texts.text_ids[2]
+    assert texts.video_ids[9] == texts.video_ids[0]
+    assert texts.text_ids[0] != texts.text_ids[1]
+
+
+def test_long_texts_are_cut_and_counted_and_padded_as_the_model_wants() -> None:
+    those = examples()
+    those[3]["caption"] = "truck " * 100
+    texts = texts_of(those, max_tokens=40)
+    assert texts.too_long == [those[3]["id"]]
+    assert texts.part_of_batch([3, 4], CPU)["input_ids"].shape == (2, 40)
+    assert texts.part_of_batch([4], CPU)["input_ids"].shape[1] < 40
+    full = texts_of(those, max_tokens=60, full=True)
+    assert full.part_of_batch([4], CPU)["input_ids"].shape == (1, 60)
+
+
+def test_an_empty_share_is_one_row_of_padding() -> None:
+    ((batch,),) = frames_of(examples()).steps(0, [[]])
+    assert batch.valid.shape == (1, 3)
+    assert not batch.valid.any()
+    assert batch.input_ids.shape[0] == 1
+
+
+def test_what_is_drawn_depends_on_seed_epoch_and_question_alone() -> None:
+    those = examples()
+
+    def pixels(epoch: int, shares: list[list[int]], seed: int = 1) -> dict[int, torch.Tensor]:
+        found = {}
+        steps = frames_of(those, batch_size=1, seed=seed).steps(epoch, shares)
+        for share, batches in zip(shares, steps, strict=True):
+            for number, batch in zip(share, batches, strict=True):
+                assert batch.pixel_values is not None
+                found[number] = batch.pixel_values
+        return found
+
+    all_at_once = pixels(3, [[1, 3, 7], [11, 15]])
+    resumed = pixels(3, [[15, 11]])
+    assert all(torch.equal(resumed[number], all_at_once[number]) for number in (11, 15))
+    other_epoch = pixels(4, [[3, 7, 11, 15, 19]])
+    again = pixels(3, [[3, 7, 11, 15, 19]])
+    assert any(not torch.equal(other_epoch[n], again[n]) for n in again)
+
+
+def test_squares_are_those_of_the_view(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0).integers(256, size=(9, 16, 3), dtype=np.uint8)
+    picture = Image.fromarray(drawn)
+    pixels, valid = pixels_of(
+        [("a", picture, []), ("b", None, [picture]), ("c", picture, [picture])],
+        transform=VIEW,
+        frames=3,
+    )
+    assert valid.tolist() == [[True, False, False], [False] * 3, [True, True, False]]
+    assert np.array_equal(pixels[0, 0].numpy(), VIEW.apply(picture))
+    assert np.array_equal(pixels[2, 1].numpy(), VIEW.apply(picture))
+    assert not pixels[1].any()
+
+
+def test_unreadable_pictures_are_reported(tmp_path: Path) -> None:
+    mined = shutil.copytree(world().mined, tmp_path / "mined")
+    those = examples(mined)
+    bad = next(Path(those[0]["pos_path"]).iterdir())
+    bad.write_bytes(b"")
+    source = frames_of(those)
+    ((batch,),) = source.steps(0, [[0, 1]])
+    assert batch.valid[:, 0].tolist() == [False, True]
+    assert source.unreadable() == [str(bad)]

@@ -1,0 +1,170 @@
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from index.build import BuildConfig, build
+from index.encoder import load_encoder
+from index.storage.store import read_profile, read_vectors
+from infer.questions import Question
+from tests.fixtures_train import QUESTIONS, losses, metrics, refusal, tiny_model, trained, world
+from train.batches import TokenizedTexts
+from train.data import load_data
+from train.index_batches import IndexBatches, open_index, print_distances, rows_of
+from train.model import load_model_to_train
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cached") / "index"
+    here = world()
+    orders = BuildConfig(videos=here.videos, index=folder, model=str(here.model), workers=1)
+    assert build(orders) == 0
+    return folder
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Every file of an index but the lock."""
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def question(support_frames: list[float], support_ranges: list[Any] | None = None) -> Question:
+    record = {"id": "q", "question": "?", "video_path": "v.mp4", "support_frames": support_frames}
+    return Question.model_validate(record | {"support_ranges": support_ranges or []})
+
+
+def test_rows_of_a_question() -> None:
+    time_s = np.linspace(0, 4.5, 10)
+    true, negatives, distance_s = rows_of(question([2.1]), time_s, guard_s=0.5)
+    assert (true.tolist(), negatives.tolist()) == ([4], [0, 1, 2, 3, 6, 7, 8, 9])
+    assert distance_s == pytest.approx(0.1)
+    _, negatives, _ = rows_of(question([2.1], [[1.0, 3.5]]), time_s, guard_s=0.5)
+    assert negatives.tolist() == [0, 1, 8, 9]
+    true, negatives, distance_s = rows_of(question([0.0, 9.0]), time_s, guard_s=0.0)
+    assert (true.tolist(), negatives.tolist()) == ([0, 9], [1, 2, 3, 4, 5, 6, 7, 8])
+    assert distance_s == 4.5
+    assert rows_of(question([0.25]), time_s, guard_s=0.0)[0].tolist() == [0]  # the earlier on a tie
+
+
+@given(
+    st.lists(st.floats(0, 20), min_size=1, max_size=4),
+    st.lists(st.floats(0, 20), min_size=1, max_size=30, unique=True),
+    st.floats(0, 2),
+)
+def test_no_negative_is_near_a_support_time(
+    support: list[float], times: list[float], guard_s: float
+) -> None:
+    time_s = np.array(sorted(times))
+    true, negatives, distance_s = rows_of(question(support), time_s, guard_s)
+    assert not set(true) & set(negatives)
+    for row in negatives:
+        assert min(abs(time_s[row] - s) for s in support) > guard_s
+    for row in set(range(len(time_s))) - set(negatives) - set(true):
+        assert min(abs(time_s[row] - s) for s in support) <= guard_s + 1e-3
+    assert distance_s == pytest.approx(max(min(abs(time_s - s)) for s in support))
+
+
+def test_distances_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    print_distances({"near": 0.1, "far": 0.7}, fps=2.0)
+    said = capsys.readouterr().err
+    assert "0.400 s from their cached frames on average, 0.700 s at worst" in said
+    assert "warning: 1 questions (far)" in said
+    print_distances({"near": 0.1}, fps=2.0)
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_vectors_are_the_indexs_own(index: Path) -> None:
+    here = world()
+    opened = open_index(index)
+    contents = opened.contents(here.json_path)
+    assert len(contents) == QUESTIONS
+    examples, _ = load_data(here.json_path, None, here.videos, 1, 0.0, contents=contents)
+    _, processor = load_model_to_train(str(here.model))
+    texts = TokenizedTexts(processor.tokenizer, examples, 77, padding="longest")
+    source = IndexBatches(examples, texts, opened, guard_s=0.5, seed=0, device=torch.device("cpu"))
+    ((batch,), (empty,)) = source.steps(0, [[3, 20], []])
+    assert not empty.valid.any()
+    assert batch.images is not None
+    for place, number in enumerate((3, 20)):
+        one = examples[number]
+        vectors = read_vectors(index, one["content_hash"])
+        true, negatives, _ = rows_of(one["question"], vectors.time_s, 0.5)
+        expected = vectors.embeddings[[*true, *negatives]]
+        assert batch.valid[place].sum() == len(expected)
+        assert np.array_equal(batch.images[place, : len(expected)].numpy(), expected)
+
+
+@pytest.mark.parametrize("loss_setting", [1, 3])
+def test_the_text_tower_learns_and_the_index_stays_valid(
+    tmp_path: Path, index: Path, capsys: pytest.CaptureFixture[str], loss_setting: int
+) -> None:
+    before = digest(index)
+    output = trained(
+        tmp_path / "out",
+        tune="text",
+        index=index,
+        image_path=tmp_path / "no frames",
+        video_path=tmp_path / "no videos",
+        epochs=8,
+        lr=3e-3,
+        ratio=0.25,
+        loss_setting=loss_setting,
+    )
+    said = capsys.readouterr()
+    assert digest(index) == before
+    _, fingerprint = load_encoder(str(output), device=torch.device("cpu"))
+    assert fingerprint == read_profile(index).fingerprint
+    course = losses(output)
+    assert np.mean(course[-4:]) < 0.95 * np.mean(course[:4])
+    old, new = (load_file(folder / "model.safetensors") for folder in (world().model, output))
+    for name in old:
+        learns = name.startswith("text_") and not name.endswith("k_proj.bias")
+        if not learns and name != "logit_scale":
+            assert torch.equal(old[name], new[name]), name
+    assert not torch.equal(old["text_projection.weight"], new["text_projection.weight"])
+    assert "s from their cached frames on average" in said.err
+    steps = [line for line in metrics(output) if "loss" in line]
+    assert all(line["negatives"] > 10 * line["positives"] for line in steps)
+    assert json.loads(said.out)["validation"]["trained"]
+
+
+def test_a_changed_vision_side_is_refused(tmp_path: Path, index: Path) -> None:
+    other = tiny_model(tmp_path / "other", world(), seed=1)
+    line = refusal(tmp_path / "out", tune="text", index=index, model=str(other))
+    assert "vision side" in line
+    line = refusal(tmp_path / "out", tune="text", index=index, view="stretch")
+    assert "--view" in line
+
+
+def test_an_index_of_other_videos_is_refused(tmp_path: Path, index: Path) -> None:
+    records = world().questions()
+    for record in records:
+        record["video_path"] = "elsewhere/x.mp4"
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps({"data": records}))
+    assert "none of the videos" in refusal(
+        tmp_path / "out", tune="text", index=index, json_path=path
+    )
+
+
+def test_questions_whose_video_is_not_in_the_index_are_left_out(
+    tmp_path: Path, index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = world().questions()
+    records[0]["video_path"] = "elsewhere/x.mp4"
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps({"data": records}))
+    output = trained(tmp_path / "out", tune="text", index=index, json_path=path, epochs=1)
+    assert "left out: 1 questions" in capsys.readouterr().err
+    assert sum(line["positives"] for line in metrics(output)) == QUESTIONS - 1

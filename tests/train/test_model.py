@@ -1,0 +1,177 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel, CLIPModel, CLIPProcessor
+
+from index.encoder import Encoder, load_encoder
+from index.errors import CueframeError
+from index.preprocess import image_transform_of
+from train.config import Tune
+from train.losses.base import load_loss
+from train.model import (
+    MAX_LOGIT_SCALE,
+    DualEncoder,
+    choose_what_learns,
+    load_model_to_train,
+    parameter_groups,
+)
+
+
+@pytest.fixture
+def model(tiny_model: Path) -> DualEncoder:
+    clip, processor = load_model_to_train(str(tiny_model))
+    return DualEncoder(clip, processor.image_processor.to_dict())
+
+
+def test_load_model_to_train_is_the_seeds(tiny_model: Path) -> None:
+    model, processor = load_model_to_train(model_name=str(tiny_model))
+    assert isinstance(model, CLIPModel)
+    assert isinstance(processor, CLIPProcessor)
+    assert model.dtype == torch.float32
+
+
+def test_half_precision_checkpoints_get_float32_weights(tiny_model: Path, tmp_path: Path) -> None:
+    model, processor = load_model_to_train(str(tiny_model))
+    model.half().save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    again, _ = load_model_to_train(str(tmp_path))
+    assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
+
+
+def test_no_dual_encoder_is_one_line(tmp_path: Path) -> None:
+    config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
+    BertModel(config).save_pretrained(tmp_path)
+    for name, wanted in (
+        (str(tmp_path), "not a dual encoder"),
+        ("nowhere/at-all", "nowhere/at-all"),
+    ):
+        with pytest.raises(CueframeError, match=wanted) as refused:
+            load_model_to_train(name)
+        assert "\n" not in str(refused.value)
+
+
+def test_forward_gives_the_vectors_of_the_lower_floor(model: DualEncoder, tiny_model: Path) -> None:
+    encoder, _ = load_encoder(str(tiny_model), device=torch.device("cpu"))
+    side = encoder.transform.height
+    squares = np.random.default_rng(0).integers(256, size=(3, side, side, 3), dtype=np.uint8)
+    texts = ["a red truck passes", "xe"]
+    _, processor = load_model_to_train(str(tiny_model))
+    tokens = processor.tokenizer(texts, padding=True, return_tensors="pt")
+    model.eval()
+    text, images = model(
+        tokens["input_ids"], tokens["attention_mask"], torch.from_numpy(squares).permute(0, 3, 1, 2)
+    )
+    assert torch.allclose(images, encoder.images(squares), atol=1e-6)
+    assert np.allclose(text.detach().numpy(), encoder.texts(texts)[0], atol=1e-6)
+    assert text.dtype == images.dtype == torch.float32
+    assert model(None, None, None) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("tune", "parts"),
+    [
+        ("all", {"text_model", "vision_model", "text_projection", "visual_projection"}),
+        ("vision", {"vision_model", "visual_projection"}),
+        ("text", {"text_model", "text_projection"}),
+        ("projection", {"text_projection", "visual_projection"}),
+    ],
+)
+def test_what_learns(model: DualEncoder, tune: Tune, parts: set[str]) -> None:
+    choose_what_learns(model, tune, loss=load_loss(1))
+    learning = {name for name, p in model.clip.named_parameters() if p.requires_grad}
+    assert {name.split(".")[0] for name in learning} == parts
+    for name, parameter in model.clip.named_parameters():
+        wanted = name.split(".")[0] in parts and not name.endswith("k_proj.bias")
+        assert parameter.requires_grad == wanted, name
+    assert model.logit_scale.requires_grad
+    for name in ("text_model", "vision_model"):
+        assert getattr(model.clip, name).training == (name in parts)
+
+
+def test_the_bias_learns_with_loss_1_alone(model: DualEncoder) -> None:
+    for setting in (1, 2, 3):
+        choose_what_learns(model, "all", load_loss(setting))
+        assert model.logit_bias.requires_grad == (setting == 1)
+
+
+def test_a_key_bias_has_no_true_gradient(model: DualEncoder) -> None:
+    """Why they are frozen: what comes back is rounding noise."""
+    side = model.clip.config.vision_config.image_size
+    pixels = torch.randint(256, (4, 3, side, side), dtype=torch.uint8)
+    _, images = model(None, None, pixels)
+    images[:, 0].sum().backward()
+    layer = model.clip.vision_model.encoder.layers[0].self_attn
+    assert layer.k_proj.bias.grad.norm() < 1e-4 * layer.q_proj.bias.grad.norm()
+
+
+def test_matrices_decay_and_vectors_do_not(model: DualEncoder) -> None:
+    choose_what_learns(model, "all", loss=load_loss(1))
+    matrices, vectors = parameter_groups(model, 0.1)
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.1, 0.0)
+    assert all(parameter.ndim >= 2 for parameter in matrices["params"])
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert len(matrices["params"]) + len(vectors["params"]) == len(learning)
+    assert any(parameter is model.logit_scale for parameter in vectors["params"])
+
+
+def test_the_scale_is_clamped_and_saved(model: DualEncoder, tmp_path: Path) -> None:
+    model.logit_scale.data.fill_(5.0)
+    model.clamp_scale()
+    assert model.logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
+    model.to_save().save_pretrained(tmp_path)
+    assert CLIPModel.from_pretrained(tmp_path).logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
+
+
+def test_a_siglip_trains_too(tmp_path: Path) -> None:
+    """Its scale and bias have one dimension, and its projections are parts of the towers."""
+    from transformers import SiglipConfig, SiglipModel
+
+    layers = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    siglip = SiglipModel(
+        SiglipConfig(
+            text_config=layers | {"vocab_size": 50, "max_position_embeddings": 8},
+            vision_config=layers | {"image_size": 16, "patch_size": 8},
+        )
+    )
+    values = {
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": (0.5,) * 3,
+        "image_std": (0.5,) * 3,
+    }
+    model = DualEncoder(siglip, values)
+    choose_what_learns(model, "all", loss=load_loss(1))
+    text, images = model(
+        torch.zeros(2, 8, dtype=torch.int64), None, torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    )
+    assert text.shape == images.shape == (2, 16)
+    model.logit_bias.data.fill_(-7.0)
+    saved: Any = model.to_save()
+    assert saved.logit_bias.item() == -7
+    assert saved.logit_bias.shape == saved.logit_scale.shape == (1,)
+    with pytest.raises(CueframeError, match="projection"):
+        choose_what_learns(model, "projection", loss=load_loss(1))
+
+
+def test_the_encoder_of_the_index_sees_the_same_weights(
+    model: DualEncoder, tiny_model: Path
+) -> None:
+    _, processor = load_model_to_train(str(tiny_model))
+    images = processor.image_processor.to_dict()
+    encoder = Encoder(
+        "tiny", model.clip, processor.tokenizer, images, image_transform_of(images, None)
+    )
+    square = np.full((1, 64, 64, 3), (200, 30, 30), np.uint8)
+    before = encoder.images(square)
+    with torch.no_grad():
+        model.clip.visual_projection.weight.mul_(-1)
+    assert torch.allclose(encoder.images(square), -before)

@@ -1,0 +1,160 @@
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import BitImageProcessorPil, Dinov2Config, Dinov2Model
+
+from index.decoding.decoders import frames_at
+from index.decoding.frame_types import Frame
+from index.distributed import join_processes
+from index.errors import CueframeError
+from index.storage.store import read_profile
+from infer.answer import answer
+from infer.answering.config import AnswerConfig
+from infer.judge import SIM_THRESHOLDS, load_judge
+from infer.metrics import sim_m
+from tests.fixtures_infer import build_index
+from tests.fixtures_train import forget_accelerate, world
+from train.config import TrainConfig
+from train.data import Example, load_data
+from train.model import load_model_to_train
+from train.setup import encoder_of
+from train.validate import (
+    Validation,
+    judge_picks,
+    read_records,
+    refuse_missing_videos,
+    score,
+    try_judge,
+    validate,
+    write_records,
+)
+
+
+def some(count: int = 9) -> list[Example]:
+    here = world()
+    return load_data(here.json_path, here.mined, here.videos, 1, ratio=0.0)[0][:count]
+
+
+def validated(examples: list[Example], scratch: Path) -> Validation:
+    clip, processor = load_model_to_train(str(world().model))
+    encoder = encoder_of(TrainConfig(), clip.eval(), processor, None)
+    forget_accelerate()
+    result = validate(examples, encoder, join_processes(), index=None, scratch=scratch, seed=0)
+    assert result is not None
+    return result
+
+
+def test_picks_are_those_of_the_commands(tmp_path: Path) -> None:
+    here, examples = world(), some()
+    result = validated(examples, tmp_path / "scratch")
+    index, answers = tmp_path / "index", tmp_path / "answers.jsonl"
+    build_index(here.videos, index, here.model)
+    queries = AnswerConfig(questions=str(here.json_path), index=index, output=str(answers))
+    assert answer(queries) == 0
+    by_id = {line["id"]: line for line in map(json.loads, answers.read_text().splitlines())}
+    assert len(result.records) == result.table.questions == len(examples)
+    for record in result.records:
+        assert record["frames"] == by_id[record["id"]]["frames"]
+
+    hits = []
+    for record, one in zip(result.records, examples, strict=True):
+        ((start_s, end_s),) = one["question"].support_ranges
+        times = [frame["time_s"] for frame in record["frames"]]
+        hits.append(any(start_s - 1e-4 <= time_s <= end_s + 1e-4 for time_s in times))
+    assert result.means["trained"]["hit"] == pytest.approx(np.mean(hits))
+    assert result.means["oracle"]["hit"] >= result.means["trained"]["hit"]
+    assert result.rank[0] == result.means["trained"]["hit"]
+
+
+def test_a_video_that_fails_leaves_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    examples = some()
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    first = examples[0]["content_hash"]
+    spoilt = [
+        Example(**(one | {"video_path": str(bad)})) if one["content_hash"] == first else one
+        for one in examples
+    ]
+    result = validated(spoilt, tmp_path / "scratch")
+    assert f"failed: {bad}" in capsys.readouterr().err
+    assert result.table.questions == sum(one["content_hash"] != first for one in examples)
+    assert len(result.records) == len(examples)
+
+
+def test_none_that_can_be_answered_is_one_line(tmp_path: Path) -> None:
+    here = world()
+    index = tmp_path / "index"
+    build_index(here.videos, index, here.model)
+    shutil.rmtree(index / "vectors")
+    clip, processor = load_model_to_train(str(here.model))
+    encoder = encoder_of(TrainConfig(), clip, processor, None)
+    with pytest.raises(CueframeError, match="none of 9"):
+        score(some(), encoder, index, read_profile(index), seed=0)
+
+
+def test_missing_videos_are_found_before() -> None:
+    examples = some()
+    refuse_missing_videos(examples, world().videos)
+    gone = [Example(**(one | {"video_path": "gone.mp4"})) for one in examples]
+    with pytest.raises(CueframeError, match=r"1 videos.*gone.mp4.*--video_path"):
+        refuse_missing_videos(gone, world().videos)
+
+
+def test_the_judge_sees_picked_and_true_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
+    )
+    Dinov2Model(config).save_pretrained(tmp_path)
+    size = {"height": 28, "width": 28}
+    BitImageProcessorPil(size={"shortest_edge": 28}, crop_size=size).save_pretrained(tmp_path)
+    examples = some(3)
+    true_s = [one["question"].support_frames for one in examples]
+    picked_s = [[0.5, *true_s[0]], [0.0]]
+    records: list[dict[str, Any]] = [
+        {"id": one["id"], "frames": [{"time_s": time_s} for time_s in times]}
+        for one, times in zip(examples, picked_s, strict=False)
+    ]
+    failed = {"id": examples[2]["id"], "error": "lost"}
+    path = tmp_path / "records.jsonl"
+    write_records(path, [*records, failed])
+    decoded: list[Path] = []
+
+    def spy(video: Path, times_s: list[float]) -> Iterator[Frame]:
+        decoded.append(video)
+        return frames_at(video, times_s)
+
+    monkeypatch.setattr("infer.evaluation.frame_similarity.frames_at", spy)
+    found = judge_picks(read_records(path), examples, str(tmp_path), torch.device("cpu"))
+    assert decoded == [Path(examples[0]["video_path"])]  # once, for both questions
+    judge = load_judge(str(tmp_path), device=torch.device("cpu"))
+    for threshold in SIM_THRESHOLDS:
+        verdicts = []
+        for n, one in enumerate(examples[:2]):
+            picked, true = (
+                [frame.image for frame in frames_at(Path(one["video_path"]), times)]
+                for times in (picked_s[n], true_s[n])
+            )
+            verdicts.append(sim_m(picked, true, judge.model, judge.processor, threshold))
+        assert verdicts[0] == 1
+        assert found[f"sim_{threshold}"] == np.mean(verdicts)
+    capsys.readouterr()
+    assert try_judge(str(tmp_path / "none")) == "none"
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "--judge" in said
+    assert judge_picks(records, examples, "none", torch.device("cpu")) == {}

@@ -1,0 +1,184 @@
+"""Text tuning from an index: image vectors come from disk, nothing is decoded or encoded.
+
+The positive of a question is the indexed frame nearest to a support time; every indexed frame of
+its video that is neither near a support time nor inside a support range is a negative. The vision
+side is frozen, so the index stays valid for the tuned model.
+
+B: questions of a process's shard of a step, N: negatives, D: width of a vector,
+R: rows of all the videos together.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from index.errors import CueframeError, VideoError
+from index.storage.store import Profile, Vectors, read_profile, read_vectors
+from infer.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
+from infer.metrics import inside, spans_around
+from infer.questions import Question, load_questions
+from train.batches import Shard, TokenizedTexts
+from train.data import Example
+from train.grad_cache import MicroBatch
+
+_NAMED = 5
+"""Maximum number of questions that a message names; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIndex:
+    """An index opened for training."""
+
+    path: Path
+    profile: Profile
+    indexed: IndexedVideos
+
+    def contents(self, json_path: Path) -> dict[str, str]:
+        """Return the content hashes of the questions' videos that are indexed, by question id."""
+        found: dict[str, str] = {}
+        lost: list[str] = []
+        for question in load_questions(json_path):
+            try:
+                found[question.id] = find_indexed(self.indexed, question.video_path)[1].content_hash
+            except VideoError as error:
+                lost.append(f"{question.id}: {error}")
+        if lost and os.environ.get("RANK", "0") == "0":
+            print(f"left out: {len(lost)} questions; the first is {lost[0]}", file=sys.stderr)
+        if not found:
+            raise CueframeError(
+                f"{self.path} has none of the videos of {json_path}; index them with "
+                "python index/build.py, or name their --index"
+            )
+        return found
+
+
+def open_index(path: Path) -> OpenIndex:
+    """Read an index's profile and catalog.
+
+    Raises:
+        CueframeError: There is no index, or it is damaged.
+    """
+    return OpenIndex(path, read_profile(path), read_indexed_videos(path))
+
+
+class IndexBatches:
+    """Micro-batches with vectors from an index; a process's whole shard of a step is one.
+
+    So the text tower runs once forward and once backward over each text, whatever the loss.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        texts: TokenizedTexts,
+        index: OpenIndex,
+        *,
+        guard_s: float,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._texts, self._seed, self._device = texts, seed, device
+        tables: list[npt.NDArray[np.float16]] = []
+        first_row: dict[str, int] = {}
+        videos: dict[str, Vectors] = {}
+        rows = 0
+        for content in dict.fromkeys(one["content_hash"] for one in examples):
+            videos[content] = _vectors(index, content)
+            tables.append(videos[content].embeddings)
+            first_row[content] = rows
+            rows += len(tables[-1])
+        self._table = torch.from_numpy(np.concatenate(tables)).to(device)  # (R, D) float16
+        self._true: list[npt.NDArray[np.int64]] = []
+        self._negatives: list[npt.NDArray[np.int64]] = []
+        self.distances_s: dict[str, float] = {}
+        """By question id, the largest distance from a support time to its nearest row."""
+        for one in examples:
+            time_s, offset = videos[one["content_hash"]].time_s, first_row[one["content_hash"]]
+            true, negatives, distance_s = rows_of(one["question"], time_s, guard_s)
+            self._true.append(offset + true)
+            self._negatives.append(offset + negatives)
+            self.distances_s[one["id"]] = distance_s
+
+    def steps(self, epoch: int, shares: Sequence[Shard]) -> Iterator[list[MicroBatch]]:
+        """See `train.batches.BatchLoader.steps`."""
+        for share in shares:
+            yield [self._micro_batch(epoch, share)]
+
+    def unreadable(self) -> list[str]:
+        """Return no pictures, since none are read."""
+        return []
+
+    def _micro_batch(self, epoch: int, share: Shard) -> MicroBatch:
+        most = max([len(self._negatives[number]) for number in share], default=0)
+        rows = np.zeros((max(1, len(share)), 1 + most), np.int64)
+        valid = np.zeros(rows.shape, np.bool_)
+        for place, number in enumerate(share):
+            true, negatives = self._true[number], self._negatives[number]
+            rows[place, 0] = np.random.default_rng([self._seed, epoch, number]).choice(true)
+            rows[place, 1 : 1 + len(negatives)] = negatives
+            valid[place, : 1 + len(negatives)] = True
+        return MicroBatch(
+            **self._texts.part_of_batch(share, self._device),
+            images=self._table[torch.from_numpy(rows).to(self._device)],  # (B, 1+N, D)
+            valid=torch.from_numpy(valid).to(self._device),
+        )
+
+
+def rows_of(
+    question: Question, time_s: npt.NDArray[np.float64], guard_s: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], float]:
+    """Select the rows of a video on which a question is trained.
+
+    Args:
+        question: A question with support times.
+        time_s: (F,) times of the rows, ascending.
+        guard_s: Seconds around a support time within which no row is a negative.
+
+    Returns:
+        The rows nearest to the support times, the earlier on a tie; the rows of the negatives; the
+        largest distance in seconds from a support time to its row.
+    """
+    apart_s = np.abs(np.array(question.support_frames)[:, None] - time_s)  # (times, F)
+    true = apart_s.argmin(axis=1)
+    spans = spans_around(guard_s, question)
+    if question.support_ranges:
+        spans = np.concatenate([spans, np.array(question.support_ranges, np.float64)])
+    near = np.any(inside(time_s, spans), axis=0)  # (F,)
+    near[true] = True
+    return true, np.flatnonzero(~near), float(apart_s.min(axis=1).max())
+
+
+def print_distances(distances_s: dict[str, float], fps: float) -> None:
+    """Print how far the support times are from the indexed frames, and which are too far."""
+    far = [name for name, distance_s in distances_s.items() if distance_s > 1 / fps + 1e-6]
+    mean_s = sum(distances_s.values()) / len(distances_s)
+    print(
+        f"support times are {mean_s:.3f} s from their cached frames on average, "
+        f"{max(distances_s.values()):.3f} s at worst",
+        file=sys.stderr,
+    )
+    if far:
+        named = ", ".join(far[:_NAMED]) + (" …" if len(far) > _NAMED else "")
+        print(
+            f"warning: {len(far)} questions ({named}) have a support time more than "
+            f"{1 / fps:.3f} s (1/fps) from any cached frame",
+            file=sys.stderr,
+        )
+
+
+def _vectors(index: OpenIndex, content_hash: str) -> Vectors:
+    vectors = read_vectors(index.path, content_hash)
+    if vectors.profile != index.profile.key or not np.isfinite(vectors.embeddings).all():
+        raise CueframeError(
+            f"the vectors of {vectors.path_hint} are damaged or of another index; "
+            f"python index/check.py {index.path} --repair mends that"
+        )
+    return vectors

@@ -1,0 +1,1 @@
+"""True frames and negatives of labelled questions, each video decoded once."""

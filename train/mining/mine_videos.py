@@ -1,0 +1,133 @@
+"""From videos to mined frames: each video is decoded once, for all its questions.
+
+Workers decode (train/mining/decoding_pass.py), the encoder encodes (index/pipeline.py), and a
+video's questions get their frames when it ends (train/mining/question_frames.py).
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from index.errors import CueframeError, VideoError
+from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
+from index.planning import Job
+from index.storage.store import Profile, read_vectors
+from train.mining.decoding_pass import DecodingPass, WantedFrames
+from train.mining.manifest import ManifestRecord
+from train.mining.question_frames import (
+    DecodedVideo,
+    FrameVectors,
+    MiningTask,
+    mine_question,
+    sampled,
+)
+from train.mining.rules import MiningEncoder, Rules
+
+
+class MinedVideo(NamedTuple):
+    """The result of mining one video."""
+
+    job: Job
+    records: list[ManifestRecord]
+    """A line for each of its questions; none if it failed."""
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    """Irregularities of the file."""
+
+
+def mine_videos(
+    jobs: Sequence[Job],
+    tasks: dict[str, list[MiningTask]],
+    encoder: MiningEncoder,
+    rules: Rules,
+    output: Path,
+    *,
+    scratch: Path,
+    batch_frames: int,
+    workers: int,
+    limit_s: float | None,
+    cost: Cost,
+) -> Iterator[MinedVideo]:
+    """Decode each video once and put its questions' frames into the output folder.
+
+    Args:
+        jobs: Videos, largest first.
+        tasks: Their questions by content hash.
+        encoder: Encoder of the frames that its index does not have.
+        rules: Rules by which frames are mined.
+        output: Folder for the pictures.
+        scratch: Folder on the same disk for pictures that may be chosen.
+        batch_frames: Number of frames per encoder batch.
+        workers: Number of decoding processes.
+        limit_s: As for `index.decoding.worker_pool.decode_all`.
+        cost: Updated in place during the run.
+
+    Yields:
+        Each video as it finishes.
+    """
+    wanted = {
+        job.path: WantedFrames(
+            scratch=str(scratch / job.content_hash),
+            support_s=_support_times(tasks[job.content_hash]),
+            only_true=_stored(encoder.stored, job) is not None,
+        )
+        for job in jobs
+    }
+    transform = encoder.encoder.transform
+    decoding_pass = DecodingPass(
+        wanted=wanted, fps=rules.fps, transform=transform, image_format=rules.image_format
+    )
+
+    def mined(video: EncodedVideo) -> MinedVideo:
+        job, metadata = video.job, video.metadata
+        frames = FrameVectors(video.time_s, video.vectors)
+        if wanted[job.path].only_true:
+            candidates = _stored(encoder.stored, job)
+            if candidates is None:
+                return MinedVideo(job, [], "its vectors left the index meanwhile; run again")
+        else:
+            candidates = sampled(frames, metadata.duration_s, rules.fps)
+        pictures = Path(wanted[job.path].scratch)
+        decoded = DecodedVideo(job.content_hash, metadata.duration_s, frames, candidates, pictures)
+        try:
+            records = [
+                mine_question(task, decoded, rules, output) for task in tasks[job.content_hash]
+            ]
+        except VideoError as error:
+            return MinedVideo(job, [], str(error))
+        return MinedVideo(job, records, warnings=tuple(metadata.warnings))
+
+    for video in encode_videos(
+        jobs,
+        encoder.encoder,
+        decoding_pass,
+        batch_frames=batch_frames,
+        workers=workers,
+        limit_s=limit_s,
+        cost=cost,
+        mix_videos=False,  # the result of a video must not depend on other videos
+    ):
+        if isinstance(video, FailedVideo):
+            yield MinedVideo(video.job, [], video.reason)
+        else:
+            yield mined(video)
+        shutil.rmtree(wanted[video.job.path].scratch, ignore_errors=True)
+
+
+def _support_times(asked: Sequence[MiningTask]) -> tuple[float, ...]:
+    return tuple(sorted({time_s for one in asked for time_s in one.question.support_frames}))
+
+
+def _stored(index: tuple[Path, Profile] | None, job: Job) -> FrameVectors | None:
+    """Read the candidates from an index; return None if it has none that can be read."""
+    if index is None:
+        return None
+    folder, profile = index
+    try:
+        vectors = read_vectors(folder, job.content_hash)
+    except CueframeError:
+        return None
+    return (
+        FrameVectors(vectors.time_s, vectors.embeddings) if vectors.profile == profile.key else None
+    )

@@ -1,0 +1,93 @@
+"""Choose the negatives of a question from its video: NumPy only, nothing is decoded or encoded.
+
+The timeline has equal segments. Each gives the first of its candidates, in a given order, that is
+far enough from the true frames in time and not too similar to them: a random order is equivalent to
+drawing until a candidate passes, the order of text scores gives hard negatives.
+
+Legend: F candidates (frames of one video), T true frames of a question, R its support ranges,
+D width of a vector, N negatives.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from index.arrays import Floats, Integers
+from infer.metrics import inside
+from infer.selection.strategies import question_seed, segments
+
+DECIMALS = 4
+"""Decimals to which cosines are rounded before they are compared and recorded. The vectors of one
+frame differ by about 1e-6 from batch to batch, and so do fresh ones from those in an index;
+rounded, equal frames are equal."""
+
+
+def highest_similarity(frames: Floats, true: Floats) -> Floats:
+    """Return the cosine of each frame to the true frame most similar to it.
+
+    frames (F, D), true (T, D), unit vectors of any float -> (F,) float64, rounded. Both are taken
+    as float16, which is what an index stores.
+    """
+    cosines = _stored(frames) @ _stored(true).T  # (F, T)
+    highest: Floats = np.round(cosines.max(axis=1).astype(np.float64), DECIMALS)
+    return highest
+
+
+def random_order(candidates: int, seed: int, question_id: str) -> Floats:
+    """Return a sort key per candidate, (F,), the same whatever else is mined; lowest first."""
+    return np.random.default_rng(question_seed(seed, question_id)).random(candidates)
+
+
+def hard_order(frames: Floats, text: Floats) -> Floats:
+    """Return a sort key per frame, (F,), lowest for the one most similar to the text.
+
+    frames (F, D), text (D,), unit vectors.
+    """
+    scores = _stored(frames) @ text.astype(np.float32)  # (F,)
+    return -np.round(scores.astype(np.float64), DECIMALS)
+
+
+def choose_negatives(
+    time_s: Floats,
+    duration_s: float,
+    *,
+    true_s: Floats,
+    ranges_s: Floats,
+    similarity: Floats,
+    order: Floats,
+    num_segments: int,
+    guard_s: float,
+    threshold: float,
+) -> Integers:
+    """Choose from each segment the first frame in the order that passes all tests, if any.
+
+    Args:
+        time_s: (F,) candidates, seconds, ascending.
+        duration_s: Length of the timeline.
+        true_s: (T,) times of the true frames; frames within guard_s of one are excluded.
+        ranges_s: (R, 2) starts and ends of evidence; frames inside, ends included, are excluded.
+        similarity: (F,) highest cosine to a true frame; only frames below the threshold pass.
+        order: (F,) sort keys, lowest first; of equal ones the earlier frame comes first.
+        num_segments: Equal parts of the timeline, as `infer.selection.strategies.segments` cuts it.
+        guard_s: Seconds; 0 excludes the true frames themselves.
+        threshold: Limit on the similarity; above 1 every frame passes.
+
+    Returns:
+        (N,) rows of the candidates, ascending, N ≤ num_segments.
+    """
+    around = np.asarray(true_s, np.float64).reshape(-1, 1) + np.array([-guard_s, guard_s])  # (T, 2)
+    evidence = np.concatenate([around, np.asarray(ranges_s, np.float64).reshape(-1, 2)])
+    passes = ~inside(time_s, evidence).any(axis=0) & (similarity < threshold)  # (F,)
+    part = segments(time_s, duration_s, num_segments)  # (F,)
+    rows = [
+        rows[order[rows].argmin()]  # the first of equals
+        for number in range(num_segments)
+        if len(rows := np.flatnonzero(passes & (part == number)))
+    ]
+    return np.array(rows, np.int64)
+
+
+def _stored(vectors: Floats) -> npt.NDArray[np.float32]:
+    """Return unit vectors as an index would store them, in float16, normalised again."""
+    stored = vectors.astype(np.float16).astype(np.float32)
+    unit: npt.NDArray[np.float32] = stored / np.linalg.norm(stored, axis=-1, keepdims=True)
+    return unit

@@ -1,0 +1,159 @@
+"""Choose the frames of one question, and put their pictures into the output folder.
+
+Legend: F frames of a video, T true frames of a question, N its negatives, D width of a vector.
+"""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from index.decoding.frame_types import TIME_TOLERANCE_S
+from index.errors import CueframeError, VideoError
+from infer.frame_files import folder_name
+from infer.questions import Question
+from infer.selection.strategies import segments
+from train.mining.decoding_pass import ImageFormat, picture_path
+from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, ManifestRecord
+from train.mining.negatives import choose_negatives, hard_order, highest_similarity, random_order
+from train.mining.rules import Rules
+
+
+class MiningTask(NamedTuple):
+    """A question to be mined."""
+
+    question: Question
+    key: str
+    """From `question_key`."""
+    text: npt.NDArray[np.float32] | None
+    """(D,) unit vector of its caption, if negatives are hard."""
+
+
+class FrameVectors(NamedTuple):
+    """Some frames of a video."""
+
+    time_s: npt.NDArray[np.float64]
+    """(F,) ascending."""
+    vectors: npt.NDArray[np.float16]
+    """(F, D) unit vectors."""
+
+    def shown_at(self, times_s: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return the rows of the frames shown at these times; each time must have one."""
+        later = np.asarray(times_s, np.float64) + TIME_TOLERANCE_S
+        return np.searchsorted(self.time_s, later, side="right") - 1
+
+
+class DecodedVideo(NamedTuple):
+    """A decoded video."""
+
+    content_hash: str
+    duration_s: float
+    frames: FrameVectors
+    """All encoded frames, including the true ones of all questions."""
+    candidates: FrameVectors
+    pictures: Path
+    """Folder of the full pictures of all sampled and true frames."""
+
+
+def question_key(question: Question, content_hash: str, caption: str | None) -> str:
+    """Return the digest by which a line shows that labels, caption and video are unchanged."""
+    known = (question.support_frames, question.support_ranges, content_hash, caption)
+    return xxhash.xxh3_64_hexdigest(repr(known).encode())
+
+
+def sampled(frames: FrameVectors, duration_s: float, fps: float) -> FrameVectors:
+    """Select the candidates from the frames of a pass: those shown at k / fps, as in an index."""
+    samples_s = np.arange(int(duration_s * fps) + 2) / fps
+    rows = np.unique(frames.shown_at(samples_s[samples_s < duration_s]))
+    return FrameVectors(frames.time_s[rows], frames.vectors[rows])
+
+
+def mine_question(
+    task: MiningTask, video: DecodedVideo, rules: Rules, output: Path
+) -> ManifestRecord:
+    """Choose a question's frames, put their pictures in place, and return its line.
+
+    Its folders are replaced as a whole, so that a run killed here leaves no incomplete one.
+
+    Raises:
+        VideoError: A frame of the index is not in the video.
+        CueframeError: The pictures cannot be written.
+    """
+    question, candidates = task.question, video.candidates
+    true = video.frames.shown_at(question.support_frames)  # (T,)
+    true_s = video.frames.time_s[true]  # (T,)
+    similarity = highest_similarity(candidates.vectors, video.frames.vectors[true])  # (F,)
+    if task.text is None:
+        order = random_order(len(similarity), rules.seed, question.id)  # (F,)
+    else:
+        order = hard_order(candidates.vectors, task.text)  # (F,)
+    rows = choose_negatives(
+        candidates.time_s,
+        video.duration_s,
+        true_s=true_s,
+        ranges_s=np.array(question.support_ranges, np.float64),
+        similarity=similarity,
+        order=order,
+        num_segments=rules.num_segments,
+        guard_s=rules.guard_s,
+        threshold=rules.neg_sim_threshold,
+    )  # (N,)
+    negatives_s = candidates.time_s[rows]  # (N,)
+    parts = segments(negatives_s, video.duration_s, rules.num_segments)  # (N,)
+    name, suffix = folder_name(question.id), rules.image_format
+    true_folder, negative_folder = Path(TRUE_FOLDER, name), Path(NEGATIVE_FOLDER, name)
+    _place(output / true_folder, true_s.tolist(), video.pictures, suffix)
+    _place(output / negative_folder, negatives_s.tolist(), video.pictures, suffix)
+    return {
+        "id": question.id,
+        "video_path": question.video_path,
+        "content_hash": video.content_hash,
+        "key": task.key,
+        "duration_s": video.duration_s,
+        "true": [
+            {
+                "file": picture_path(true_folder, time_s, suffix).as_posix(),
+                "time_s": time_s,
+                "support_time_s": support_s,
+                "clamped": support_s >= video.duration_s,
+            }
+            for time_s, support_s in zip(true_s.tolist(), question.support_frames, strict=True)
+        ],
+        "negatives": [
+            {
+                "file": picture_path(negative_folder, time_s, suffix).as_posix(),
+                "time_s": time_s,
+                "similarity": alike,
+                "segment": part,
+                "source": rules.negatives,
+            }
+            for time_s, alike, part in zip(
+                negatives_s.tolist(), similarity[rows].tolist(), parts.tolist(), strict=True
+            )
+        ],
+    }
+
+
+def _place(folder: Path, times_s: list[float], pictures: Path, suffix: ImageFormat) -> None:
+    """Fill a temporary folder with the chosen pictures and move it into place."""
+    aside = pictures / "chosen"
+    try:
+        aside.mkdir(parents=True)
+        for time_s in dict.fromkeys(times_s):
+            picture = picture_path(pictures, time_s, suffix)
+            if not picture.is_file():
+                raise VideoError(
+                    f"the index has a frame at {time_s:.3f} s that the video does not; "
+                    "build the index anew, or mine without --index"
+                )
+            shutil.copyfile(picture, aside / picture.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside.replace(folder)
+    except OSError as error:
+        raise CueframeError(
+            f"{folder} cannot be written ({error.strerror}); make room or rights, and run again"
+        ) from error

@@ -1,0 +1,192 @@
+"""A mining run: plan, distribute the shards, and merge all lines."""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from index.decoding.worker_pool import default_workers
+from index.distributed import balanced_shards, join_processes, rendezvous, share_work
+from index.errors import CueframeError
+from index.model_loading import Dtype
+from index.pipeline import Cost
+from index.planning import Job
+from index.storage.lock import locked
+from infer.query_encoder import encode_texts
+from infer.questions import Question, caption, load_questions
+from train.mining.decoding_pass import ImageFormat
+from train.mining.manifest import (
+    append,
+    claim_folder,
+    read_records,
+    remove_leftovers,
+    tidy,
+)
+from train.mining.mine_videos import mine_videos
+from train.mining.planning import MiningPlan, plan_mining
+from train.mining.question_frames import MiningTask, question_key
+from train.mining.rules import MiningEncoder, Rules, load_mining_encoder, settings_of
+from train.mining.summary import MiningSummary, print_summary
+
+
+def mine_frames(
+    json_path: Path,
+    input_folder: Path,
+    output: Path,
+    *,
+    model: str | None = None,
+    index: Path | None = None,
+    fps: float | None = None,
+    dtype: Dtype = "auto",
+    negatives: Literal["random", "hard"] = "random",
+    num_segments: int = 5,
+    neg_sim_threshold: float = 0.95,
+    guard_s: float = 0.5,
+    seed: int = 42,
+    image_format: ImageFormat = "png",
+    caption_setting: int = 1,
+    batch_frames: int = 64,
+    workers: int | None = None,
+    time_limit_s: float | None = None,
+) -> int:
+    """Mine the questions that are not mined yet; every process calls this.
+
+    Arguments are the flags of train/mine.py. The result is one JSON object on stdout.
+
+    Returns:
+        The exit code: 1 if a video failed, else 0.
+
+    Raises:
+        CueframeError: Unusable questions, model or index, or an output folder that was mined with
+            other settings or that another run is writing to.
+    """
+    began_s = time.monotonic()
+    state = join_processes()
+    leads, rank = state.is_main_process, state.process_index
+    questions, unlabelled = _labelled(json_path)
+    captions: dict[str, str] = {}
+    if negatives == "hard":  # otherwise no text affects the result
+        captions = {q.id: caption(q, caption_setting) for q in questions.values()}
+
+    def load() -> tuple[MiningEncoder, Rules]:
+        encoder = load_mining_encoder(index, model=model, fps=fps, dtype=dtype, device=state.device)
+        rules = Rules(
+            negatives=negatives,
+            num_segments=num_segments,
+            neg_sim_threshold=neg_sim_threshold,
+            guard_s=guard_s,
+            seed=seed,
+            fps=encoder.fps,
+            image_format=image_format,
+        )
+        return encoder, rules
+
+    with ExitStack() as stack:
+        folder = stack.enter_context(rendezvous(output, state))
+        plan = shards = loaded = None
+        if leads:
+            stack.enter_context(locked(output, "--output_folder"))
+            remove_leftovers(output, keep=folder)
+            records = read_records(output)
+            plan = plan_mining(questions.values(), captions, records, input_folder, output)
+            loaded = load()
+            claim_folder(output, settings_of(*loaded, caption_setting))
+            tidy(output, list(questions), without=plan.to_do)
+            shards = _shards(plan, state.num_processes)
+
+        def work(shard: list[tuple[dict[str, Any], list[str]]]) -> dict[str, Any]:
+            """Mine a shard, videos with the ids of their questions; record each as it finishes."""
+            encoder, rules = loaded or load()
+            videos = [(Job(**job), [questions[name] for name in ids]) for job, ids in shard]
+            texts, too_long = _text_vectors(encoder, videos, captions)
+            tasks = {
+                job.content_hash: [
+                    MiningTask(
+                        q, question_key(q, job.content_hash, captions.get(q.id)), texts.get(q.id)
+                    )
+                    for q in own
+                ]
+                for job, own in videos
+            }
+            summary, cost = MiningSummary(too_long=too_long), Cost()
+            for video in mine_videos(
+                [job for job, _ in videos],
+                tasks,
+                encoder,
+                rules,
+                output,
+                scratch=folder / f"pictures-{rank}",
+                batch_frames=batch_frames,
+                workers=workers or default_workers(),
+                limit_s=time_limit_s,
+                cost=cost,
+            ):
+                if video.error is not None:
+                    summary.failed[video.job.path] = video.error
+                    continue
+                append(output, rank, video.records)
+                summary.videos += 1
+                summary.warnings += [f"{video.job.path}: {text}" for text in video.warnings]
+            summary.frames = cost.frames
+            summary.decode_cpu_s, summary.encode_s = cost.decode_cpu_s, cost.encode_s
+            return asdict(summary)
+
+        results = share_work(folder, state, shards, work)
+        if plan is None:
+            return 0
+        total = MiningSummary(failed=plan.failed)
+        for result in results:
+            total.add(MiningSummary(**result))
+        lines = tidy(output, list(questions))
+    return print_summary(
+        total,
+        path_of=plan.path_of,
+        unlabelled=unlabelled,
+        records={name: line for name, line in lines.items() if name in questions},
+        done_before=plan.done,
+        threshold=neg_sim_threshold,
+        wall_s=time.monotonic() - began_s,
+    )
+
+
+def _labelled(path: Path) -> tuple[dict[str, Question], list[str]]:
+    """Read the questions with a support time, by id, and the ids of the others."""
+    if not path.is_file():
+        raise CueframeError(
+            f"{path} is not there; name the file of questions by --json_path, or the folder that "
+            "holds train/train.json by --input_folder"
+        )
+    questions = load_questions(path)
+    labelled = {q.id: q for q in questions if q.support_frames}
+    if not labelled:
+        raise CueframeError(
+            f"{path}: no question has support_frames; mining starts from labelled questions"
+        )
+    return labelled, [q.id for q in questions if not q.support_frames]
+
+
+def _shards(plan: MiningPlan, ranks: int) -> list[list[tuple[dict[str, Any], list[str]]]]:
+    """Return the shard of each rank: its videos with the ids of their questions."""
+    return [
+        [(asdict(job), plan.ids[job.content_hash]) for job in shard]
+        for shard in balanced_shards(plan.jobs, ranks, lambda job: job.size)
+    ]
+
+
+def _text_vectors(
+    encoder: MiningEncoder,
+    videos: Iterable[tuple[Job, list[Question]]],
+    captions: Mapping[str, str],
+) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
+    """Encode the captions: vectors (D,) by question id, and the ids of truncated ones."""
+    names = [q.id for _, own in videos for q in own if q.id in captions]
+    if not names:
+        return {}, []
+    vectors, too_long = encode_texts(encoder.encoder, [captions[name] for name in names])
+    cut = [name for name, long in zip(names, too_long, strict=True) if long]
+    return dict(zip(names, vectors, strict=True)), cut

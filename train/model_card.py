@@ -1,0 +1,132 @@
+"""The model that a run saves, with training.json and a model card."""
+
+import json
+import platform
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from index.errors import CueframeError
+from index.storage.atomic_write import written_whole
+from infer.evaluation.text_tables import format_figure
+from train.data import Example
+
+_TRAINING = "training.json"
+
+_PACKAGES = ("cueframe", "torch", "transformers", "accelerate", "numpy", "pillow", "av")
+
+
+def save_model(model: PreTrainedModel, processor: Any, output: Path) -> None:
+    """Save both into the output folder with `save_pretrained`; each file is replaced atomically."""
+    temporary = output / ".model.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    processor.save_pretrained(temporary)
+    for path in sorted(temporary.iterdir()):
+        path.replace(output / path.name)
+    temporary.rmdir()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and packages that affect results; "unknown" if one has no metadata."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a checkout that runs without having been installed
+        return "unknown"
+
+
+def split_of(train_list: Sequence[Example], val_list: Sequence[Example]) -> dict[str, Any]:
+    """Return the questions and videos, by content, of either side of the split."""
+    return {
+        side: {
+            "questions": [one["id"] for one in examples],
+            "videos": sorted({one["content_hash"] for one in examples}),
+        }
+        for side, examples in (("train", train_list), ("validation", val_list))
+    }
+
+
+def write_training_json(output: Path, content: dict[str, Any]) -> None:
+    """Write OUTPUT/training.json."""
+    with written_whole(output / _TRAINING) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def refuse_trained_videos(output: Path, examples: Sequence[Example]) -> None:
+    """Refuse to validate a model on its training videos; one without training.json passes.
+
+    Raises:
+        CueframeError: A question is about such a video; the first is named.
+    """
+    path = output / _TRAINING
+    if not path.is_file():
+        return
+    trained = set(json.loads(path.read_bytes())["split"]["train"]["videos"])
+    for one in examples:
+        if one["content_hash"] in trained:
+            raise CueframeError(
+                f"question {one['id']} is about {one['video_path']}, on which the model in "
+                f"{output} was trained; give the --ratio and --seed of its training, or "
+                "questions about other videos with --ratio 1"
+            )
+
+
+def write_card(output: Path, training: dict[str, Any]) -> None:
+    """Write OUTPUT/README.md, a model card of one page, from the content of training.json."""
+    config, split, result = training["configuration"], training["split"], training["result"]
+    view = f" --view {config['view']}" if config["view"] else ""
+    lines = [
+        "---",
+        "library_name: transformers",
+        "tags: [cueframe, video-frame-retrieval]",
+        "---",
+        f"# {output.name}",
+        "",
+        f"A dual encoder of texts and video frames, fine-tuned from `{config['model']}` with "
+        f"Cueframe: loss {config['loss_setting']}, tuned: {config['tune']}.",
+        "",
+        f"- {len(split['train']['questions'])} questions on {len(split['train']['videos'])} "
+        f"videos; {result['steps']} steps of {training['questions_per_step']} questions, "
+        f"learning rate {config['lr']}, mixed precision {training['mixed_precision']}, "
+        f"seed {config['seed']}",
+        f"- the weights are those of step {result['saved_step']}; `loss.png` has the loss by step, "
+        "`training.json` all settings and versions",
+        "",
+        "```",
+        f"python index/build.py VIDEOS --index video_index --model {output}{view}",
+        "python infer/answer.py QUESTIONS --index video_index",
+        "```",
+    ]
+    table = result["validation"]
+    if table:
+        columns = list(table["trained"])
+        lines += [
+            "",
+            f"Four frames for each of {len(split['validation']['questions'])} questions about "
+            f"{len(split['validation']['videos'])} videos that it has not seen, in per cent (_s: "
+            "seconds):",
+            "",
+            f"| picks | {' | '.join(columns)} |",
+            f"|---|{'---:|' * len(columns)}",
+            *(
+                f"| {name} | {' | '.join(format_figure(c, row[c]) for c in columns)} |"
+                for name, row in table.items()
+            ),
+        ]
+    if result["sim_m"]:
+        shares = ", ".join(f"{name} {100 * m:.1f} %" for name, m in result["sim_m"].items())
+        lines += [
+            "",
+            f"Every true frame has a pick that looks like it to {config['judge']}: {shares}.",
+        ]
+    lines += ["", "It knows what these questions and videos show, and their blind spots."]
+    with written_whole(output / "README.md") as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
