@@ -18,7 +18,7 @@ try:
     import tyro
 
     from index.decoding.registry import DECODERS
-    from index.run_command import own_default, positive, run
+    from index.run_command import one_of, own_default, positive, run
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -27,12 +27,7 @@ except ModuleNotFoundError as missing:
 if TYPE_CHECKING:
     DecoderName = str
 else:
-    DecoderName = Annotated[
-        Literal[tuple(DECODERS)],
-        tyro.conf.arg(
-            help="; ".join(f"{name}: {one.help}" for name, one in DECODERS.items()) + "."
-        ),
-    ]
+    DecoderName = one_of({name: entry.help for name, entry in DECODERS.items()})
 
 
 @dataclass(kw_only=True, slots=True)

@@ -6,8 +6,8 @@ Exit codes: 0 success, 1 something failed and the rest is done, 2 a wrong call, 
 import math
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal, NoReturn, TypeVar
 
 import tyro
 
@@ -19,6 +19,17 @@ Config = TypeVar("Config")
 def own_default(text: str, metavar: str) -> object:
     """Return the help of an optional flag: its default in words, and its metavar."""
     return tyro.conf.arg(help_behavior_hint=f"(default: {text})", metavar=metavar)
+
+
+def one_of(choices: Mapping[str, str], intro: str = "") -> object:
+    """The type of a flag that takes a name from a registry, and its help.
+
+    Args:
+        choices: Names with what --help says of each.
+        intro: Text before them in the help.
+    """
+    help_text = intro + "; ".join(f"{name}: {text}" for name, text in choices.items()) + "."
+    return Annotated[Literal[tuple(choices)], tyro.conf.arg(help=help_text)]
 
 
 def positive(flag: str, value: float | None) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from index.run_command import own_default
+from index.run_command import one_of, own_default
 from infer.selection.registry import STRATEGIES
 
 CaptionSetting = Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))]
@@ -19,12 +19,7 @@ QueryModel = Annotated[
 if TYPE_CHECKING:
     PickStrategy = str
 else:
-    PickStrategy = Annotated[
-        Literal[tuple(STRATEGIES)],
-        tyro.conf.arg(
-            help="Which frames of a video. "
-            + "; ".join(f"{name}: {strategy.help}" for name, strategy in STRATEGIES.items())
-            + "."
-        ),
-    ]
+    PickStrategy = one_of(
+        {name: entry.help for name, entry in STRATEGIES.items()}, "Which frames of a video. "
+    )
 """A name from `infer.selection.registry.STRATEGIES`."""
