@@ -217,3 +217,13 @@ def test_a_failed_write_leaves_the_file_as_it_was(
         index.update()
     assert faiss_path(index.folder).read_bytes() == before
     assert sorted(path.name for path in index.folder.iterdir()) == ["frames.faiss", "vectors"]
+
+
+def test_what_was_dropped_can_come_back_in_the_same_update(index: Index) -> None:
+    index.update()
+    update = FaissUpdate(index.folder, WIDTH)
+    assert update.keep_only([])
+    assert not update.keep_only([])
+    update.add_missing(index.videos.values())
+    update.write()
+    assert index.content() == index.expected()
