@@ -75,7 +75,10 @@ class Progress:
         self._bar.set_postfix_str(f"{per_s:.1f} frames/s", refresh=False)
 
     def reached(self, path: str, share: float) -> None:
-        """Record how far a video is decoded: `share` is a fraction from 0 to 1."""
-        done = int(self._sizes[path] * min(1.0, share))
+        """Record how far a video is decoded: `share` is a fraction from 0 to 1.
+
+        It comes from the duration that a header declares, so anything else counts as 0 or 1.
+        """
+        done = int(self._sizes[path] * min(1.0, max(0.0, share)))
         self._bar.update(max(0, done - self._done.get(path, 0)))
         self._done[path] = max(done, self._done.get(path, 0))

@@ -38,6 +38,8 @@ from index.errors import VideoError
 CHUNK_FRAMES = 16
 _SLOTS = 2
 _GRACE_S = 120.0
+_LONGEST_WAIT_S = 3600.0
+"""The operating system counts a wait in milliseconds of 31 bits; a deadline may lie further off."""
 _PATIENCE = 20.0
 """Seconds allowed per second of video: 4K HEVC on one slow core takes about ten."""
 
@@ -145,7 +147,7 @@ def decode_all(
 def _events(team: list[_Worker], limit_s: float | None) -> Iterator[Event]:
     """Wait once and yield the workers' events; a dead or late worker is removed from `team`."""
     soonest = min(worker.deadline for worker in team)
-    timeout = None if soonest == math.inf else max(0.0, soonest - time.monotonic())
+    timeout = min(_LONGEST_WAIT_S, max(0.0, soonest - time.monotonic()))
     ready = wait([*(w.pipe for w in team), *(w.process.sentinel for w in team)], timeout)
     for worker in list(team):
         if worker.pipe in ready or worker.process.sentinel in ready:

@@ -3,10 +3,12 @@
 No heavy module is imported here, because every worker imports this one.
 """
 
+import math
 import multiprocessing
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -376,3 +378,34 @@ def test_a_worker_does_without_torch(generated: Generated) -> None:
     assert clip is not None
     assert "av" in clip.warnings
     assert not {"torch", "transformers", "faiss", "h5py", "pydantic"} & set(clip.warnings)
+
+
+def declare(path: Path, duration_s: float) -> None:
+    """Write another duration into the header of a Matroska file."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x44\x89\x88") + 3  # the element's name and its size, 8
+    struct.pack_into(">d", data, at, 1000 * duration_s)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "duration_s", [31 * 3600.0, 9e11, 9e99, math.inf, math.nan, -math.inf, -5.0, 0.0]
+)
+def test_an_absurd_declared_duration_costs_nothing(
+    duration_s: float, generated: Generated, tmp_path: Path
+) -> None:
+    path = tmp_path / "video.mkv"
+    path.write_bytes(generated("mkv")[0].read_bytes())
+    declare(path, duration_s)
+    sampler = FrameSampler(fps=2.0, transform=CENTER)
+    outcome = collect([str(path)], sampler, side=(224, 224))[str(path)]
+    assert outcome.reason == ""
+    assert 0 <= outcome.claimed_s < math.inf
+    assert len(outcome.time_s) == 8
+    assert outcome.clip is not None
+    assert outcome.clip.duration_s == 4.0
+
+
+def test_a_limit_of_years_is_no_error() -> None:
+    outcome = collect(["a:5"], play, limit_s=1e12)["a:5"]
+    check_whole("a:5", outcome)
