@@ -25,7 +25,8 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from index.decoding.frame_types import TIME_TOLERANCE_S, Frame, FrameStream, Scale, VideoMetadata
-from index.decoding.pyav_decoder import MISSING_END_S, one_line, video_stream
+from index.decoding.pyav_decoder import MISSING_END_S, one_line
+from index.decoding.stream_choice import video_stream
 from index.errors import VideoError
 
 _SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm"}

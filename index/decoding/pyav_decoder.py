@@ -11,13 +11,13 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from PIL import Image
 
 from index.decoding.frame_types import TIME_TOLERANCE_S, Frame, FrameStream, Scale, VideoMetadata
+from index.decoding.stream_choice import left_out, video_stream
 from index.errors import VideoError
 
 MISSING_END_S = 1.0
@@ -85,14 +85,6 @@ def _swapped(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, 
     return (height, width) if turn in _SIDEWAYS else (width, height)
 
 
-def video_stream(container: InputContainer) -> VideoStream:
-    """The first video stream that is not a cover picture."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    raise VideoError("has no video stream")
-
-
 def one_line(error: BaseException) -> str:
     """Return a library error as one line, without the path, which the caller names."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -115,6 +107,7 @@ class _Shown:
         self.damaged = 0
         self.disordered = 0
         self.reason = "it holds no picture"
+        self.warnings: list[str] = []
 
     def frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """Yield each shown frame with its time in seconds from the first one."""
@@ -124,6 +117,7 @@ class _Shown:
             raise VideoError(f"cannot be opened as a video: {one_line(error)}") from error
         with container:
             stream = video_stream(container)
+            self.warnings += left_out(container, stream)
             stream.thread_type = "NONE"
             stream.codec_context.thread_count = 1
             opened_s = (container.start_time or 0) / av.time_base
@@ -183,7 +177,7 @@ class _Shown:
         """Return the metadata; complete after the last frame."""
         if self.first_pts is None:
             raise VideoError(f"no frame of it can be decoded: {self.reason}")
-        warnings = []
+        warnings = list(self.warnings)
         if self.damaged:
             warnings.append(f"damaged: {self.damaged} packets could not be decoded")
         if self.disordered:

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 
 from index.decoding import pyav_decoder
 from index.decoding.frame_types import Frame, VideoMetadata, sample_times
-from index.decoding.pyav_decoder import decode_pyav, video_stream
+from index.decoding.pyav_decoder import decode_pyav
 from index.errors import VideoError
 from tests.truths import Generated, drain
 from tests.videos import draw, read_number
@@ -128,20 +128,6 @@ def test_the_decoders_scaler_is_asked_in_upright_sizes(degrees: int, tmp_path: P
             one.image, other.image.resize(one.image.size, Image.Resampling.BICUBIC)
         )
         assert np.asarray(away).mean() < 6
-
-
-def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
-    path = tmp_path / "song.mp4"
-    with av.open(str(path), "w") as container:
-        cover = container.add_stream("mjpeg", rate=1)
-        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
-        for packet in [*cover.encode(av.VideoFrame(64, 64, "yuvj420p")), *cover.encode(None)]:
-            container.mux(packet)
-    with av.open(str(path)) as container:
-        assert container.streams.video
-        with pytest.raises(VideoError, match="no video stream"):
-            video_stream(container)
 
 
 def test_real_clips_decode_to_their_end(clips: Path) -> None:
