@@ -24,8 +24,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from PIL import Image
 
+from index.decoding.display import Display, DisplayReader, refuse_large
 from index.decoding.frame_types import TIME_TOLERANCE_S, Frame, FrameStream, Scale, VideoMetadata
-from index.decoding.pyav_decoder import MISSING_END_S, one_line
+from index.decoding.pyav_decoder import MISSING_END_S, declared_end_s, one_line
 from index.decoding.stream_choice import video_stream
 from index.errors import VideoError
 
@@ -46,14 +47,19 @@ class Packets:
     metadata: VideoMetadata
 
 
-def trusted_packets(path: Path) -> Packets | None:
-    """Read the packets of a file, or return None if decord may be wrong on such a file."""
+def trusted_packets(path: Path, max_pixels: int | None = None) -> Packets | None:
+    """Read the packets of a file, or return None if decord may be wrong on such a file.
+
+    A picture of more than `max_pixels` pixels is refused as well, before a frame is decoded.
+    """
     if path.suffix.lower() not in _SUFFIXES:
         return None
     try:
         with av.open(str(path)) as container:
             stream = video_stream(container)
             codec = stream.codec_context
+            refuse_large(codec.width, codec.height, max_pixels)
+            display_of = DisplayReader(stream)
             if (
                 len(container.streams.video) > 1
                 or codec.codec.canonical_name not in _CODECS
@@ -64,11 +70,15 @@ def trusted_packets(path: Path) -> Packets | None:
             spans = _spans(container, stream)
             container.seek(0)
             first = next(container.decode(stream))
-            if not spans or first.rotation % 360 or first.pts != spans[0][0]:
+            if not spans or first.is_corrupt or first.pts != spans[0][0]:
+                return None
+            if display_of(first) != Display():  # turned, mirrored, or pixels that are not square
                 return None
             ticks = stream.time_base or Fraction(0)
             start, (end, length) = spans[0][0], spans[-1]
             length = length or end - spans[-2:][0][0]
+            if length <= 0:
+                return None
             metadata = VideoMetadata(
                 duration_s=float((end - start + length) * ticks),
                 start_s=float(start * ticks) - (container.start_time or 0) / av.time_base,
@@ -100,18 +110,21 @@ def _spans(container: InputContainer, stream: VideoStream) -> list[tuple[int, in
         if packet.is_corrupt or packet.is_discard or packet.pts < max(0, key_pts):
             return []
         spans.append((packet.pts, length))
-    promised_s = ((container.start_time or 0) + (container.duration or 0)) / av.time_base
     unique = {pts for pts, _ in spans}
-    if promised_s - end_s > MISSING_END_S or len(unique) < len(spans):
+    if declared_end_s(container) - end_s > MISSING_END_S or len(unique) < len(spans):
         return []
     return sorted(spans)
 
 
 def decode_decord(
-    path: Path, times_s: Iterable[float], scale: Scale | None, clamp: bool
+    path: Path,
+    times_s: Iterable[float],
+    scale: Scale | None,
+    clamp: bool,
+    max_pixels: int | None = None,
 ) -> FrameStream:
     """Implement `index.decoding.decoders.read` with decord, for files where it is correct."""
-    packets = trusted_packets(path)
+    packets = trusted_packets(path, max_pixels)
     if packets is None:
         raise VideoError("decord is not known to be right on such a file; use --decoder auto")
     return (yield from decode_trusted(path, packets, times_s, scale, clamp))

@@ -7,15 +7,15 @@ damaged packets are skipped one by one, so that the rest of the file is still re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from PIL import Image
 
+from index.decoding.display import Display, DisplayReader, refuse_large
 from index.decoding.frame_types import TIME_TOLERANCE_S, Frame, FrameStream, Scale, VideoMetadata
 from index.decoding.stream_choice import left_out, video_stream
 from index.errors import VideoError
@@ -23,66 +23,63 @@ from index.errors import VideoError
 MISSING_END_S = 1.0
 """A file counts as truncated if its declared end is more than this after that of its packets."""
 
-_QUARTER_TURNS = {
-    90: Image.Transpose.ROTATE_90,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_270,
-}
-_NEAR_PILLOW = (
-    Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-)
-"""Scaler flags closest to Pillow's bicubic: mean difference 0.7 to 1.2 of 255, 3 ms a frame."""
-_SIDEWAYS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)
+_COUNTED_FROM_ZERO = {"matroska", "webm", "asf", "nut"}
+"""Formats whose declared duration counts from time 0; elsewhere it counts from the first packet."""
+
+_UNKNOWN_LENGTH_S = Fraction(1, 25)
+"""Length of an only frame where the file tells neither that nor a rate, as in WMV."""
+
+
+class ShownFrame(NamedTuple):
+    """A decoded frame, the time at which it is first shown, and how."""
+
+    time_s: float
+    frame: VideoFrame
+    display: Display
 
 
 def decode_pyav(
-    path: Path, times_s: Iterable[float], scale: Scale | None, clamp: bool
+    path: Path,
+    times_s: Iterable[float],
+    scale: Scale | None,
+    clamp: bool,
+    max_pixels: int | None = None,
 ) -> FrameStream:
     """Implement `index.decoding.decoders.read` with PyAV."""
-    shown = _Shown(path)
+    shown = _Shown(path, max_pixels)
     pending = iter(times_s)
     time_s = next(pending, None)
-    held: VideoFrame | None = None
-    held_s = 0.0
+    held: ShownFrame | None = None
     frame: Frame | None = None
-    for next_s, following in shown.frames():
+    for following in shown.frames():
         # The held frame is shown until the one that follows it.
-        while held is not None and time_s is not None and time_s + TIME_TOLERANCE_S < next_s:
-            frame = frame or Frame(held_s, picture(held, scale))
+        while (
+            held is not None and time_s is not None and time_s + TIME_TOLERANCE_S < following.time_s
+        ):
+            frame = frame or Frame(held.time_s, picture(held, scale))
             yield frame
             time_s = next(pending, None)
-        held, held_s, frame = following, next_s, None
+        held, frame = following, None
     metadata = shown.metadata()
     while held is not None and time_s is not None and (clamp or time_s < metadata.duration_s):
-        frame = frame or Frame(held_s, picture(held, scale))
+        frame = frame or Frame(held.time_s, picture(held, scale))
         yield frame
         time_s = next(pending, None)
     return metadata
 
 
-def picture(frame: VideoFrame, scale: Scale | None) -> Image.Image:
-    """Return the frame as an upright RGB picture; PyAV reports rotation but does not apply it."""
-    turn = _turn(frame)
-    size = (frame.width, frame.height)
-    flags = Interpolation.BICUBIC
-    if scale is not None:
-        size = _swapped(scale(*_swapped(size, turn)), turn)
-        flags |= _NEAR_PILLOW
-    pixels = frame.to_ndarray(
-        format="rgb24", width=size[0], height=size[1], interpolation=flags, threads=1
+def picture(shown: ShownFrame, scale: Scale | None) -> Image.Image:
+    """Return the frame as a player shows it, in RGB."""
+    return shown.display.picture(shown.frame, scale)
+
+
+def declared_end_s(container: InputContainer) -> float:
+    """Return the time at which the file says that it ends, on the clock of its packets."""
+    start_s, duration_s = (
+        (value or 0) / av.time_base for value in (container.start_time, container.duration)
     )
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return image.transpose(turn) if turn else image
-
-
-def _turn(frame: VideoFrame) -> Image.Transpose | None:
-    """The transpose that sets a picture upright; None also if the file's matrix is no rotation."""
-    return _QUARTER_TURNS.get(frame.rotation % 360)
-
-
-def _swapped(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
-    width, height = size
-    return (height, width) if turn in _SIDEWAYS else (width, height)
+    from_zero = _COUNTED_FROM_ZERO & set(container.format.name.split(","))
+    return duration_s if from_zero else start_s + duration_s
 
 
 def one_line(error: BaseException) -> str:
@@ -94,22 +91,24 @@ def one_line(error: BaseException) -> str:
 class _Shown:
     """The shown frames of a file in order, and the metadata collected while reading them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_pixels: int | None) -> None:
         self.path = path
+        self.max_pixels = max_pixels
         self.first_pts: int | None = None
         self.last_pts = 0
         self.ticks = Fraction(0)
-        self.length_s = Fraction(0)
+        self.last_end = (0, 0)
+        self.rate: Fraction | None = None
         self.start_s = 0.0
         self.missing_s = 0.0
-        self.width = 0
-        self.height = 0
+        self.size = (0, 0)
         self.damaged = 0
+        self.corrupt = 0
         self.disordered = 0
         self.reason = "it holds no picture"
         self.warnings: list[str] = []
 
-    def frames(self) -> Iterator[tuple[float, VideoFrame]]:
+    def frames(self) -> Iterator[ShownFrame]:
         """Yield each shown frame with its time in seconds from the first one."""
         try:
             container = av.open(str(self.path))
@@ -118,30 +117,63 @@ class _Shown:
         with container:
             stream = video_stream(container)
             self.warnings += left_out(container, stream)
+            codec = stream.codec_context
+            refuse_large(codec.width, codec.height, self.max_pixels)
             stream.thread_type = "NONE"
-            stream.codec_context.thread_count = 1
+            codec.thread_count = 1
             opened_s = (container.start_time or 0) / av.time_base
+            self.rate = stream.average_rate
+            display_of = DisplayReader(stream)
+            shape: tuple[Display, int, int] | None = None
             for frame in self._decoded(container, stream):
+                if frame.is_corrupt:
+                    self._hide(frame)
+                    continue
                 if frame.pts is None or frame.time_base is None:
                     raise VideoError(
                         "has no timestamps, so no frame has a time; put the stream into a "
                         "container at its true frame rate, for example as mp4"
                     )
+                display = display_of(frame)
+                if shape != (display, frame.width, frame.height):
+                    shape = display, frame.width, frame.height
+                    self._reshape(display, frame)
                 if self.first_pts is None:
                     self.first_pts = self.last_pts = frame.pts
                     self.ticks = frame.time_base
                     self.start_s = float(frame.pts * self.ticks) - opened_s
-                    self.width, self.height = _swapped((frame.width, frame.height), _turn(frame))
                 elif frame.pts <= self.last_pts:
                     self.disordered += 1
                     continue
                 # Some MPEG-TS files lack the duration of the last frame.
-                length_s = (frame.duration or frame.pts - self.last_pts) * self.ticks
-                rate = stream.average_rate
-                self.length_s = length_s or (1 / rate if rate else length_s)
+                self.last_end = frame.pts, frame.duration or frame.pts - self.last_pts
                 self.last_pts = frame.pts
                 # Computed in fractions, so that 3 s of frames are exactly 3.0.
-                yield float((self.last_pts - self.first_pts) * self.ticks), frame
+                yield ShownFrame(float((frame.pts - self.first_pts) * self.ticks), frame, display)
+
+    def _reshape(self, display: Display, frame: VideoFrame) -> None:
+        """Take note of how the frames are shown from this one on."""
+        size = display.size(frame)
+        refuse_large(*size, self.max_pixels)
+        if self.first_pts is None:
+            self.size = size
+        if display.warning and display.warning not in self.warnings:
+            self.warnings.append(display.warning)
+
+    def _hide(self, frame: VideoFrame) -> None:
+        """Count a corrupt frame; the last whole one is shown in its place, to its end."""
+        self.corrupt += 1
+        if self.first_pts is not None and frame.pts is not None:
+            length = frame.duration or frame.pts - self.last_pts
+            self.last_end = max(self.last_end, (frame.pts, length), key=sum)
+
+    def _duration_s(self) -> Fraction:
+        """The end of the last frame in seconds from the first one; always above 0."""
+        pts, length = self.last_end
+        length_s = length * self.ticks
+        if length_s <= 0:
+            length_s = 1 / self.rate if self.rate and self.rate > 0 else _UNKNOWN_LENGTH_S
+        return (pts - (self.first_pts or 0)) * self.ticks + length_s
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Yield frames in the order of the decoder; a damaged packet is skipped by itself."""
@@ -166,8 +198,7 @@ class _Shown:
                         yield frame
             except (av.FFmpegError, OSError) as error:
                 self._damage(error)
-        promised_s = ((container.start_time or 0) + (container.duration or 0)) / av.time_base
-        self.missing_s = promised_s - last_end_s
+        self.missing_s = declared_end_s(container) - last_end_s
 
     def _damage(self, error: Exception) -> None:
         self.damaged += 1
@@ -176,18 +207,26 @@ class _Shown:
     def metadata(self) -> VideoMetadata:
         """Return the metadata; complete after the last frame."""
         if self.first_pts is None:
+            if self.corrupt:
+                self.reason = f"all {self.corrupt} frames are marked corrupt"
             raise VideoError(f"no frame of it can be decoded: {self.reason}")
         warnings = list(self.warnings)
         if self.damaged:
             warnings.append(f"damaged: {self.damaged} packets could not be decoded")
+        if self.corrupt:
+            warnings.append(
+                f"damaged: {self.corrupt} frames are marked corrupt; the last whole frame before "
+                "stays in their place"
+            )
         if self.disordered:
             warnings.append(f"disordered: {self.disordered} frames do not advance in time")
         if self.missing_s > MISSING_END_S:
             warnings.append(f"truncated: {self.missing_s:.1f} s are missing at the end")
+        width, height = self.size
         return VideoMetadata(
-            duration_s=float((self.last_pts - self.first_pts) * self.ticks + self.length_s),
+            duration_s=float(self._duration_s()),
             start_s=self.start_s,
-            width=self.width,
-            height=self.height,
+            width=width,
+            height=height,
             warnings=warnings,
         )

@@ -10,7 +10,7 @@ class DecoderEntry(NamedTuple):
     """The function of a decoder, and its text in --help."""
 
     function: str
-    """Module and function: (path, times_s, scale, clamp) -> FrameStream."""
+    """Module and function: (path, times_s, scale, clamp, max_pixels) -> FrameStream."""
     help: str
 
 

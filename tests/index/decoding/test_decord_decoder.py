@@ -213,6 +213,12 @@ def test_long_files_and_other_endings_are_left_to_pyav(
     assert trusted_packets(path) is None
 
 
+def test_large_pictures_are_left_to_pyav(generated: Generated) -> None:
+    path, _ = generated("b_frames")
+    assert trusted_packets(path, 320 * 180) is not None
+    assert trusted_packets(path, 320 * 180 - 1) is None
+
+
 def test_a_second_video_stream_is_a_doubt(generated: Generated, tmp_path: Path) -> None:
     path = tmp_path / "two.mp4"
     with av.open(str(generated("constant")[0])) as source, av.open(str(path), "w") as target:

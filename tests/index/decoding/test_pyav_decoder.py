@@ -8,6 +8,9 @@ import av
 import decord
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from index.decoding import pyav_decoder
@@ -66,6 +69,7 @@ def test_whole_seconds_are_whole(start: int, count: int, suffix: str, tmp_path: 
         ("mpegts_wrap", []),
         ("cut", ["damaged: 1 packets", r"truncated: 1\.9 s are missing at the end"]),
         ("damaged", ["damaged: 3 packets"]),
+        ("damaged_pictures", ["damaged: 3 frames are marked corrupt"]),
     ],
 )
 def test_warnings_say_what_is_wrong(kind: str, warnings: list[str], generated: Generated) -> None:
@@ -73,6 +77,142 @@ def test_warnings_say_what_is_wrong(kind: str, warnings: list[str], generated: G
     assert len(clip.warnings) == len(warnings)
     for warning, expected in zip(clip.warnings, warnings, strict=True):
         assert warning.startswith(expected.replace("\\", ""))
+
+
+def test_the_last_whole_frame_stays_in_the_place_of_corrupt_ones(generated: Generated) -> None:
+    path, truth = generated("damaged_pictures")
+    frames, clip = read_all(path, fps=25.0)
+    assert [frame.time_s for frame in frames[28:35]] == [1.12, *[1.16] * 4, 1.32, 1.36]
+    assert len({id(frame.image) for frame in frames[29:33]}) == 1
+    assert read_number(frames[32].image) == 29
+    assert clip.duration_s == truth.duration_s
+
+
+class Marked:
+    """A frame that the decoder marks as corrupt; PyAV gives no way to mark one."""
+
+    is_corrupt = True
+
+    def __init__(self, frame: av.VideoFrame) -> None:
+        self.pts, self.duration, self.time_base = frame.pts, frame.duration, frame.time_base
+
+
+def mark(monkeypatch: pytest.MonkeyPatch, numbers: set[int]) -> None:
+    """Mark decoded frames as corrupt by their place."""
+    decoded = pyav_decoder._Shown._decoded
+
+    def marked(self: pyav_decoder._Shown, *args: object) -> Iterator[object]:
+        for number, frame in enumerate(decoded(self, *args)):  # type: ignore[arg-type]  # handed on
+            yield Marked(frame) if number in numbers else frame
+
+    monkeypatch.setattr(pyav_decoder._Shown, "_decoded", marked)
+
+
+@given(numbers=st.sets(st.integers(0, 99), max_size=99))
+@settings(max_examples=20, deadline=None)
+def test_time_counts_from_the_first_whole_frame_to_the_end_of_the_last(
+    numbers: set[int], generated: Generated
+) -> None:
+    path, _ = generated("constant")
+    whole = [number for number in range(100) if number not in numbers]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        mark(monkeypatch, numbers)
+        frames, clip = read_all(path, fps=25.0)
+    assert clip.duration_s == (100 - whole[0]) / 25
+    assert clip.start_s == pytest.approx(whole[0] / 25)
+    shown = [max(w for w in whole if w <= number) for number in range(whole[0], 100)]
+    assert [read_number(frame.image) for frame in frames] == shown
+    assert [frame.time_s for frame in frames] == [(number - whole[0]) / 25 for number in shown]
+    assert len(clip.warnings) == bool(numbers)
+    assert all(
+        warning.startswith(f"damaged: {len(numbers)} frames are marked corrupt; the last whole")
+        for warning in clip.warnings
+    )
+
+
+def test_a_video_without_a_whole_frame_is_refused(
+    generated: Generated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = generated("constant")
+    mark(monkeypatch, set(range(100)))
+    with pytest.raises(VideoError, match="decoded: all 100 frames are marked corrupt"):
+        read_all(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start_s"),
+    [
+        *((suffix, start_s) for suffix in (".mkv", ".nut", ".mp4") for start_s in (0, 7, 10**9)),
+        *((suffix, start_s) for suffix in (".ts", ".flv") for start_s in (0, 7, 90_000)),
+    ],
+)
+def test_a_file_that_starts_late_is_not_truncated(
+    suffix: str, start_s: int, tmp_path: Path
+) -> None:
+    pts = list(range(start_s * 25, start_s * 25 + 75))
+    _, clip = read_all(write(tmp_path / f"video{suffix}", pts, Fraction(1, 25)))
+    assert clip.warnings == []
+    assert clip.duration_s == pytest.approx(3, abs=0.05)
+    assert clip.start_s == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("start_s", [0, 7])
+def test_a_late_matroska_that_is_cut_is_truncated(start_s: int, tmp_path: Path) -> None:
+    pts = list(range(start_s * 25, start_s * 25 + 150))
+    path = write(tmp_path / "video.mkv", pts, Fraction(1, 25))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _, clip = read_all(path)
+    assert any(warning.startswith("truncated: ") for warning in clip.warnings)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".wmv", "wmv2"), (".asf", "mpeg4"), (".gif", "gif")]
+)
+def test_an_only_frame_of_unknown_length_is_shown(suffix: str, codec: str, tmp_path: Path) -> None:
+    path = tmp_path / f"video{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        frame = av.VideoFrame.from_image(draw(3, *SIZE))
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux([*stream.encode(frame), *stream.encode()])
+    frames, clip = read_all(path)
+    assert [read_number(frame.image) for frame in frames] == [3]
+    assert 0 < clip.duration_s < 1
+
+
+@pytest.mark.parametrize("length", [-1, 0, -(2**40)])
+def test_frames_without_a_sensible_length_get_the_rates(
+    length: int, generated: Generated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = generated("one_frame")
+    decoded = pyav_decoder._Shown._decoded
+
+    def shortened(self: pyav_decoder._Shown, *args: object) -> Iterator[av.VideoFrame]:
+        for frame in decoded(self, *args):  # type: ignore[arg-type]  # handed through
+            frame.duration = length
+            yield frame
+
+    monkeypatch.setattr(pyav_decoder._Shown, "_decoded", shortened)
+    frames, clip = read_all(path)
+    assert len(frames) == 1
+    assert clip.duration_s == 0.04
+
+
+def test_large_pictures_are_refused_before_they_are_decoded(
+    generated: Generated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = generated("constant")
+    assert drain(decode_pyav(path, [0.0], None, False, 320 * 180))[0]
+
+    def never(*_: object) -> Iterator[av.VideoFrame]:
+        raise AssertionError("a frame was decoded")
+
+    monkeypatch.setattr(pyav_decoder._Shown, "_decoded", never)
+    with pytest.raises(VideoError, match=r"^is 320 x 180, more than 57599 pixels; raise --max-pix"):
+        drain(decode_pyav(path, [0.0], None, False, 320 * 180 - 1))
 
 
 def test_frames_that_go_back_in_time_are_left_out_and_told(
