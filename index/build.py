@@ -67,6 +67,8 @@ class BuildConfig:
         float | None, own_default("120 s + 20 s per second of video", "FLOAT")
     ] = None
     """Time limit in seconds for decoding one video."""
+    max_pixels: int = 40_000_000
+    """Refuse videos with larger pictures (8K is 33 million); a pixel costs a worker ten bytes."""
     prune: bool = False
     """Forget videos whose files are gone, and delete vectors that nothing points to."""
     retry: bool = False
@@ -82,6 +84,7 @@ def build(config: BuildConfig) -> int:
         ("--batch-frames", config.batch_frames),
         ("--workers", config.workers),
         ("--time-limit-s", config.time_limit_s),
+        ("--max-pixels", config.max_pixels),
     ):
         positive(flag, value)
     from index.discovery import list_videos
@@ -102,6 +105,7 @@ def build(config: BuildConfig) -> int:
         batch_frames=config.batch_frames,
         workers=config.workers,
         time_limit_s=config.time_limit_s,
+        max_pixels=config.max_pixels,
         prune=config.prune,
         retry=config.retry,
         rebuild=config.rebuild,

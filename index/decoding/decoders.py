@@ -19,7 +19,7 @@ from index.decoding.frame_types import Frame, FrameStream, Scale
 from index.decoding.registry import DECODERS
 from index.errors import VideoError
 
-Decode = Callable[[Path, Iterable[float], Scale | None, bool], FrameStream]
+Decode = Callable[[Path, Iterable[float], Scale | None, bool, int | None], FrameStream]
 
 
 def read(
@@ -29,6 +29,7 @@ def read(
     decoder: str = "auto",
     scale: Scale | None = None,
     clamp: bool = False,
+    max_pixels: int | None = None,
 ) -> FrameStream:
     """Decode a file once, in order, and yield for each time the frame shown then.
 
@@ -38,19 +39,20 @@ def read(
         decoder: A name of `DECODERS`; "decord" refuses files on which it may be wrong.
         scale: Maps a frame's size to the one for the decoder's own scaler; None for full size.
         clamp: Yield the last frame for times past the end, instead of stopping there.
+        max_pixels: Refuse larger pictures, before their frames are decoded; None allows all.
 
     Returns:
         The `VideoMetadata`, as the generator's value; the file is then decoded to its end.
 
     Raises:
-        VideoError: The file has no video stream, no timestamps or no decodable frame, or is
-            refused.
+        VideoError: The file has no video stream, no timestamps or no decodable frame, its
+            pictures are too large, or it is refused.
     """
     if not path.is_file():
         raise VideoError("is not a file; look for a typing error or a missing disk")
     # By name, so that decord is loaded only by runs that use it, not in every worker.
     decode: Decode = resolve_name(DECODERS[decoder].function)
-    return (yield from decode(path, times_s, scale, clamp))
+    return (yield from decode(path, times_s, scale, clamp, max_pixels))
 
 
 def container_duration_s(path: Path) -> float:

@@ -19,6 +19,8 @@ class FrameSampler:
     transform: ImageTransform
     resize: Resize = "exact"
     decoder: str = "auto"
+    max_pixels: int | None = None
+    """Videos with larger pictures are refused; None allows all."""
 
     def __call__(self, path: str) -> PixelStream:
         """Yield the frames shown at k / fps, each once: (time in s, (H, W, 3) uint8)."""
@@ -28,6 +30,7 @@ class FrameSampler:
             sample_times(self.fps),
             decoder=self.decoder,
             scale=scale,
+            max_pixels=self.max_pixels,
         )
         last_s = -1.0
         while True:

@@ -361,3 +361,16 @@ def contents_of_indexed(index: Path) -> list[str]:
     with closing(open_catalog(index)) as catalog:
         good = {h for h, v in all_videos(catalog).items() if v.status == "indexed"}
         return [p for p, s in all_paths(catalog).items() if s.content_hash in good]
+
+
+def test_larger_pictures_than_allowed_cost_their_own_video(
+    run: Any, videos: Path, tmp_path: Path
+) -> None:
+    make(videos / file_name("tall"), "tall")  # 178 x 322, the others have 320 x 180
+    first = run(max_pixels=320 * 180 - 200)
+    assert (first["code"], first["failed"], first["indexed"]) == (1, len(KINDS), 1)
+    assert "b_frames.mp4: is 320 x 180, more than 57400 pixels; raise --max-pixels" in first["err"]
+    again = run(retry=True)
+    assert (again["code"], again["indexed"], again["reused"]) == (0, len(KINDS), 1)
+    with pytest.raises(CueframeError, match="--max-pixels is 0"):
+        run(max_pixels=0)
