@@ -58,7 +58,7 @@ def read(
 def container_duration_s(path: Path) -> float:
     """Read the duration that the container declares, 0 if none; no frame is decoded."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             return max(0.0, (container.duration or 0) / av.time_base)
     except (av.FFmpegError, OSError, ValueError):
         return 0.0

@@ -55,7 +55,7 @@ def trusted_packets(path: Path, max_pixels: int | None = None) -> Packets | None
     if path.suffix.lower() not in _SUFFIXES:
         return None
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             stream = video_stream(container)
             codec = stream.codec_context
             refuse_large(codec.width, codec.height, max_pixels)
@@ -152,7 +152,13 @@ def decode_trusted(
                 frame = Frame(float(packets.times_s[row]), Image.fromarray(pixels))
                 for _ in range(repeats):
                     yield frame
-    except (decord.DECORDError, AssertionError, IndexError, RuntimeError) as error:
+    except (
+        decord.DECORDError,
+        AssertionError,
+        IndexError,
+        RuntimeError,
+        UnicodeEncodeError,  # it takes no file name that is not UTF-8
+    ) as error:
         raise VideoError(
             f"decord cannot read it ({one_line(error)}); use --decoder auto"
         ) from error

@@ -111,7 +111,7 @@ class _Shown:
     def frames(self) -> Iterator[ShownFrame]:
         """Yield each shown frame with its time in seconds from the first one."""
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path), metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise VideoError(f"cannot be opened as a video: {one_line(error)}") from error
         with container:

@@ -1,11 +1,14 @@
 """`read` and `frames_at`: the right frame at any time, whichever decoder is behind them."""
 
+import os
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import decord
 import pytest
 
@@ -147,6 +150,54 @@ def test_decord_that_gives_up_fails_the_video_in_one_line(
     monkeypatch.setattr(decord.VideoReader, "get_batch", fails)
     with pytest.raises(VideoError, match=r"decord cannot read it \(.*it broke here\)"):
         drain(read(generated("b_frames")[0], sample_times(2.0), decoder="decord"))
+
+
+def remuxed(source: Path, target: Path, tag: str, text: bytes) -> Path:
+    """A copy with `text`, whatever its bytes, as a tag of the container or of its video stream."""
+    holder = b"X" * len(text)
+    with av.open(str(source)) as read_from, av.open(str(target), "w") as container:
+        stream = read_from.streams.video[0]
+        copied = container.add_stream_from_template(stream)
+        place = copied.metadata if tag == "handler_name" else container.metadata
+        place[tag] = holder.decode()
+        for packet in read_from.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copied
+                container.mux(packet)
+    data = target.read_bytes()
+    assert holder in data
+    target.write_bytes(data.replace(holder, text))
+    return target
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("tag", ["title", "artist", "comment", "handler_name"])
+def test_tags_that_are_not_utf8_cost_no_frame(
+    tag: str, suffix: str, decoder: str, generated: Generated, tmp_path: Path
+) -> None:
+    plain, truth = generated("b_frames")
+    text = "Ä Straße".encode("latin-1") + "đường".encode("utf-16-le")
+    if tag == "handler_name" and suffix == ".mkv":
+        suffix = ".m4v"  # Matroska has no handlers
+    path = remuxed(plain, tmp_path / f"tagged{suffix}", tag, text)
+    frames, metadata = drain(read(path, sample_times(2.0), decoder=decoder))
+    check_numbers(truth, ((frame.time_s, frame.image) for frame in frames))
+    assert (len(frames), metadata.warnings) == (round(2 * truth.duration_s), [])
+    assert container_duration_s(path) == pytest.approx(container_duration_s(plain), abs=0.1)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", "日本".encode("shift-jis") + b".mp4"])
+def test_a_name_that_is_not_utf8_is_opened_or_refused_in_one_line(
+    name: bytes, generated: Generated, tmp_path: Path
+) -> None:
+    path = tmp_path / os.fsdecode(name)
+    source, truth = generated("b_frames")
+    shutil.copy(source, path)
+    frames, _ = drain(read(path, sample_times(2.0)))
+    check_numbers(truth, ((frame.time_s, frame.image) for frame in frames))
+    with pytest.raises(VideoError, match=r"^decord cannot read it \(.*; use --decoder auto$"):
+        drain(read(path, sample_times(0.5), decoder="decord"))
 
 
 def test_the_containers_duration_costs_no_decoding(generated: Generated) -> None:
