@@ -36,6 +36,8 @@ class BuildConfig:
 
     videos: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VIDEOS")]
     """Folder, video, or text file of paths."""
+    all_files: bool = False
+    """Try every regular file of the folder, whatever its ending."""
     index: Path = Path("video_index")
     """Folder of the index."""
     model: Annotated[
@@ -87,14 +89,16 @@ def build(config: BuildConfig) -> int:
         ("--max-pixels", config.max_pixels),
     ):
         positive(flag, value)
-    from index.discovery import list_videos
+    from index.discovery import Scan, scan_videos
 
     # Before torch is loaded, so that a typo fails at once; only rank 0 needs the files.
-    files = list_videos(config.videos) if os.environ.get("RANK", "0") == "0" else []
+    scan = Scan()
+    if os.environ.get("RANK", "0") == "0":
+        scan = scan_videos(config.videos, all_files=config.all_files, without=config.index)
     from index.building import build_index
 
     return build_index(
-        files,
+        scan,
         config.index,
         model=config.model,
         fps=config.fps,

@@ -12,6 +12,7 @@ from typing import Any
 
 from index.decoding.sampler import FrameSampler
 from index.decoding.worker_pool import default_workers
+from index.discovery import Scan
 from index.distributed import balanced_shards, join_processes, rendezvous, share_work
 from index.encoder import Encoder, load_encoder
 from index.index_folder import (
@@ -20,6 +21,7 @@ from index.index_folder import (
     refuse_foreign_folder,
     remove_leftovers,
 )
+from index.messages import escaped, name_some
 from index.model_loading import Dtype
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job, Plan, make_plan
@@ -42,7 +44,7 @@ class _Leader:
 
 
 def build_index(
-    files: Sequence[Path],
+    scan: Scan,
     index: Path,
     *,
     model: str | None = None,
@@ -59,9 +61,9 @@ def build_index(
     retry: bool = False,
     rebuild: bool = False,
 ) -> int:
-    """Bring an index up to date with some video files; every process calls this.
+    """Bring an index up to date with the videos that were found; every process calls this.
 
-    The arguments are the flags of index/build.py; only rank 0 reads `files`. An argument that is
+    The arguments are the flags of index/build.py; only rank 0 reads `scan`. An argument that is
     None is taken from the index, or is the default. The result is one JSON object on stdout.
 
     Returns:
@@ -95,7 +97,7 @@ def build_index(
                 dtype=dtype,
                 device=state.device,
             )
-            leader = _open(stack, index, files, encoder, profile, retry=retry, prune=prune)
+            leader = _open(stack, index, scan.videos, encoder, profile, retry=retry, prune=prune)
             shards = [
                 [asdict(job) for job in shard]
                 for shard in balanced_shards(
@@ -147,7 +149,7 @@ def build_index(
         leader.search.write()
         if prune:
             prune_vectors(index, set(all_videos(leader.catalog)))
-    return _report(leader.plan, rows, cost, time.monotonic() - began_s)
+    return _report(scan, leader.plan, rows, cost, time.monotonic() - began_s)
 
 
 def _open(
@@ -174,32 +176,38 @@ def _open(
 def _written(index: Path, profile: Profile, video: EncodedVideo | FailedVideo) -> VideoRow:
     """Write a video's vectors; return its catalog row."""
     if isinstance(video, FailedVideo):
-        return VideoRow(content_hash=video.job.content_hash, status="failed", error=video.reason)
+        reason = escaped(video.reason)  # a library may name the file in it
+        return VideoRow(content_hash=video.job.content_hash, status="failed", error=reason)
     vectors = video.to_store(profile)
     write_vectors(index, vectors)
     return row_of(index, vectors)
 
 
-def _report(plan: Plan, rows: Sequence[VideoRow], cost: Cost, wall_s: float) -> int:
+def _report(scan: Scan, plan: Plan, rows: Sequence[VideoRow], cost: Cost, wall_s: float) -> int:
     """Print failures to stderr and the result to stdout; return the exit code."""
-    path_of = {job.content_hash: job.path for job in plan.jobs}
-    failed = plan.unreadable | plan.failed
+    failed = scan.unreadable | plan.unreadable | plan.failed
     for row in rows:
-        path = path_of[row.content_hash]
+        paths = plan.paths[row.content_hash]
         if row.status == "failed":
-            failed[path] = row.error or ""
+            failed |= dict.fromkeys(paths, row.error or "")
         for warning in row.warnings:
-            print(f"warning: {path}: {warning}", file=sys.stderr)
+            print(escaped(f"warning: {paths[0]}: {warning}"), file=sys.stderr)
+    if scan.left_out:
+        print(
+            f"left out: {name_some(scan.left_out)}; --all-files tries every regular file",
+            file=sys.stderr,
+        )
     for path, reason in sorted(failed.items()):
-        print(f"failed: {path}: {reason}", file=sys.stderr)
+        print(escaped(f"failed: {path}: {reason}"), file=sys.stderr)
     if failed:
         print("a failed video is tried again when it changes, or with --retry", file=sys.stderr)
     indexed = sum(row.status == "indexed" for row in rows)
     result = {
-        "videos": len(plan.reused) + len(failed) + indexed,
+        "videos": len(plan.reused) + indexed,
         "indexed": indexed,
         "reused": len(plan.reused),
         "failed": len(failed),
+        "left_out": len(scan.left_out),
         "frames": cost.frames,
         "wall_s": round(wall_s, 3),
         "decode_cpu_s": round(cost.decode_cpu_s, 3),

@@ -1,21 +1,39 @@
 """Find video files and hash their content."""
 
+import codecs
+import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import xxhash
 
 from index.errors import CueframeError
+from index.messages import name_some
 
 SUFFIXES = frozenset(
-    ".3gp .asf .avi .divx .f4v .flv .264 .h264 .265 .h265 .hevc .ivf .m1v .m2ts .m2v .m4v .mjpeg "
-    ".mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogm .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
+    ".264 .265 .266 .3g2 .3gp .amv .apng .asf .av1 .avc .avi .avs2 .bik .cavs .dav .dif .divx "
+    ".drc .dv .dvr-ms .evo .f4v .flc .fli .flv .gif .gxf .h261 .h263 .h264 .h265 .h266 .hevc "
+    ".insv .ismv .ivf .lrv .m1v .m2p .m2t .m2ts .m2v .m4v .mj2 .mjpeg .mjpg .mk3d .mkv .mlv "
+    ".mov .mp2v .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .mxg .nsv .nut .nuv .obu .ogm .ogv .pva "
+    ".qt .rm .rmvb .roq .smk .swf .thp .tod .trp .ts .ty .usm .vc1 .viv .vob .vro .vvc .webm "
+    ".wm .wmv .wtv .xmv .y4m".split()
 )
+"""Endings under which FFmpeg expects a video, without those that mostly mean something else (.ogg,
+.dat, .mod, .png). Animated .webp and .avif are not among them: of these it decodes no frame, or the
+first one alone."""
 _LIST_SUFFIXES = (".txt", ".lst", ".list")
 _BLOCK_BYTES = 8 * 2**20
+_KINDS = {
+    stat.S_IFDIR: "folder",
+    stat.S_IFIFO: "FIFO",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+}
 
 
 @dataclass(frozen=True)
@@ -28,40 +46,144 @@ class HashedFile:
     content_hash: str
 
 
-def list_videos(source: Path) -> list[Path]:
-    """List the videos of a folder (searched recursively), of a text file of paths, or one file.
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What was found at a place."""
 
-    Returns:
-        Absolute paths, each once; those of a folder sorted, those of a text file in its order. A
-        path in a text file is accepted whatever its suffix.
+    videos: list[Path] = field(default_factory=list)
+    """Absolute paths, each once."""
+    left_out: list[str] = field(default_factory=list)
+    """Paths of a folder that were not taken, for messages: with a word where they are no files."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Path to reason, of subfolders that cannot be read."""
+
+
+def list_videos(source: Path) -> list[Path]:
+    """Return the videos that `scan_videos` finds."""
+    return scan_videos(source).videos
+
+
+def scan_videos(source: Path, *, all_files: bool = False, without: Path | None = None) -> Scan:
+    """Find the videos of a folder (searched recursively), of a text file of paths, or one file.
+
+    Those of a folder are regular files and links to such, sorted; those of a text file are in its
+    order, whatever they are.
+
+    Args:
+        source: Folder, text file (.txt, .lst, .list) or video.
+        all_files: Take the files of a folder whatever their suffix, except macOS's `._` files.
+        without: Folder below `source` that is not searched, such as the index itself.
 
     Raises:
-        CueframeError: `source` does not exist, or names no video.
+        CueframeError: `source` does not exist, is no regular file, or names no video.
     """
     if source.is_dir():
-        found = sorted(
-            Path(folder, name)
-            for folder, _, names in os.walk(source)
-            for name in names
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("._")
-        )
-        if not found:
-            raise CueframeError(f"{source} holds no video file; name another folder")
-    elif not source.is_file():
+        return _scan_folder(source, all_files, without)
+    try:
+        stat_regular(source)
+        if source.suffix.lower() in _LIST_SUFFIXES:
+            return Scan(videos=_absolute(_listed(source)))
+    except OSError as error:
+        lost = isinstance(error, FileNotFoundError)
+        what = "does not exist" if lost else f"cannot be read: {error.strerror}"
         raise CueframeError(
-            f"{source} does not exist; name a folder of videos, a video or a text file of paths"
-        )
-    elif source.suffix.lower() in _LIST_SUFFIXES:
-        try:
-            lines = source.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise CueframeError(f"{source} is no UTF-8 text file of paths: {error}") from error
-        found = [Path(line.strip()) for line in lines if line.strip()]
-        if not found:
-            raise CueframeError(f"{source} names no video; write one path a line")
-    else:
-        found = [source]
-    return list(dict.fromkeys(Path(os.path.abspath(path)) for path in found))  # noqa: PTH100 - resolve() would follow links to other names
+            f"{source} {what}; name a folder of videos, a video or a text file of paths"
+        ) from error
+    return Scan(videos=_absolute([source]))
+
+
+def _scan_folder(source: Path, all_files: bool, without: Path | None) -> Scan:
+    scan = Scan()
+    skipped = without and without.resolve()
+    found: list[Path] = []
+
+    def note(error: OSError) -> None:
+        scan.unreadable[str(error.filename)] = f"cannot be read: {error.strerror}"
+
+    for folder, folders, names in os.walk(source, onerror=note):
+        paths = [Path(folder, name) for name in folders]
+        scan.left_out.extend(f"{path} (a link to a folder)" for path in paths if path.is_symlink())
+        folders[:] = [path.name for path in paths if path.resolve() != skipped]
+        for path in (Path(folder, name) for name in names):
+            wanted = all_files or path.suffix.lower() in SUFFIXES
+            kind = _kind(path) if wanted else ""
+            if wanted and not kind and not path.name.startswith("._"):
+                found.append(path)
+            else:
+                scan.left_out.append(f"{path} (a {kind})" if kind else str(path))
+    if not found:
+        raise CueframeError(_nothing(source, scan))
+    scan.videos.extend(_absolute(sorted(found)))
+    scan.left_out.sort()
+    return scan
+
+
+def _nothing(source: Path, scan: Scan) -> str:
+    """Say that a folder holds no video, and what it holds instead."""
+    reasons = [f"{path} {reason}" for path, reason in scan.unreadable.items()]
+    why = f" that can be read ({name_some(reasons)})" if reasons else ""
+    other = f"; left out: {name_some(scan.left_out)}" if scan.left_out else ""
+    remedy = ", or try all files by index/build.py --all-files" if scan.left_out else ""
+    return f"{source} holds no video file{why}{other}; name another folder{remedy}"
+
+
+def _listed(source: Path) -> list[Path]:
+    """Read a text file of paths: one a line, or each ended by a NUL as `find -print0` does.
+
+    Paths are bytes on Linux and need not be UTF-8. Windows' shells write UTF-16.
+    """
+    data = source.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", errors="replace").encode()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    lines = data.split(b"\0") if data.endswith(b"\0") else map(bytes.strip, data.splitlines())
+    found = [Path(os.fsdecode(line)) for line in lines if line]
+    if not found:
+        raise CueframeError(f"{source} names no video; write one path a line")
+    return found
+
+
+def _absolute(paths: Iterable[Path]) -> list[Path]:
+    return list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100 - resolve() would follow links to other names
+
+
+def _kind(path: Path) -> str:
+    """Return what a path leads to if that is no regular file; "" also if it leads nowhere."""
+    try:
+        return _kind_of(path.stat())
+    except OSError:
+        return ""
+
+
+def _kind_of(state: os.stat_result) -> str:
+    form = stat.S_IFMT(state.st_mode)
+    return "" if form == stat.S_IFREG else _KINDS.get(form, "special file")
+
+
+def stat_regular(path: Path) -> os.stat_result:
+    """Return the state of a regular file, or of one that a link leads to.
+
+    Raises:
+        OSError: It is gone or out of reach, no file can have such a name, or it is no regular
+            file: who opens a FIFO waits for its writer, and a device may never end.
+    """
+    try:
+        state = path.stat()
+    except ValueError as error:  # a NUL, or a lone surrogate that stands for no byte
+        raise OSError(errno.EINVAL, "no file can have such a name") from error
+    if kind := _kind_of(state):
+        number = errno.EISDIR if kind == "folder" else errno.EINVAL
+        raise OSError(number, f"it is a {kind}, not a regular file")
+    return state
+
+
+def is_regular_file(path: Path) -> bool:
+    """Return whether a path leads to a regular file within reach."""
+    try:
+        stat_regular(path)
+    except OSError:
+        return False
+    return True
 
 
 def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, HashedFile | OSError]]:
@@ -76,7 +198,7 @@ def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, HashedFile | OSErr
 
 def _hash_file(path: Path) -> HashedFile | OSError:
     try:
-        state = path.stat()
+        state = stat_regular(path)
         digest = xxhash.xxh3_128()
         with path.open("rb") as file:
             while block := file.read(_BLOCK_BYTES):

@@ -1,16 +1,27 @@
-"""Long lists in messages: some are named, the rest is counted."""
+"""Messages in lines: long lists are named in part, and names cannot break a line.
 
+Python reads a byte of a file name that is not UTF-8 as a lone surrogate, U+DC80 to U+DCFF.
+"""
+
+import re
 import sys
 from collections.abc import Sequence
 
 MOST = 8
 """Maximum number of names in a line, and of lines of one kind."""
 
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def escaped(text: str) -> str:
+    """Escape what would break a line or is not UTF-8: control characters and lone surrogates."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
 
 def name_some(names: Sequence[str]) -> str:
     """Join the first names, with the number of the others: "a, b and 3 more"."""
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more
+    return escaped(", ".join(names[:MOST])) + more
 
 
 def print_some(prefix: str, lines: Sequence[str], see: str = "") -> None:
@@ -22,6 +33,6 @@ def print_some(prefix: str, lines: Sequence[str], see: str = "") -> None:
         see: Where the others are, such as ", see --output"; printed after their number.
     """
     for line in lines[:MOST]:
-        print(f"{prefix}: {line}", file=sys.stderr)
+        print(f"{prefix}: {escaped(line)}", file=sys.stderr)
     if len(lines) > MOST:
         print(f"{prefix}: {len(lines) - MOST} more{see}", file=sys.stderr)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from index.discovery import HashedFile, hash_files
+from index.discovery import HashedFile, hash_files, stat_regular
 from index.errors import CueframeError
 from index.storage.catalog import (
     VideoRow,
@@ -34,12 +34,15 @@ class Plan:
     """The plan of a build; every requested video is in one of the first four fields."""
 
     jobs: list[Job] = field(default_factory=list)
+    """One for each content, under the first of its paths."""
     reused: list[str] = field(default_factory=list)
     """Content hashes."""
     failed: dict[str, str] = field(default_factory=dict)
     """Path to reason, of videos that failed before and are not tried again."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Path to reason, of files that could not be hashed."""
+    paths: dict[str, list[str]] = field(default_factory=dict)
+    """All requested paths of a content, by its hash."""
     dropped: bool = False
     """True if videos left the catalog, so that FAISS has to follow at once."""
 
@@ -62,21 +65,24 @@ def make_plan(
     plan = Plan()
     seen = _look(catalog, files, plan)
     if prune:
-        forget_paths(catalog, [path for path in all_paths(catalog) if not Path(path).is_file()])
+        forget_paths(catalog, [path for path in all_paths(catalog) if _gone(path)])
     videos = all_videos(catalog)
     alive = {known.content_hash for known in all_paths(catalog).values()}
     stale = {content for content in videos if content not in alive}
-    for content, known in {known.content_hash: known for known in seen}.items():
+    for known in seen:
+        plan.paths.setdefault(known.content_hash, []).append(known.path)
+    sizes = {known.content_hash: known.size for known in seen}
+    for content, paths in plan.paths.items():
         video = videos.get(content)
         indexed = video is not None and video.status == "indexed"
         if video is not None and not indexed and not retry:
-            plan.failed[known.path] = video.error or ""
+            plan.failed |= dict.fromkeys(paths, video.error or "")
         elif _whole(index, video) if video else _adopt(index, catalog, content, profile):
             plan.reused.append(content)
         else:
             if indexed:
                 stale.add(content)  # a new number, so that FAISS takes the new vectors
-            plan.jobs.append(Job(known.path, content, known.size))
+            plan.jobs.append(Job(paths[0], content, sizes[content]))
     forget_videos(catalog, stale)
     plan.dropped = bool(stale)
     plan.jobs.sort(key=lambda job: (-job.size, job.path))
@@ -90,7 +96,7 @@ def _look(catalog: sqlite3.Connection, files: Iterable[Path], plan: Plan) -> lis
     unknown: list[Path] = []
     for path in files:
         try:
-            state = path.stat()
+            state = stat_regular(path)
         except OSError as error:
             plan.unreadable[str(path)] = f"cannot be read: {error.strerror}"
             continue
@@ -107,9 +113,17 @@ def _look(catalog: sqlite3.Connection, files: Iterable[Path], plan: Plan) -> lis
             fresh.append(result)
     put_paths(catalog, fresh)
     contents = {s.content_hash for s in fresh}
-    renamed = (p for p, s in known.items() if s.content_hash in contents and not Path(p).exists())
+    renamed = (p for p, s in known.items() if s.content_hash in contents and _gone(p))
     forget_paths(catalog, renamed)
     return seen + fresh
+
+
+def _gone(path: str) -> bool:
+    """Return whether there is no such file; one out of reach, in a locked folder, is not gone."""
+    try:
+        return not Path(path).is_file()
+    except OSError:
+        return False
 
 
 def _whole(index: Path, video: VideoRow) -> bool:

@@ -45,7 +45,9 @@ def claim(path: Path, settings: Mapping[str, Any], remedy: str) -> None:
     now: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     if not path.is_file():
         with written_whole(path) as temporary:
-            temporary.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n")
+            text = json.dumps(now, indent=2, ensure_ascii=False) + "\n"
+            # A path that is not UTF-8 becomes a JSON escape.
+            temporary.write_text(text, errors="backslashreplace")
         return
     try:
         before = dict(json.loads(path.read_bytes()))

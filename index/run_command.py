@@ -3,6 +3,7 @@
 Exit codes: 0 success, 1 something failed and the rest is done, 2 a wrong call, 130 interrupted.
 """
 
+import io
 import math
 import os
 import sys
@@ -12,6 +13,7 @@ from typing import Annotated, Literal, NoReturn, TypeVar
 import tyro
 
 from index.errors import CueframeError
+from index.messages import escaped
 
 Config = TypeVar("Config")
 
@@ -47,12 +49,15 @@ def run(command: Callable[[Config], int], config: type[Config], usage: str | Non
         config: Dataclass with a docstring per field, which becomes the help of its flag.
         usage: Text at the top of the help.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path that is not UTF-8 would end the command; an escape is right in JSON, too.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         flags = tyro.cli(config, description=usage, config=(tyro.conf.FlagCreatePairsOff,))
         code = command(flags)
         sys.stdout.flush()
     except CueframeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {escaped(str(error))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)

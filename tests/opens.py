@@ -12,7 +12,7 @@ import av
 _open = av.open
 
 def _spy(file, *args, **kwargs):
-    with open(os.environ["CUEFRAME_TEST_OPENS"], "a") as log:
+    with open(os.environ["CUEFRAME_TEST_OPENS"], "a", errors="surrogateescape") as log:
         log.write(f"{file}\\n")
     return _open(file, *args, **kwargs)
 
@@ -35,7 +35,8 @@ class Opens:
 
     def decoded(self) -> dict[str, int]:
         """File name to number of decodes since the last call."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        log = self._log.read_text(errors="surrogateescape") if self._log.exists() else ""
+        lines = log.splitlines()
         self._log.unlink(missing_ok=True)
         counts = Counter(Path(line).name for line in lines)
         assert all(count % OPENS_OF_A_DECODE == 0 for count in counts.values())

@@ -6,6 +6,7 @@ made of it.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from index.discovery import HashedFile
 from index.errors import CueframeError
-from index.storage.store import Vectors, vectors_path
+from index.storage.store import Vectors, stored_path, vectors_path
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS videos (
@@ -27,7 +28,7 @@ CREATE TABLE IF NOT EXISTS videos (
     error        TEXT
 );
 CREATE TABLE IF NOT EXISTS paths (
-    path         TEXT PRIMARY KEY,
+    path         TEXT PRIMARY KEY,  -- a BLOB where it is not UTF-8
     size         INTEGER NOT NULL,
     mtime_ns     INTEGER NOT NULL,
     content_hash TEXT NOT NULL
@@ -75,7 +76,8 @@ def open_catalog(index: Path, *, must_exist: bool = False) -> sqlite3.Connection
 def all_paths(catalog: sqlite3.Connection) -> dict[str, HashedFile]:
     """Return every known file by its path."""
     rows = catalog.execute("SELECT path, size, mtime_ns, content_hash FROM paths ORDER BY path")
-    return {row[0]: HashedFile(*row) for row in rows}
+    files = (HashedFile(os.fsdecode(path), *rest) for path, *rest in rows)
+    return {file.path: file for file in files}
 
 
 def all_videos(catalog: sqlite3.Connection) -> dict[str, VideoRow]:
@@ -98,14 +100,14 @@ def put_paths(catalog: sqlite3.Connection, seen: Iterable[HashedFile]) -> None:
     with catalog:
         catalog.executemany(
             "INSERT OR REPLACE INTO paths VALUES (?, ?, ?, ?)",
-            [(s.path, s.size, s.mtime_ns, s.content_hash) for s in seen],
+            [(stored_path(s.path), s.size, s.mtime_ns, s.content_hash) for s in seen],
         )
 
 
 def forget_paths(catalog: sqlite3.Connection, paths: Iterable[str]) -> None:
     """Drop paths; the videos they led to stay until `forget_videos`."""
     with catalog:
-        catalog.executemany("DELETE FROM paths WHERE path = ?", [(p,) for p in paths])
+        catalog.executemany("DELETE FROM paths WHERE path = ?", [(stored_path(p),) for p in paths])
 
 
 def put_video(catalog: sqlite3.Connection, video: VideoRow) -> int:

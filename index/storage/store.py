@@ -7,6 +7,7 @@ F: frames of a video, D: width of a vector.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,18 @@ class Vectors:
     metadata: VideoMetadata
 
 
+def stored_path(path: str) -> str | bytes:
+    """Return a path as SQLite and HDF5 can hold it: a text, or bytes where it is not UTF-8.
+
+    `os.fsdecode` turns either into the path again.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
 def write_profile(index: Path, profile: Profile) -> None:
     """Write INDEX/profile.json."""
     with written_whole(index / "profile.json") as temporary:
@@ -114,7 +127,7 @@ def write_vectors(index: Path, vectors: Vectors) -> None:
             schema=SCHEMA,
             profile=vectors.profile,
             content_hash=vectors.content_hash,
-            path_hint=vectors.path_hint,
+            path_hint=stored_path(vectors.path_hint),
             duration_s=metadata.duration_s,
             start_s=metadata.start_s,
             width=metadata.width,
@@ -145,7 +158,7 @@ def read_vectors(index: Path, content_hash: str) -> Vectors:
             embeddings=file["embeddings"][:],
             time_s=file["time_s"][:],
             content_hash=str(attributes["content_hash"]),
-            path_hint=str(attributes["path_hint"]),
+            path_hint=os.fsdecode(attributes["path_hint"]),
             profile=str(attributes["profile"]),
             metadata=VideoMetadata(
                 duration_s=float(attributes["duration_s"]),

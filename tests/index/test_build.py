@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 
 from index.build import BuildConfig, build
 from index.check import CheckConfig, check
@@ -18,7 +20,7 @@ from index.storage.faiss_index import FaissUpdate, held_ids, open_search
 from index.storage.store import read_vectors
 from tests.opens import Opens
 from tests.paths import ROOT
-from tests.videos import file_name, make
+from tests.videos import draw, file_name, make
 
 KINDS = ("constant", "variable", "b_frames", "vp9")
 
@@ -340,6 +342,107 @@ def test_an_unreadable_index_is_one_line(
     (tmp_path / "index" / "catalog.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(CueframeError, match="--repair"):
         run()
+
+
+def test_names_that_are_not_utf8_are_indexed_and_known_again(
+    run: Any, opens: Opens, videos: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    path = videos / os.fsdecode(b"caf\xe9.mp4")
+    make(path, "slow")
+    bad = videos / os.fsdecode(b"d\xe9chir\xe9\n.mp4")
+    bad.write_text("no video")
+    first = run()
+    assert (first["code"], first["indexed"], first["failed"]) == (1, len(KINDS) + 1, 1)
+    assert f"failed: {videos}/d\\udce9chir\\udce9\\n.mp4: cannot be opened" in first["err"]
+    assert opens.decoded()[path.name] == 1
+    assert str(path) in contents_of_indexed(index)
+    assert run()["reused"] == len(KINDS) + 1
+    assert opens.decoded() == {}
+    assert sound(index)
+
+    (index / "catalog.sqlite").unlink()  # so that the repair goes by the path hints
+    assert check(CheckConfig(index=index, repair=True)) == 0
+    assert str(path) in contents_of_indexed(index)
+    path.unlink()
+    run(prune=True)
+    assert str(path) not in contents_of_indexed(index)
+
+
+@pytest.mark.timeout(100)
+def test_a_folder_of_all_sorts(run: Any, videos: Path, tmp_path: Path) -> None:
+    os.mkfifo(videos / "pipe.mp4")
+    (videos / "loop.mp4").symlink_to("loop.mp4")
+    (videos / "notes.md").write_text("no video")
+    make(videos / "slow.mp4", "slow")
+    (videos / "slow.mp4").rename(videos / "constant.bin")
+    first = run()
+    assert (first["code"], first["indexed"], first["failed"]) == (1, len(KINDS), 1)
+    assert f"failed: {videos}/loop.mp4: cannot be read: " in first["err"]
+    assert first["left_out"] == 3
+    names = f"{videos}/constant.bin, {videos}/notes.md, {videos}/pipe.mp4 (a FIFO)"
+    assert f"left out: {names}; --all-files tries every regular file\n" in first["err"]
+    every = run(all_files=True, index=videos / "index")
+    assert (every["indexed"], every["failed"], every["left_out"]) == (len(KINDS) + 1, 2, 1)
+    again = run(all_files=True, index=videos / "index")
+    assert (again["reused"], again["failed"], again["left_out"]) == (len(KINDS) + 1, 2, 1)
+
+    (tmp_path / "list.txt").write_text(f"{videos}/pipe.mp4\n{videos}/constant.bin\n")
+    listed = run(videos=tmp_path / "list.txt", index=tmp_path / "listed")
+    assert (listed["code"], listed["indexed"], listed["failed"]) == (1, 1, 1)
+    assert "pipe.mp4: cannot be read: it is a FIFO, not a regular file" in listed["err"]
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure(
+    run: Any, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (videos / "locked").mkdir()
+    scandir = os.scandir
+
+    def locked(path: Any = ".") -> Any:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    result = run()
+    assert (result["code"], result["indexed"], result["failed"]) == (1, len(KINDS), 1)
+    assert f"failed: {videos}/locked: cannot be read: Permission denied" in result["err"]
+
+
+def test_files_that_fail_are_counted_each_and_copies_decoded_once(
+    run: Any, opens: Opens, videos: Path
+) -> None:
+    for number in range(8):
+        (videos / f"bad{number}.mp4").write_text("no video")
+        shutil.copy(videos / "deep" / "constant.mp4", videos / f"good{number}.mp4")
+    for result in (run(), run()):
+        assert (result["code"], result["videos"], result["failed"]) == (1, len(KINDS), 8)
+        assert result["err"].count("failed: ") == 8
+        assert all(f"failed: {videos}/bad{number}.mp4: " in result["err"] for number in range(8))
+    assert sum(opens.decoded().values()) == len(KINDS) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "size"),
+    [("film.gif", "gif", "rgb8", (64, 48)), ("tape.dv", "dvvideo", "yuv420p", (720, 576))],
+)
+def test_gif_and_dv_are_videos(
+    name: str, codec: str, pix_fmt: str, size: tuple[int, int], run: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "others").mkdir()
+    with av.open(str(tmp_path / "others" / name), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height = size
+        stream.pix_fmt = pix_fmt
+        for number in range(50):
+            frame = av.VideoFrame.from_image(draw(number, *size)).reformat(format=pix_fmt)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    result = run(videos=tmp_path / "others")
+    assert (result["code"], result["indexed"], result["frames"]) == (0, 1, 4)
 
 
 def test_the_real_clips_are_indexed_and_the_broken_ones_named(

@@ -1,12 +1,21 @@
 """Which files count as videos, and their content hashes."""
 
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import xxhash
 
-from index.discovery import HashedFile, hash_files, list_videos
+from index.discovery import (
+    HashedFile,
+    hash_files,
+    is_regular_file,
+    list_videos,
+    scan_videos,
+    stat_regular,
+)
 from index.errors import CueframeError
 
 
@@ -65,12 +74,10 @@ def test_a_list_gives_its_paths_once_each_in_its_order(
 def test_nothing_to_index_is_one_line_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.txt").write_text("\n \n")
-    (tmp_path / "latin.txt").write_bytes("/videos/déjà.mp4".encode("latin-1"))
     for name, line in (
         ("gone", "does not exist; name a folder"),
         ("empty", "holds no video file; name another"),
         ("empty.txt", "names no video; write one path a line"),
-        ("latin.txt", "is no UTF-8 text file of paths"),
     ):
         with pytest.raises(CueframeError, match=line) as caught:
             list_videos(tmp_path / name)
@@ -101,4 +108,129 @@ def test_a_file_that_cannot_be_read_harms_no_other(folder: Path) -> None:
     results = dict(hash_files([folder / "gone.mp4", folder / "b.mp4", folder / "deep"]))
     assert isinstance(results[folder / "gone.mp4"], FileNotFoundError)
     assert isinstance(results[folder / "deep"], IsADirectoryError)
+    assert isinstance(results[folder / "b.mp4"], HashedFile)
+
+
+@pytest.mark.parametrize("name", ["film.gif", "tape.dv", "a.apng", "b.3g2", "c.M2T", "d.dvr-ms"])
+def test_endings_under_which_ffmpeg_expects_a_video(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"")
+    assert list_videos(tmp_path) == [tmp_path / name]
+
+
+def test_what_is_left_out_is_listed(folder: Path) -> None:
+    scan = scan_videos(folder)
+    names = [str(Path(path).relative_to(folder)) for path in scan.left_out]
+    assert names == ["deep/.DS_Store", "deep/._d.ts", "mp4", "notes.txt", "picture.png"]
+    scan = scan_videos(folder, all_files=True)
+    assert [Path(path).name for path in scan.left_out] == ["._d.ts"]
+    assert len(scan.videos) == 5 + 4
+
+
+def test_the_index_within_the_folder_is_not_searched(folder: Path) -> None:
+    (folder / "index").mkdir()
+    (folder / "index" / "catalog.sqlite").write_text("")
+    scan = scan_videos(folder, all_files=True, without=folder / "deep" / ".." / "index")
+    assert not any("catalog.sqlite" in str(path) for path in [*scan.videos, *scan.left_out])
+    assert folder / "deep" / "d.ts" in scan.videos
+
+
+def a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def a_link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_link_to_a_fifo(path: Path) -> None:
+    os.mkfifo(path.with_suffix(".pipe"))
+    path.symlink_to(path.with_suffix(".pipe"))
+
+
+IRREGULAR = [
+    (a_fifo, "FIFO"),
+    (a_socket, "socket"),
+    (a_link_to_a_device, "device"),
+    (a_link_to_a_fifo, "FIFO"),
+]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("make", "kind"), IRREGULAR)
+def test_what_is_no_regular_file_is_never_opened(
+    make: Callable[[Path], None], kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)  # a socket's path is short
+    odd = Path("z.mp4")
+    make(odd)
+    scan = scan_videos(folder)
+    assert f"{folder / odd} (a {kind})" in scan.left_out
+    assert len(scan.videos) == 5
+    ((_, result),) = hash_files([odd])
+    assert isinstance(result, OSError)
+    assert result.strerror == f"it is a {kind}, not a regular file"
+    assert not is_regular_file(odd)
+    with pytest.raises(CueframeError, match=f"z.mp4 cannot be read: it is a {kind}, not a regular"):
+        list_videos(odd)
+    Path("list.txt").write_text(f"b.mp4\n{odd}\n")
+    assert list_videos(Path("list.txt")) == [folder / "b.mp4", folder / odd]
+
+
+def test_links_to_folders_are_left_out_with_a_word(folder: Path) -> None:
+    (folder / "again").symlink_to(folder / "deep")
+    assert f"{folder / 'again'} (a link to a folder)" in scan_videos(folder).left_out
+
+
+def test_a_subfolder_that_cannot_be_read_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def locked(path: Path | str) -> object:
+        if Path(path).name == "er":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    scan = scan_videos(folder)
+    assert scan.unreadable == {str(folder / "deep/er"): "cannot be read: Permission denied"}
+    assert len(scan.videos) == 4
+    with pytest.raises(CueframeError, match=r"holds no video file that can be read \(.*/er cannot"):
+        scan_videos(folder / "deep/er")
+
+
+def test_an_unfitting_folder_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("")
+    with pytest.raises(CueframeError, match=r"no video file; left out: .*notes\.md; .*--all-files"):
+        list_videos(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        (b"caf\xe9.mp4\nb.mp4\n", [b"caf\xe9.mp4", b"b.mp4"]),
+        ("\ufeffđường.mp4\r\n".encode(), ["đường.mp4".encode()]),
+        ("đường.mp4\r\nb.mp4".encode("utf-16"), ["đường.mp4".encode(), b"b.mp4"]),
+        (b"two\nlines.mp4\0 b.mp4\0", [b"two\nlines.mp4", b" b.mp4"]),
+        ("a\u2028b\x0cc.mp4\n".encode(), ["a\u2028b\x0cc.mp4".encode()]),
+        (b"a\0b.mp4\nc.mp4\n", [b"a\0b.mp4", b"c.mp4"]),
+    ],
+)
+def test_a_list_is_read_as_bytes(written: bytes, names: list[bytes], tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(written)
+    found = list_videos(tmp_path / "list.txt")
+    assert [os.fsencode(path.name) for path in found] == names
+
+
+@pytest.mark.parametrize("name", ["a\0b.mp4", "a\ud800.mp4"])
+def test_a_name_that_no_file_can_have_harms_no_other(name: str, folder: Path) -> None:
+    with pytest.raises(OSError, match="no file can have such a name"):
+        stat_regular(folder / name)
+    results = dict(hash_files([folder / name, folder / "b.mp4"]))
+    assert isinstance(results[folder / name], OSError)
     assert isinstance(results[folder / "b.mp4"], HashedFile)

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from index.messages import MOST, name_some, print_some
+from index.messages import MOST, escaped, name_some, print_some
 
 
 def test_some_are_named_and_the_rest_is_counted() -> None:
@@ -21,3 +23,14 @@ def test_lines_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[:MOST] == [f"failed: n{number}" for number in range(MOST)]
     assert lines[MOST : 2 * MOST] == [f"skipped: n{number}" for number in range(MOST)]
     assert lines[2 * MOST :] == ["skipped: 1 more, see above"]
+
+
+def test_a_name_cannot_break_a_line() -> None:
+    assert escaped("phố\n\x1b[31mb\udce9.mp4") == "phố\\n\\x1b[31mb\\udce9.mp4"
+    assert name_some(["a\nb", "c"]) == "a\\nb, c"
+
+
+@given(st.text(st.characters()))
+def test_escaped_is_one_line_of_utf8(text: str) -> None:
+    assert len(escaped(text).splitlines()) <= 1
+    escaped(text).encode()

@@ -295,3 +295,39 @@ def test_another_folder_leaves_what_is_known_alone(world: World, tmp_path: Path)
     )
     assert (jobs(planning), planning.reused, planning.dropped) == (["d.mp4"], [], False)
     assert len(all_paths(world.catalog)) == 4
+
+
+def test_copies_that_fail_are_failures_each(world: World) -> None:
+    names = [f"copy{number}.mp4" for number in range(8)]
+    for name in names:
+        world.write(name, "broken")
+    plan = world.build(failing=names)
+    (content,) = {job.content_hash for job in plan.jobs if Path(job.path).name in names}
+    assert sorted(Path(path).name for path in plan.paths[content]) == names
+    assert sorted(world.plan().failed) == [str(world.videos / name) for name in names]
+
+
+def test_names_that_are_not_utf8_are_known_again(world: World) -> None:
+    path = world.write(os.fsdecode(b"caf\xe9.mp4"), "the fourth")
+    assert path.name in jobs(world.build())
+    assert (world.plan().jobs, world.hashed) == ([], [])
+    renamed = path.with_name(os.fsdecode(b"na\xefve.mp4"))
+    path.rename(renamed)
+    assert (world.plan().jobs, world.hashed) == ([], [renamed.name])
+    assert str(path) not in all_paths(world.catalog)
+    assert read_vectors(world.index, world.video(renamed.name).content_hash).path_hint == str(path)
+    renamed.unlink()
+    world.plan(prune=True)
+    assert len(all_paths(world.catalog)) == 3
+
+
+def test_a_file_out_of_reach_is_not_pruned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.build()
+
+    def locked(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", locked)
+    files = [world.videos / "a.mp4"]
+    make_plan(world.index, world.catalog, files, profile="p", retry=False, prune=True)
+    assert len(all_paths(world.catalog)) == 3
