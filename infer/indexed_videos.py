@@ -3,13 +3,14 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PureWindowsPath
 
 from index.discovery import HashedFile
 from index.errors import CueframeError, VideoError
 from index.messages import name_some
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
-from infer.questions import by_tail, find_video
+from infer.questions import by_tail, comparable, find_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,14 @@ class IndexedVideos:
     """Paths by content hash."""
     tails: dict[str, list[str]]
     """All paths by tail, from `infer.questions.by_tail`."""
+
+    @cached_property
+    def namesakes(self) -> dict[str, list[str]]:
+        """Paths by `name_without_ending`."""
+        found: dict[str, list[str]] = {}
+        for path in self.seen:
+            found.setdefault(name_without_ending(path), []).append(path)
+        return found
 
 
 def read_indexed_videos(index: Path) -> IndexedVideos:
@@ -46,6 +55,11 @@ def read_indexed_videos(index: Path) -> IndexedVideos:
     return IndexedVideos(seen=seen, videos=videos, paths=paths, tails=by_tail(seen))
 
 
+def name_without_ending(path: str) -> str:
+    """Return a file's name without ending, alike for x.mp4, X.MP4 and x.webm."""
+    return comparable(PureWindowsPath(path).stem).casefold()
+
+
 def find_indexed(indexed: IndexedVideos, video_path: str) -> tuple[str, VideoRow]:
     """Find the indexed video with the longest common tail, and the path under which it is known.
 
@@ -56,8 +70,10 @@ def find_indexed(indexed: IndexedVideos, video_path: str) -> tuple[str, VideoRow
     """
     paths = find_video(video_path, indexed.tails)
     if not paths:
+        similar = indexed.namesakes.get(name_without_ending(video_path), [])
+        hint = f"{name_some(similar)} is; name that, or " if similar else ""
         raise VideoError(
-            f"{video_path} is not in the index; add it with python index/build.py VIDEOS"
+            f"{video_path} is not in the index; {hint}add it with python index/build.py VIDEOS"
         )
     contents = {indexed.seen[path].content_hash for path in paths}
     if len(contents) > 1:

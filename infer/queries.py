@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import CueframeError
-from index.messages import print_some
+from index.messages import escaped, print_some
 from index.storage.store import read_clock
 from infer.indexed_videos import IndexedVideos, find_indexed
 from infer.metrics import TimedQuestion
@@ -75,7 +75,7 @@ def group_by_video(queries: Sequence[Query]) -> dict[str, list[int]]:
 
 def failure_record(question: Question, error: object) -> AnswerRecord:
     """Return the record of a question that cannot be answered."""
-    return {"id": question.id, "video_path": question.video_path, "error": str(error)}
+    return {"id": question.id, "video_path": question.video_path, "error": escaped(str(error))}
 
 
 def print_failures(failed: Mapping[int, AnswerRecord], prefix: str, see: str = "") -> None:

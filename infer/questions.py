@@ -1,6 +1,7 @@
 """Questions about videos: read and validate them, make the encoder's text, match them to files."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from index.errors import CueframeError
-from infer.records import Record, Seconds, Text, load_records, short
+from infer.records import PathText, Record, Seconds, Text, load_records, short
 
 
 def _in_order(span_s: tuple[float, float]) -> tuple[float, float]:
@@ -29,7 +30,7 @@ class Question(Record):
         description="a text that is not blank"
     )
     choices: list[Text] = Field([], description="a list of texts, none of them blank")
-    video_path: Text = Field(description="the path of the video, a text that is not blank")
+    video_path: PathText = Field(description="the path of the video, a text that is not blank")
     answer: str | None = Field(None, description="a text, or null where it is not known")
     support_frames: list[Seconds] = Field(
         [], description="a list of times in seconds, finite numbers from 0 up"
@@ -74,11 +75,20 @@ def caption(question: Question, setting: int) -> str:
     return " ".join(" ".join(parts[setting]).split())
 
 
+def comparable(path: str) -> str:
+    """Return a path in the one form in which paths are compared; files are opened by their own.
+
+    macOS writes an accent as a character of its own (NFD), most others compose them (NFC). Bytes
+    that are not UTF-8 are lone surrogates in Python, and U+FFFD in files of most other programs.
+    """
+    return unicodedata.normalize("NFC", re.sub("[\ud800-\udfff\ufffd]+", "\ufffd", path))
+
+
 def by_tail(paths: Iterable[str]) -> dict[str, list[str]]:
-    """Map every tail of every path (`x.mp4`, `videos/x.mp4`, …) to the paths that end in it."""
+    """Map every `comparable` tail (`x.mp4`, `videos/x.mp4`, …) to the paths that end in it."""
     tails: dict[str, list[str]] = {}
     for path in dict.fromkeys(paths):
-        for tail in _tails(path):
+        for tail in tails_of(comparable(path)):
             tails.setdefault(tail, []).append(path)
     return tails
 
@@ -86,14 +96,19 @@ def by_tail(paths: Iterable[str]) -> dict[str, list[str]]:
 def find_video(video_path: str, tails: dict[str, list[str]]) -> list[str]:
     """Find the paths that share the longest common tail with video_path, in the order given.
 
-    Components are compared whole and case-sensitively, `\\` and `/` alike; at least the file name
-    must agree, else the list is empty. `tails` comes from `by_tail`. The caller decides what
-    several paths mean: copies of one content are one video, different contents an error.
+    Components are compared whole and case-sensitively, `\\` and `/` alike, and as `comparable`
+    makes them; of several paths those count that are written just so, if there are any. At least
+    the file name must agree, else the list is empty. `tails` comes from `by_tail`. The caller
+    decides what several paths mean: copies of one content are one video, different contents an
+    error.
     """
-    return next((tails[tail] for tail in _tails(video_path) if tail in tails), [])
+    for tail in tails_of(video_path):
+        if found := tails.get(comparable(tail)):
+            return [path for path in found if tail in tails_of(path)] or found
+    return []
 
 
-def _tails(path: str) -> list[str]:
+def tails_of(path: str) -> list[str]:
     """List the tails of a path, the longest first, with `/` between components."""
     parts = [part for part in re.split(r"[\\/]", path) if part not in ("", ".")]
     return ["/".join(parts[start:]) for start in range(len(parts))]

@@ -8,7 +8,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+)
 
 from index.errors import CueframeError
 
@@ -17,7 +24,15 @@ def _text_of_integer(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+def _path_text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("no path")
+    return value
+
+
 Text = Annotated[str, StringConstraints(pattern=r"\S")]
+PathText = Annotated[str, PlainValidator(_path_text)]
+"""A path; pydantic's own texts refuse the lone surrogates in one that is not UTF-8."""
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 

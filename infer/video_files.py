@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from index.discovery import hash_files
+from index.discovery import hash_files, is_regular_file, stat_regular
 from index.errors import VideoError
 from infer.indexed_videos import IndexedVideos
-from infer.questions import by_tail, find_video
+from infer.questions import comparable, find_video, tails_of
 
 
 def content_of(indexed: IndexedVideos, path: Path) -> str:
@@ -17,7 +17,7 @@ def content_of(indexed: IndexedVideos, path: Path) -> str:
     """
     known = indexed.seen.get(os.path.abspath(path))  # noqa: PTH100 - as index.discovery names paths
     try:
-        state = path.stat()
+        state = stat_regular(path)
     except OSError as error:
         raise VideoError(f"{path} cannot be read: {error.strerror}") from error
     if known and (known.size, known.mtime_ns) == (state.st_size, state.st_mtime_ns):
@@ -43,7 +43,7 @@ def find_video_file(
     """
     known = indexed.paths[content_hash]
     moved = [path for name in known for path in find_video(name, elsewhere)]
-    there = [Path(path) for path in dict.fromkeys([*moved, *known]) if Path(path).is_file()]
+    there = [Path(path) for path in dict.fromkeys([*moved, *known]) if is_regular_file(Path(path))]
     for path in there:
         if content_of(indexed, path) == content_hash:
             return path
@@ -54,5 +54,30 @@ def find_video_file(
 
 def file_in(folder: Path, video_path: str) -> Path | None:
     """Find the file in a folder that a question means, by the longest tail of its path."""
-    paths = (folder / tail for tail in (video_path, *by_tail([video_path])))
-    return next((path for path in paths if path.is_file()), None)
+    paths = (on_disk(folder / tail) for tail in (video_path, *tails_of(video_path)))
+    return next(filter(is_regular_file, paths), None)
+
+
+def on_disk(path: Path) -> Path:
+    """Return a path as the disk spells it, where only the form of its characters differs.
+
+    What is there as it is written stays, and so does what has no namesake (`comparable`).
+    """
+    if str(path).isascii() or _is_there(path):
+        return path
+    folder = on_disk(path.parent)
+    if path.name.isascii():
+        return folder / path.name
+    try:
+        alike = [one for one in folder.iterdir() if comparable(one.name) == comparable(path.name)]
+    except (OSError, ValueError):  # ValueError: no file can have such a name
+        alike = []
+    return min(alike, default=path)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True

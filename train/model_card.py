@@ -57,7 +57,9 @@ def split_of(train_list: Sequence[Example], val_list: Sequence[Example]) -> dict
 def write_training_json(output: Path, content: dict[str, Any]) -> None:
     """Write OUTPUT/training.json."""
     with written_whole(output / _TRAINING) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        # A path that is not UTF-8 becomes a JSON escape.
+        temporary.write_text(text, errors="backslashreplace")
 
 
 def refuse_trained_videos(output: Path, examples: Sequence[Example]) -> None:

@@ -28,6 +28,7 @@ from index.planning import Job
 from index.storage.atomic_write import written_whole
 from index.storage.store import Profile, write_vectors
 from infer.answering.bulk import answer_all
+from infer.answering.run_log import as_json_line
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
 from infer.evaluation.score_table import ScoreTable, figure_tables, means, score_table
@@ -176,7 +177,7 @@ def validate(
 def write_records(path: Path, records: Sequence[AnswerRecord]) -> None:
     """Write the picks of a validation, a JSON line for each question."""
     with written_whole(path) as temporary:
-        temporary.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
+        temporary.write_bytes(b"".join(map(as_json_line, records)))
 
 
 def read_records(path: Path) -> list[AnswerRecord]:

@@ -108,8 +108,8 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def as_json_line(record: Mapping[str, Any]) -> bytes:
-    """Return a record as a JSON line."""
-    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    """Return a record as a JSON line; a path that is not UTF-8 has JSON escapes in it."""
+    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 
 
 def write_and_remove_log(output: Path, lines: Iterable[bytes]) -> None:

@@ -1,7 +1,9 @@
 """answer.py against a plain recomputation from the stored vectors, and all that can go wrong."""
 
 import json
+import os
 import shutil
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -259,6 +261,50 @@ def test_ids_stay_inside_the_folder(capsys: Capture, tmp_path: Path) -> None:
     assert len(list(folder.glob("*/*.jpg"))) == 4 * len(ids)
     assert len(list(tmp_path.rglob("*.jpg"))) == 4 * len(ids)
     assert [path.name for path in folder.parent.iterdir()] == ["jpg"]
+
+
+@pytest.mark.parametrize("byte", [r"\udce9", r"\ufffd"])
+def test_a_video_whose_name_is_not_utf8(byte: str, tmp_path: Path) -> None:
+    asked = json.loads(f'"caf{byte}.mp4"')
+    here = world()
+    video = tmp_path / "videos" / os.fsdecode(b"caf\xe9.mp4")
+    video.parent.mkdir()
+    shutil.copy(here.videos / "few.mp4", video)
+    index, output = tmp_path / "index", tmp_path / "answers.jsonl"
+    assert build_index(video.parent, index, here.model) == 0
+    questions = tmp_path / "q.json"
+    records = [{"id": name, "question": TEXTS[0], "video_path": name} for name in (asked, "x.mp4")]
+    records[0] |= {"id": "0", "support_frames": [1.0]}
+    questions.write_text(json.dumps(records))
+    flags = ("--index", index, "--output", output, "--save-frames", tmp_path / "jpg")
+    result = as_a_user("answer.py", questions, *flags)
+    assert (result.code, summary(result.out)["saved_frames"]) == (1, 4), result.err
+    answered, failed = map(json.loads, output.read_text().splitlines())
+    assert answered["video"] == str(video)
+    assert failed["error"].startswith("x.mp4 is not in the index")
+    report = tmp_path / "report.html"
+    scored = as_a_user(
+        *("score.py", output, questions, "--index", index, "--judge", "none", "--report", report)
+    )
+    assert "Traceback" not in scored.err
+    assert report.is_file(), scored.err
+    found = as_a_user("find.py", TEXTS[0], "--index", index)
+    assert {hit["video"] for hit in found.records} == {str(video)}, found.err
+
+
+def test_a_question_spells_a_name_in_another_form_than_the_disk(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    here = world()
+    video = tmp_path / "videos" / unicodedata.normalize("NFD", "phố é.mp4")
+    video.parent.mkdir()
+    shutil.copy(here.videos / "few.mp4", video)
+    assert build_index(video.parent, tmp_path / "index", here.model) == 0
+    asked = unicodedata.normalize("NFC", video.name)
+    questions = write_questions(tmp_path / "q.json", {"video_path": f"test/{asked}"})
+    result = ran(capsys, "answer.py", questions, "--index", tmp_path / "index", "--output", "-")
+    assert result.code == 0, result.err
+    assert result.records[0]["video"] == str(video)
 
 
 def test_videos_that_are_gone(capsys: Capture, tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ def test_longest_common_tail(video_path: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("video_path", "reason"),
     [
-        ("absent.mp4", r"absent\.mp4 is not in the index"),
+        ("absent.mp4", r"absent\.mp4 is not in the index; add it"),
+        ("v\\vp9.mp4", r"vp9\.mp4 is not in the index; .*/vp9\.webm is; name that, or add it"),
+        ("B_FRAMES.MP4", r"B_FRAMES\.MP4 is not in the index; .*/b_frames\.mp4 is; name that"),
         ("same.mp4", r"may mean 2 different videos: .*x/same\.mp4, .*y/same\.mp4; give more"),
         ("bad.mp4", r"bad\.mp4 could not be indexed: cannot be opened as a video"),
     ],

@@ -4,9 +4,10 @@ import io
 import json
 import os
 import string
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,8 @@ RECORD: dict[str, Any] = {
     "video_path": "train/videos/2b84_Y.mp4",
     "_unused_": {"a": 1},
 }
+
+Form = Literal["NFC", "NFD", "NFKC"]
 
 
 @pytest.fixture
@@ -292,6 +295,31 @@ def test_a_video_is_found_by_the_longest_common_tail(video_path: str, found: lis
 
 def test_a_path_given_twice_is_found_once() -> None:
     assert find_video("x.mp4", by_tail(["/a/x.mp4", "/a/x.mp4"])) == ["/a/x.mp4"]
+
+
+@pytest.mark.parametrize("asked", ["NFC", "NFD", "NFKC"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_composed_and_decomposed_names_are_one(stored: Form, asked: Form) -> None:
+    name = "vidéos/Phố đường.mp4"
+    path = "/data/" + unicodedata.normalize(stored, name)
+    other = "/data/vide\u0301os/other.mp4"
+    assert find_video(unicodedata.normalize(asked, name), by_tail([path, other])) == [path]
+
+
+def test_of_two_forms_of_a_name_the_one_that_is_written() -> None:
+    name = "/data/é.mp4"
+    forms = [unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
+    for form in forms:
+        assert find_video(form.removeprefix("/data/"), by_tail(forms)) == [form]
+
+
+@pytest.mark.parametrize("asked", ["caf\udce9.mp4", "x/caf\ufffd.mp4"])
+def test_names_that_are_not_utf8_are_found(asked: str, tmp_path: Path) -> None:
+    paths = ["/data/caf\udce9.mp4", "/data/café.mp4"]
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps([{"id": 1, "question": "q?", "video_path": asked}]))
+    (read,) = load_questions(file)
+    assert find_video(read.video_path, by_tail(paths)) == paths[:1]
 
 
 PARTS = st.lists(st.sampled_from(["a", "b", "A", "x.mp4"]), min_size=1, max_size=4)

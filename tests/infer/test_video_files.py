@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,8 +12,10 @@ from index.discovery import list_videos
 from index.errors import VideoError
 from infer.indexed_videos import IndexedVideos, read_indexed_videos
 from infer.questions import by_tail
-from infer.video_files import content_of, find_video_file
+from infer.video_files import content_of, file_in, find_video_file, on_disk
 from tests.fixtures_infer import build_index, world
+
+Form = Literal["NFC", "NFD", "NFKC"]
 
 
 @pytest.fixture
@@ -69,3 +73,28 @@ def test_of_several_files_of_one_name_the_one_with_the_content(
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"gone\.mp4 cannot be read: No such file"):
         content_of(read_indexed_videos(world().index), tmp_path / "gone.mp4")
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+def test_a_file_is_found_in_either_form_of_its_name(
+    stored: Form, asked: Form, tmp_path: Path
+) -> None:
+    path = tmp_path / unicodedata.normalize(stored, "é") / unicodedata.normalize("NFD", "phố.mp4")
+    path.parent.mkdir()
+    path.write_text("")
+    name = unicodedata.normalize(asked, "é/phố.mp4")
+    assert file_in(tmp_path, f"train/{name}") == path
+    assert on_disk(tmp_path / name) == path
+    assert file_in(tmp_path, unicodedata.normalize(asked, "é/phở.mp4")) is None
+
+
+@pytest.mark.parametrize("name", ["a\0é.mp4", "\ud800.mp4", "é" * 300, "/proc/1/é/é.mp4", "é/"])
+def test_a_name_that_no_file_has_is_not_found(name: str, tmp_path: Path) -> None:
+    assert file_in(tmp_path, name) is None
+
+
+def test_a_name_that_is_not_utf8_is_found_by_its_replacement(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    path.write_text("")
+    assert file_in(tmp_path, "x/caf\ufffd.mp4") == path

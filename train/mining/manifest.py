@@ -18,6 +18,7 @@ from index.distributed import remove_old_rendezvous
 from index.errors import CueframeError
 from index.resume import claim
 from index.storage.atomic_write import written_whole
+from infer.answering.run_log import as_json_line
 
 TRUE_FOLDER, NEGATIVE_FOLDER = "frames_true", "frames_neg"
 
@@ -121,7 +122,7 @@ def is_whole(output: Path, record: ManifestRecord) -> bool:
 
 
 def _as_lines(records: Iterable[ManifestRecord]) -> bytes:
-    return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records).encode()
+    return b"".join(map(as_json_line, records))
 
 
 def _parts(output: Path) -> list[Path]:
