@@ -4,6 +4,7 @@ B: images of a batch, Q: texts, D: width of a vector, H, W: height and width of 
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import xxhash
 from transformers import PreTrainedModel
 
 from index.encoder_families import family_of
+from index.errors import CueframeError
 from index.model_loading import (
     Dtype,
+    in_one_line,
     load_dual_encoder,
     load_image_processor,
     load_tokenizer,
@@ -52,11 +55,42 @@ class Encoder:
         """Precision in which it computes."""
         return str(self._model.dtype).removeprefix("torch.")
 
-    @property
+    @cached_property
     def width(self) -> int:
-        """D, found by encoding a black image."""
-        black = np.zeros((1, self.transform.height, self.transform.width, 3), dtype=np.uint8)
-        return self.images(black).shape[1]
+        """D, found by encoding a black image; raises as `check_images`."""
+        return self.check_images()
+
+    def check_images(self) -> int:
+        """Encode a black image, so that a model and image processor that do not fit are known.
+
+        Returns:
+            D.
+
+        Raises:
+            CueframeError: They do not fit.
+        """
+        with in_one_line(self.name, "--model"):
+            black = np.zeros((1, self.transform.height, self.transform.width, 3), dtype=np.uint8)
+            self._refuse_not_finite(vectors := self.images(black))
+        return vectors.shape[1]
+
+    def check_texts(self) -> None:
+        """Encode two texts, so that a tokenizer or text tower that cannot is known at once.
+
+        Raises:
+            CueframeError: It cannot.
+        """
+        with in_one_line(self.name, "--model"):
+            vectors, _ = self.texts(["a", "a picture of two cats"])
+            self._refuse_not_finite(torch.from_numpy(vectors))
+
+    def _refuse_not_finite(self, vectors: torch.Tensor) -> None:
+        if not vectors.isfinite().all():
+            wider = "" if self.dtype == "float32" else "choose --dtype float32, or "
+            raise CueframeError(
+                f"{self.name} computes no finite numbers in {self.dtype}; {wider}fetch or save it "
+                "again"
+            )
 
     @property
     def scale(self) -> float:
@@ -132,18 +166,22 @@ def load_encoder(
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
-        CueframeError: It is not a dual encoder, or `index.model_loading` refuses it.
+        CueframeError: It is not a dual encoder, cannot encode a text, or `index.model_loading`
+            refuses it.
     """
     model: Any = load_dual_encoder(name)
     processor = load_image_processor(name, "--model").to_dict()
     tokenizer = load_tokenizer(name, "--model")
     refuse_other_tokenizer(tokenizer, model.config, name)
-    transform = image_transform_of(processor, view)
-    fingerprint = vision_fingerprint(model, processor, transform)
     if dtype == "auto":
         dtype = "float16" if device.type == "cuda" else "float32"
-    model.to(device=device, dtype=getattr(torch, dtype))
-    return Encoder(name, model, tokenizer, processor, transform), fingerprint
+    with in_one_line(name, "--model"):
+        transform = image_transform_of(processor, view)
+        fingerprint = vision_fingerprint(model, processor, transform)
+        model.to(device=device, dtype=getattr(torch, dtype))
+        encoder = Encoder(name, model, tokenizer, processor, transform)
+    encoder.check_texts()
+    return encoder, fingerprint
 
 
 def vision_fingerprint(

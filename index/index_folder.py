@@ -11,7 +11,7 @@ from index.decoding.sampler import DEFAULT_FPS
 from index.distributed import remove_old_rendezvous
 from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
-from index.model_loading import DEFAULT_MODEL, Dtype
+from index.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.preprocess import Resize, ViewMode
 from index.storage.store import Profile, read_profile, write_profile
 
@@ -77,7 +77,7 @@ def load_encoder_and_profile(
         _same("--resize", resize, old.resize, index)
         _same("--view", view, old.view, index)
     name = model or (old.model if old else DEFAULT_MODEL)
-    if Path(name).is_dir():
+    if is_folder(name):
         name = str(Path(name).absolute())  # so that the index can be queried from any folder
     mode = view or (old.view if old and not (rebuild and model) else None)
     encoder, fingerprint = load_encoder(name, dtype=dtype, view=mode, device=device)

@@ -15,6 +15,7 @@ refused with a one-line error that names the remedy:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os.path import isdir
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +39,10 @@ DEFAULT_MODEL = "openai/clip-vit-large-patch14"
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
+_MOST_LAYERS = 10_000
+"""A model of more is taken for a damaged config.json; to build it would take hours."""
+_LIGHTER = {"--reader": "lower --dtype, spread it with --device-map auto, or "}
+"""Other ways to need less memory, by flag."""
 _BUFFERS = ("position_ids", "inv_freq", "num_batches_tracked", "relative_position_index")
 """Name suffixes of buffers that old versions saved and new ones compute."""
 _HEADS = ("classifier", "cls", "head", "lm_head", "pooler", "score")
@@ -54,8 +59,6 @@ def in_one_line(name: str, flag: str) -> Iterator[None]:
     except CueframeError:
         raise
     except Exception as error:
-        if is_out_of_memory(error):
-            raise
         raise _explained(name, flag, error) from error
 
 
@@ -72,7 +75,7 @@ def load_config(name: str, flag: str) -> PreTrainedConfig:
     """
     with in_one_line(name, flag):
         folder = Path(name)
-        if not folder.is_dir():
+        if not is_folder(name):
             # from_pretrained would retry for 100 s if the hub is out of reach.
             files = ["config.json", "adapter_config.json"]
             folder = Path(snapshot_download(name, allow_patterns=files))
@@ -83,6 +86,7 @@ def load_config(name: str, flag: str) -> PreTrainedConfig:
                 f"and give {flag} that folder"
             )
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        _refuse_absurd_depth(config.to_dict(), name)
         return config
 
 
@@ -201,7 +205,12 @@ def _explained(name: str, flag: str, error: Exception) -> CueframeError:
             f"{name} needs a package that is not installed ({first}); install it, or name another "
             f"model with {flag}"
         )
-    if Path(name).is_dir():
+    if is_out_of_memory(error):
+        return CueframeError(
+            f"out of memory ({first}) while {name} is loaded; {_LIGHTER.get(flag, '')}name a "
+            f"smaller model with {flag}"
+        )
+    if is_folder(name):
         return CueframeError(
             f"the model folder {name} cannot be loaded: {first}; fetch it again, or give {flag} "
             "another folder written by save_pretrained"
@@ -212,9 +221,25 @@ def _explained(name: str, flag: str, error: Exception) -> CueframeError:
     )
 
 
+def is_folder(name: str) -> bool:
+    """Return whether a model is given by its folder, not by its name on the hub."""
+    return isdir(name)  # noqa: PTH112 - Path.is_dir raises where a name is too long for a path
+
+
+def _refuse_absurd_depth(values: dict[str, Any], name: str) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            _refuse_absurd_depth(value, name)
+        elif str(key).endswith("layers") and isinstance(value, int) and value > _MOST_LAYERS:
+            raise CueframeError(
+                f"{name} has {key} {value} in its config.json, more than {_MOST_LAYERS}; fetch or "
+                "save it again"
+            )
+
+
 def _refuse_pickle(name: str) -> None:
     folder = Path(name)
-    pickles = sorted(path.name for path in folder.glob("*.bin")) if folder.is_dir() else []
+    pickles = sorted(path.name for path in folder.glob("*.bin")) if is_folder(name) else []
     if pickles and not any(folder.glob("*.safetensors")):
         raise CueframeError(
             f"{name} has its weights as a pickle ({pickles[0]}), which can run code when it is "

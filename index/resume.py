@@ -51,7 +51,7 @@ def claim(path: Path, settings: Mapping[str, Any], remedy: str) -> None:
         return
     try:
         before = dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CueframeError(f"{path} cannot be read ({error}); {remedy}") from error
     other = [name for name in now | before if now.get(name) != before.get(name)]
     if other:

@@ -19,7 +19,12 @@ from PIL import Image
 from transformers import AutoModel
 
 from index.errors import CueframeError
-from index.model_loading import load_config, load_image_processor, load_weights
+from index.model_loading import (
+    in_one_line,
+    load_config,
+    load_image_processor,
+    load_weights,
+)
 
 SIM_THRESHOLDS = (0.95, 0.96, 0.97, 0.98, 0.99)
 """Thresholds m of `sim_m`, those of the original scripts."""
@@ -59,8 +64,10 @@ def load_judge(
     model: Any = load_weights(
         AutoModel, name, "--judge", dtype=getattr(torch, dtype), may_lack=("pooler.",)
     )
-    judge = Judge(model.to(device), processor)
-    if not _has_cls(judge):
+    with in_one_line(name, "--judge"):
+        judge = Judge(model.to(device), processor)
+        has_cls = _has_cls(judge)
+    if not has_cls:
         raise CueframeError(
             f"the judge {name} is a {model.config.model_type} model without a CLS vector of an "
             "image; give --judge a vision transformer such as facebook/dinov2-large"

@@ -76,7 +76,7 @@ def claim_folder(output: Path, settings: dict[str, Any]) -> None:
 
 def save(accelerator: Accelerator, output: Path, progress: Progress, *, keep: int) -> None:
     """Write a checkpoint; all processes call this at the same step."""
-    folder = output / _FOLDER / f"step-{progress.step:08d}"
+    folder = output / _FOLDER / _name(progress.step)
     temporary = folder.with_name(f".{folder.name}.tmp")
     if accelerator.is_main_process:
         remove_leftovers(output)
@@ -94,6 +94,10 @@ def save(accelerator: Accelerator, output: Path, progress: Progress, *, keep: in
             shutil.rmtree(old.rename(old.with_name(f".{old.name}.tmp")))
 
 
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
 def checkpoints(output: Path) -> list[Path]:
     """Return the complete checkpoints, oldest first."""
     return sorted((output / _FOLDER).glob("step-*"))
@@ -109,14 +113,21 @@ def load(accelerator: Accelerator, output: Path) -> Progress:
     if not found:
         return Progress()
     try:
-        progress = Progress(**json.loads((found[-1] / _PROGRESS).read_bytes()))
+        progress = _progress_of(found[-1])
         accelerator.load_state(str(found[-1]))
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except Exception as error:  # its files are of three libraries, each with errors of its own
         first = str(error).strip().split("\n")[0]
         raise CueframeError(
             f"the checkpoint {found[-1]} cannot be read ({first}); delete it, and --resume goes on "
             "from the one before"
         ) from error
+    return progress
+
+
+def _progress_of(checkpoint: Path) -> Progress:
+    progress = Progress(**json.loads((checkpoint / _PROGRESS).read_bytes()))
+    if checkpoint.name != _name(progress.step):
+        raise ValueError(f"{_PROGRESS} is of step {progress.step}")
     return progress
 
 
@@ -134,12 +145,23 @@ def cut_metrics(output: Path, step: int) -> None:
 
 
 def read_metrics(output: Path) -> Iterator[dict[str, Any]]:
-    """Yield the complete lines of metrics.jsonl."""
+    """Yield the complete lines of metrics.jsonl.
+
+    Raises:
+        CueframeError: A line is not one of metrics.
+    """
     path = output / _METRICS
     if not path.is_file():
         return
-    for line in path.read_text().split("\n")[:-1]:
-        yield json.loads(line)
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            metrics = json.loads(line)
+            int(metrics["step"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise CueframeError(
+                f"{path}: line {number} is not one of metrics; delete the line, and run again"
+            ) from error
+        yield metrics
 
 
 def append_metrics(output: Path, line: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from index.encoder import Encoder, vision_fingerprint
 from index.encoder_families import family_of
 from index.errors import CueframeError
+from index.model_loading import in_one_line
 from index.preprocess import image_transform_of
 from index.resume import deciding
 from infer.query_encoder import refuse_other_vision
@@ -93,7 +94,8 @@ def set_up(config: TrainConfig) -> Run:
 
     loss = load_loss(config.loss_setting)
     clip, processor = load_model_to_train(config.model)
-    model = DualEncoder(clip, processor.image_processor.to_dict())
+    with in_one_line(config.model, "--model"):
+        model = DualEncoder(clip, processor.image_processor.to_dict())
     choose_what_learns(model, config.tune, loss)
     if config.gradient_checkpointing:
         save_memory(clip)
@@ -166,18 +168,27 @@ def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example]
 
 
 def encoder_of(config: TrainConfig, clip: Any, processor: Any, index: OpenIndex | None) -> Encoder:
-    """Return the model as an `Encoder`; with an index, refuse a model that cannot query it."""
+    """Return the model as an `Encoder`; with an index, refuse a model that cannot query it.
+
+    Raises:
+        CueframeError: It cannot encode a picture or a text, or is not the index's.
+    """
     images = processor.image_processor.to_dict()
     if index and config.view not in (None, index.profile.view):
         raise CueframeError(
             f"{index.path} was built with --view {index.profile.view}, not {config.view}; leave "
             "--view out, or build another index"
         )
-    view = image_transform_of(images, index.profile.view if index else config.view)
-    if index:
-        fingerprint = vision_fingerprint(clip, images, view)
-        refuse_other_vision(index.path, index.profile, clip.name_or_path, fingerprint)
-    return Encoder(clip.name_or_path, clip, processor.tokenizer, images, view)
+    name = clip.name_or_path
+    with in_one_line(name, "--model"):
+        view = image_transform_of(images, index.profile.view if index else config.view)
+        encoder = Encoder(name, clip, processor.tokenizer, images, view)
+        if index:
+            fingerprint = vision_fingerprint(clip, images, view)
+            refuse_other_vision(index.path, index.profile, name, fingerprint)
+    encoder.check_texts()
+    encoder.check_images()
+    return encoder
 
 
 def _loader(

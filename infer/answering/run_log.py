@@ -40,7 +40,10 @@ def open_log(output: Path, settings: Mapping[str, Any]) -> None:
     path = log_folder(output) / "run.json"
     if not path.is_file() or not logged_lines(output):
         for stray in (*log_folder(output).glob("*.jsonl"), path):
-            stray.unlink(missing_ok=True)
+            if stray.is_dir():
+                shutil.rmtree(stray)
+            else:
+                stray.unlink(missing_ok=True)
     claim(
         path,
         settings,
@@ -51,7 +54,7 @@ def open_log(output: Path, settings: Mapping[str, Any]) -> None:
 def logged_lines(output: Path) -> dict[str, bytes]:
     """Return the complete lines of all processes by question id, each with its line end."""
     lines: dict[str, bytes] = {}
-    for path in sorted(log_folder(output).glob("*.jsonl")):
+    for path in filter(Path.is_file, sorted(log_folder(output).glob("*.jsonl"))):
         for line in path.read_bytes().splitlines(keepends=True):
             if line.endswith(b"\n"):
                 name = _id_of(line)
@@ -64,7 +67,7 @@ def _id_of(line: bytes) -> str | None:
     """Return a line's question id; None if it is no answer, as after a power failure."""
     try:
         record: object = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     name = record.get("id") if isinstance(record, dict) else None
     return name if isinstance(name, str) else None

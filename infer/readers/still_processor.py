@@ -9,7 +9,6 @@ machine.
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import TemplateError
 from PIL import Image
 from transformers import (
     PROCESSOR_MAPPING,
@@ -60,15 +59,21 @@ def load_still_processor(name: str, config: PreTrainedConfig) -> Any:
     image = getattr(processor, "image_token", None)
     try:
         shown = render(processor, ["", ""], "?")
-        wrong = "it shows no images" if image and shown.count(image) != 2 else ""
-    except (TemplateError, TypeError) as error:  # for example a template of text alone
-        wrong = str(error).split("\n")[0]
-    if wrong:
-        raise CueframeError(
-            f"the chat template of {name} is not one for frames and a question ({wrong}); name "
-            "another vision-language model with --reader"
-        )
+    except Exception as error:  # a template is a program: one of text alone, or one that fails
+        raise _no_template(name, str(error).split("\n")[0]) from error
+    if image and shown.count(image) != 2:
+        raise _no_template(name, "it shows no images")
+    with in_one_line(name, FLAG):
+        black = Image.new("RGB", (320, 180))
+        encode(processor, [shown], [[black, black]])
     return processor
+
+
+def _no_template(name: str, why: str) -> CueframeError:
+    return CueframeError(
+        f"the chat template of {name} is not one for frames and a question ({why}); name another "
+        "vision-language model with --reader"
+    )
 
 
 def _processor(name: str, config: PreTrainedConfig) -> Any:

@@ -15,7 +15,7 @@ from transformers import AutoModelForImageTextToText
 
 from index.errors import CueframeError
 from index.memory import explain_out_of_memory
-from index.model_loading import Dtype, load_config, load_weights
+from index.model_loading import Dtype, in_one_line, load_config, load_weights
 from infer.choices import LETTERS
 from infer.readers.prompts import Prompt, ask, frame_labels
 from infer.readers.still_processor import FLAG, encode, load_still_processor, render
@@ -70,17 +70,15 @@ def load_reader(
         )
     # The processor first: if it cannot be loaded, no weights are fetched.
     processor = load_still_processor(name, config)
-    letters = letter_tokens(processor.tokenizer, render(processor, [""], "?"), name)
-    with explain_out_of_memory(
-        "--dtype, spread it with --device-map auto, or name a smaller --reader"
-    ):
-        model = load_weights(
-            AutoModelForImageTextToText,
-            name,
-            FLAG,
-            dtype=_dtype(dtype, device_map),
-            device_map=device_map,
-        )
+    with in_one_line(name, FLAG):
+        letters = letter_tokens(processor.tokenizer, render(processor, [""], "?"), name)
+    model = load_weights(
+        AutoModelForImageTextToText,
+        name,
+        FLAG,
+        dtype=_dtype(dtype, device_map),
+        device_map=device_map,
+    )
     return Reader(name, model, processor, letters)
 
 

@@ -17,7 +17,9 @@ from index.encoder import load_encoder
 from index.errors import CueframeError, ModelError
 from index.model_loading import load_config, load_dual_encoder, load_weights
 from tests.paths import ROOT
+from train.config import TrainConfig
 from train.model import load_model_to_train
+from train.setup import encoder_of
 
 Damage = Callable[[Path], object]
 
@@ -151,6 +153,77 @@ def test_index_and_training_refuse_the_same_folders(
     assert said.out == said.err == ""  # no report of transformers, and no code that ran
 
 
+def processor_setting(name: str, value: object) -> Damage:
+    def damage(folder: Path) -> None:
+        path = folder / "processor_config.json"
+        values: dict[str, Any] = json.loads(path.read_text())
+        values["image_processor"][name] = value
+        path.write_text(json.dumps(values))
+
+    return damage
+
+
+def tokenizer_setting(name: str, value: object) -> Damage:
+    def damage(folder: Path) -> None:
+        path = folder / "tokenizer_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+
+    return damage
+
+
+ODD_VALUES: dict[str, Damage] = {
+    "a mean for one channel": processor_setting("image_mean", [0.5]),
+    "no mean": processor_setting("image_mean", None),
+    "a mean that is no number": processor_setting("image_mean", [float("nan")] * 3),
+    "a deviation of zero": processor_setting("image_std", [0, 0, 0]),
+    "pictures of another size": processor_setting("crop_size", {"height": 32, "width": 32}),
+    "a negative size": processor_setting("crop_size", {"height": -1, "width": 64}),
+    "a filter of no name": processor_setting("resample", "sharp"),
+    "no factor": processor_setting("rescale_factor", None),
+    "no length of texts": tokenizer_setting("model_max_length", "long"),
+    "no token to pad with": tokenizer_setting("pad_token", None),
+    "no last token": setting(lambda c: c["text_config"].update(eos_token_id=None)),
+    "no epsilon": setting(lambda c: c["text_config"].update(layer_norm_eps=None)),
+    "negative heads": setting(lambda c: c["vision_config"].update(num_attention_heads=-1)),
+}
+
+
+@pytest.mark.parametrize("name", ODD_VALUES)
+def test_odd_values_of_a_folder_are_known_before_any_work(name: str, folder: Path) -> None:
+    ODD_VALUES[name](folder)
+
+    def to_train() -> None:
+        clip, processor = load_model_to_train(str(folder))
+        encoder_of(TrainConfig(model=str(folder)), clip, processor, None)
+
+    for load in (
+        lambda: load_encoder(str(folder), device=torch.device("cpu"))[0].width,
+        to_train,
+    ):
+        with pytest.raises(CueframeError) as refused:
+            load()
+        assert str(folder) in str(refused.value) or "image processor" in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_model_of_absurd_size_is_one_line_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = setting(lambda c: c["vision_config"].update(num_hidden_layers=10**12))
+    config = (folder / "config.json").read_text()
+    deep(folder)
+    with pytest.raises(CueframeError, match="has num_hidden_layers 1000000000000 in its config"):
+        load_encoder(str(folder), device=torch.device("cpu"))
+    (folder / "config.json").write_text(config)
+
+    def full(*args: object, **how: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 TB\nmore")
+
+    monkeypatch.setattr(AutoModel, "from_pretrained", full)
+    with pytest.raises(CueframeError, match=r"^out of memory \(.*TB\) .* a smaller model with --m"):
+        load_encoder(str(folder), device=torch.device("cpu"))
+
+
 def test_what_is_known_to_be_harmless_passes(folder: Path) -> None:
     def add(tensors: dict[str, torch.Tensor]) -> None:
         tensors["text_model.embeddings.position_ids"] = torch.arange(77)[None]
@@ -169,7 +242,10 @@ def test_weights_that_are_not_used_may_be_lacking(folder: Path) -> None:
     assert not model.training
 
 
-@pytest.mark.parametrize("name", ["no/such-model", "openai/clip-vit-large-patch14", "a b/c", "/no"])
+@pytest.mark.parametrize(
+    "name",
+    ["no/such-model", "openai/clip-vit-large-patch14", "a b/c", "/no", "x" * 5000],
+)
 def test_a_name_that_is_not_to_be_had_is_another_kind_of_error(name: str) -> None:
     with pytest.raises(ModelError, match=r"is no folder here and cannot be had .* give --reader"):
         load_config(name, "--reader")

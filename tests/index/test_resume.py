@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CueframeError
+from index.messages import escaped
 from index.resume import claim, deciding
 
 VALUES = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=9) | st.floats(0, 1)
@@ -43,10 +44,10 @@ def test_the_same_passes_and_any_difference_is_named(
     changed = settings | {name: "another value"}
     with pytest.raises(CueframeError) as refused:
         claim(path, changed, "REMEDY")
-    line = str(refused.value)
+    before = escaped(str(settings.get(name)))
     assert (
-        line
-        == f"the run in {path.parent} has {name} {settings.get(name)}, not another value; REMEDY"
+        str(refused.value)
+        == f"the run in {path.parent} has {name} {before}, not another value; REMEDY"
     )
     if settings.get(name) is not None:  # one that is gone is a difference too
         without = {key: value for key, value in settings.items() if key != name}
@@ -69,7 +70,7 @@ def test_long_values_are_cut_and_many_differences_counted(tmp_path: Path) -> Non
     assert len(str(refused.value)) < 2600
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(CueframeError, match=r"run\.json cannot be read \(.*\); REMEDY") as refused:

@@ -91,10 +91,17 @@ def test_the_last_checkpoints_are_kept_and_whole(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     output = trained(tmp_path / "out", epochs=1)
-    (checkpoints(output)[-1] / "progress.json").write_text("{")
-    line = refusal(output, epochs=1, resume=True)
-    assert "step-00000005" in line
-    assert "delete it" in line
+    last = checkpoints(output)[-1]
+    progress = (last / "progress.json").read_bytes()
+    for damage in (b"{", b"{}", b'{"step": -5}', b"[" * 100_000):
+        (last / "progress.json").write_bytes(damage)
+        line = refusal(output, epochs=1, resume=True)
+        assert "step-00000005" in line
+        assert "delete it" in line
+    (last / "progress.json").write_bytes(progress)
+    weights = last / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    assert "step-00000005 cannot be read" in refusal(output, epochs=1, resume=True)
 
 
 def test_claim_and_refuse(tmp_path: Path) -> None:
@@ -124,6 +131,15 @@ def test_metrics_are_cut_at_a_step_with_a_torn_line(tmp_path: Path) -> None:
         file.write('{"step": 4, "lo')
     cut_metrics(tmp_path, 2)
     assert list(read_metrics(tmp_path)) == [{"step": 1}, {"step": 2}]
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"step": "x"}', "\udcff"])
+def test_a_line_that_is_no_metrics_is_named(tmp_path: Path, line: str) -> None:
+    append_metrics(tmp_path, {"step": 1})
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(line.encode(errors="surrogateescape") + b"\n")
+    with pytest.raises(CueframeError, match=r"metrics\.jsonl: line 2 is not one of metrics; del"):
+        list(read_metrics(tmp_path))
 
 
 def kill_at_random(flags: TrainConfig, rng: random.Random, *, in_save: bool) -> None:

@@ -152,7 +152,12 @@ def test_the_scale_stays_at_100_or_below(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_names_step_and_questions(tmp_path: Path) -> None:
     broken = tiny_model(tmp_path / "broken", world())
     tensors = load_file(broken / "model.safetensors")
+    whole = tensors["text_projection.weight"].clone()
     tensors["text_projection.weight"][:] = torch.nan
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    assert "no finite numbers in float32; fetch" in refusal(tmp_path / "none", model=str(broken))
+    tensors["text_projection.weight"] = whole
+    tensors["logit_scale"] = torch.tensor(torch.nan)  # its vectors are finite, the loss is not
     save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
     line = refusal(tmp_path / "out", model=str(broken))
     assert "step 1" in line

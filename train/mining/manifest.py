@@ -72,7 +72,7 @@ def read_records(output: Path) -> dict[str, ManifestRecord]:
             try:
                 record = json.loads(line)
                 records[record["id"]] = record
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise CueframeError(
                     f"{path}: line {number} is no question that was mined; delete the line, and "
                     "run train/mine.py again"

@@ -9,7 +9,7 @@ import torch
 from index.decoding.sampler import DEFAULT_FPS
 from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
-from index.model_loading import DEFAULT_MODEL, Dtype
+from index.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.resume import deciding
 from index.storage.store import Profile, read_profile
 from infer.query_encoder import load_query_encoder
@@ -57,6 +57,7 @@ def load_mining_encoder(
     """
     if index is None:
         encoder, fingerprint = load_encoder(model or DEFAULT_MODEL, dtype=dtype, device=device)
+        encoder.check_images()
         return MiningEncoder(encoder, fingerprint, fps or DEFAULT_FPS, None)
     profile = read_profile(index)
     if fps not in (None, profile.fps):
@@ -82,6 +83,6 @@ def settings_of(encoder: MiningEncoder, rules: Rules, caption_setting: int) -> d
     settings["a model and view of fingerprint"] = encoder.fingerprint
     if rules.negatives == "hard":
         name = encoder.encoder.name
-        place = str(Path(name).resolve()) if Path(name).is_dir() else name
+        place = str(Path(name).resolve()) if is_folder(name) else name
         settings |= {"--caption": caption_setting, "--model": place}
     return settings

@@ -80,7 +80,9 @@ def test_a_record_is_one_line(record: dict[str, str]) -> None:
 
 def test_what_is_no_answer_is_passed_over(output: Path) -> None:
     with (log_folder(output) / "0.jsonl").open("ab") as file:
-        file.write(b'\0\0\0\0\n\xff\n{"id": \n{"id": 3}\n[]\n{}\n\n{"id": "c"}\n{"id": "torn"}')
+        file.write(b'\0\0\0\0\n\xff\n{"id": \n{"id": 3}\n[]\n{}\n\n{"id": "c"}\n')
+        file.write(b"[" * 100_000 + b'\n{"id": "torn"}')
+    (log_folder(output) / "2.jsonl").mkdir()
     assert list(logged_lines(output)) == ["a", "c", "b"]
 
 
@@ -126,6 +128,16 @@ def test_a_run_without_an_answer_bars_no_other(tmp_path: Path, torn: bytes) -> N
         add(as_json_line({"id": "b"}))
     with pytest.raises(CueframeError, match="has --pick aks, not top; call it as before"):
         open_log(output, {"--pick": "top"})
+
+
+def test_folders_in_place_of_its_files_go_where_nothing_is_lost(tmp_path: Path) -> None:
+    output = tmp_path / "answers.jsonl"
+    for name in ("run.json", "0.jsonl"):
+        (log_folder(output) / name).mkdir(parents=True)
+    open_log(output, RUN)
+    with log_writer(output, 0) as add:
+        add(as_json_line({"id": "b"}))
+    assert list(logged_lines(output)) == ["b"]
 
 
 def test_answers_without_a_run_are_none(output: Path) -> None:

@@ -304,6 +304,18 @@ def test_a_model_without_a_chat_template_is_one_line(folder: Path) -> None:
     assert "has no chat template" in one_line(folder)
 
 
+@pytest.mark.parametrize("template", ["{{ 1 // 0 }}", "{% for n in range(10**9) %}{% endfor %}"])
+def test_a_chat_template_that_fails_is_one_line(folder: Path, template: str) -> None:
+    (folder / "chat_template.jinja").write_text(template)
+    assert "is not one for frames and a question" in one_line(folder)
+
+
+def test_odd_values_of_the_processor_are_one_line(folder: Path) -> None:
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"image_mean": [0.5]}))
+    assert "cannot be loaded: " in one_line(folder)
+
+
 def test_out_of_memory_names_the_flag_to_lower(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +332,9 @@ def test_out_of_memory_names_the_flag_to_lower(
             call()
         assert str(caught.value).endswith(f"lower {LOWER}")
     monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", full)
-    assert "out of memory (CUDA out of memory. Tried" in one_line(folders["smolvlm"])
+    line = one_line(folders["smolvlm"])
+    assert "out of memory (CUDA out of memory. Tried" in line
+    assert line.endswith("--device-map auto, or name a smaller model with --reader")
 
 
 def test_numbers_that_are_not_finite_are_one_line(folders: dict[str, Path]) -> None:

@@ -44,8 +44,9 @@ def test_a_line_torn_anywhere_counts_as_not_written(tmp_path: Path) -> None:
         assert list(read_records(tmp_path)) == [*there, "z"]
 
 
-def test_a_strange_line_is_named(tmp_path: Path) -> None:
-    (tmp_path / "mined.jsonl").write_text('{"id": "a"}\n["b"]\n')
+@pytest.mark.parametrize("strange", ['["b"]', "{}", "[" * 100_000])
+def test_a_strange_line_is_named(tmp_path: Path, strange: str) -> None:
+    (tmp_path / "mined.jsonl").write_text(f'{{"id": "a"}}\n{strange}\n')
     with pytest.raises(CueframeError, match=r"mined\.jsonl: line 2 is no question"):
         read_records(tmp_path)
 
