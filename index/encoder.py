@@ -43,12 +43,8 @@ class Encoder:
         self._model: Any = model
         self._tokenizer = tokenizer
         self._padding = family_of(model.config).padding
-        self._rescale = float(processor["rescale_factor"]) if processor["do_rescale"] else 1.0
-        normalize = processor["do_normalize"]
-        mean = processor["image_mean"] if normalize else (0.0, 0.0, 0.0)
-        std = processor["image_std"] if normalize else (1.0, 1.0, 1.0)
-        self._mean = torch.tensor(mean, device=model.device).view(3, 1, 1)
-        self._std = torch.tensor(std, device=model.device).view(3, 1, 1)
+        self._rescale, mean, std = normalization_of(processor)
+        self._mean, self._std = mean.to(model.device), std.to(model.device)
 
     @property
     def dtype(self) -> str:
@@ -182,6 +178,19 @@ def load_encoder(
         encoder = Encoder(name, model, tokenizer, processor, transform)
     encoder.check_texts()
     return encoder, fingerprint
+
+
+def normalization_of(processor: dict[str, Any]) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """Return what turns pixels into the model's input: factor, then mean and deviation (3, 1, 1).
+
+    Args:
+        processor: `to_dict()` of a transformers image processor.
+    """
+    rescale = float(processor["rescale_factor"]) if processor["do_rescale"] else 1.0
+    normalize = processor["do_normalize"]
+    mean = processor["image_mean"] if normalize else (0.0, 0.0, 0.0)
+    std = processor["image_std"] if normalize else (1.0, 1.0, 1.0)
+    return rescale, torch.tensor(mean).view(3, 1, 1), torch.tensor(std).view(3, 1, 1)
 
 
 def vision_fingerprint(

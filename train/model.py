@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from index.encoder import normalization_of
 from index.errors import CueframeError
 from index.model_loading import (
     DEFAULT_MODEL,
@@ -67,13 +68,9 @@ class DualEncoder(nn.Module):
         scale: Any = clip.logit_scale
         self.logit_scale = nn.Parameter(scale.detach().reshape(()).clone())
         self.logit_bias = nn.Parameter(torch.zeros(()))
-        rescale = image_processor["rescale_factor"] if image_processor["do_rescale"] else 1.0
-        normalize = image_processor["do_normalize"]
-        mean = image_processor["image_mean"] if normalize else (0.0, 0.0, 0.0)
-        std = image_processor["image_std"] if normalize else (1.0, 1.0, 1.0)
-        self._rescale = float(rescale)
-        self.register_buffer("_mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("_std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        self._rescale, mean, std = normalization_of(image_processor)
+        self.register_buffer("_mean", mean, persistent=False)
+        self.register_buffer("_std", std, persistent=False)
 
     def forward(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, pixel_values: Tensor | None

@@ -5,11 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from index.arrays import Floats
-from infer.evaluation.baselines import FIGURES
 from infer.evaluation.score_table import (
-    ScoreTable,
-    figure_tables,
     score_table,
 )
 from infer.evaluation.text_tables import (
@@ -19,23 +15,8 @@ from infer.evaluation.text_tables import (
     table_cells,
     table_json,
 )
-from infer.metrics import TimedQuestion
 from tests.infer.evaluation.test_baselines import queries
-
-Picks = dict[str, list[Floats]]
-QUESTIONS = [
-    queries(np.arange(20) / 2, 10.0, [3.1]),
-    queries(np.arange(20) / 2, 10.0),
-    queries(np.arange(20) / 2, 10.0, [], [(3.0, 3.5)]),
-]
-PICKS: Picks = {
-    "trained": [np.array(s) for s in ([0.0, 3.0, 5, 9], [0.0, 3, 5, 9], [0.0, 3.0, 5, 9])],
-    "untrained": [np.array(s) for s in ([0.0, 3.0, 5, 9], [0.0, 3, 5, 9], [0.0, 2.5, 5, 9])],
-}
-
-
-def scored(questions: list[TimedQuestion], picks: Picks) -> ScoreTable:
-    return score_table(questions, figure_tables(questions, picks, 4), list(FIGURES), 0)
+from tests.infer.evaluation.test_score_table import PICKS, QUESTIONS, scored
 
 
 def test_json_knows_no_nan() -> None:
