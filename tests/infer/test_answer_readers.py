@@ -6,9 +6,9 @@ import math
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from PIL import Image
@@ -333,15 +332,22 @@ def test_the_words_are_the_prompts(
     assert len(set(answers.values())) == 3
 
 
-def launched(*args: object, processes: int = 1) -> "subprocess.Popen[str]":
+def launched(
+    *args: object, processes: int = 1, script: Sequence[object] = ("infer/answer.py",)
+) -> "subprocess.Popen[str]":
     """answer.py started by a user, with the launcher where there are several processes."""
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
         command += ["--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
     flags = ["--index", world().index, "--reader-side", SIDE]
-    command += ["infer/answer.py", *map(str, [*args, *flags])]
-    env = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    command += map(str, [*script, *args, *flags])
+    env = {
+        "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+    }
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -387,19 +393,6 @@ def kept_lines(output: Path) -> bytes:
     return b"".join(journal.read_bytes() for journal in journals)
 
 
-def kill_after(lines: int, output: Path, process: "subprocess.Popen[str]") -> None:
-    """Kill -9 a command and all that it started, once so many answers are kept."""
-    until_s = time.monotonic() + 120
-    while kept_lines(output).count(b"\n") < lines:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until_s
-        time.sleep(0.002)
-    started = psutil.Process(process.pid)
-    for one in [*started.children(recursive=True), started]:
-        one.kill()
-    process.communicate()
-
-
 @pytest.mark.parametrize(
     ("kills", "count", "processes"),
     [
@@ -428,9 +421,14 @@ def test_a_killed_run_goes_on_where_it_was(
     chance = random.Random(kills)
     done = 0
     for _ in range(kills):
-        done += chance.randint(1, count // (kills + 1))
-        process = launched(questions, "--output", output, *flags, processes=processes)
-        kill_after(done, output, process)
+        lines = chance.randint(1, count // (kills + 1) // processes)
+        killed = ("tests/infer/killed_answer.py", lines)
+        process = launched(
+            questions, "--output", output, *flags, processes=processes, script=killed
+        )
+        _, err = process.communicate(timeout=200)
+        assert process.returncode == (-signal.SIGKILL if processes == 1 else 1), err
+        assert done < kept_lines(output).count(b"\n") <= done + lines * processes
         done = kept_lines(output).count(b"\n")
         for journal in output.with_name("a.jsonl.partial").glob("*.jsonl"):
             with journal.open("ab") as file:
