@@ -134,7 +134,7 @@ def build_index(
                 if leader:
                     number = put_video(leader.catalog, rows[-1])
                     if isinstance(video, EncodedVideo):
-                        leader.search.add(number, video.vectors)
+                        leader.search.add(number, video.vectors[:, None])
             return {"videos": [asdict(row) for row in rows], "cost": asdict(cost)}
 
         results = share_work(folder, state, shards, work)

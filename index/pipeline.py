@@ -50,6 +50,8 @@ class EncodedVideo:
     job: Job
     time_s: npt.NDArray[np.float64]
     """(F,) ascending."""
+    end_s: npt.NDArray[np.float64]
+    """(F,) where the frames' spans end."""
     vectors: npt.NDArray[np.float16]
     """(F, D) unit vectors."""
     metadata: VideoMetadata
@@ -57,11 +59,12 @@ class EncodedVideo:
     def to_store(self, profile: Profile) -> Vectors:
         """Return the content of its vector file."""
         return Vectors(
-            embeddings=self.vectors,
+            embeddings=self.vectors[:, None],
             time_s=self.time_s,
+            end_s=self.end_s,
             content_hash=self.job.content_hash,
             path_hint=self.job.path,
-            profile=profile.key,
+            profile=profile,
             metadata=self.metadata,
         )
 
@@ -81,6 +84,7 @@ class _UnderWay:
     job: Job
     claimed_s: float
     time_s: list[float] = field(default_factory=list)
+    end_s: list[float] = field(default_factory=list)
     vectors: list[npt.NDArray[np.float16]] = field(default_factory=list)
     metadata: VideoMetadata | None = None
 
@@ -192,8 +196,13 @@ def encode_videos(
         if not video.is_complete or under_way.pop(video.job.path, None) is None:
             return  # in progress, already yielded, or failed after these frames
         if video.metadata and video.time_s:
-            time_s = np.array(video.time_s, dtype=np.float64)
-            yield EncodedVideo(video.job, time_s, np.concatenate(video.vectors), video.metadata)
+            yield EncodedVideo(
+                video.job,
+                np.array(video.time_s, np.float64),
+                np.array(video.end_s, np.float64),
+                np.concatenate(video.vectors),
+                video.metadata,
+            )
         else:
             yield FailedVideo(video.job, "gives no frame to encode")
 
@@ -205,6 +214,7 @@ def encode_videos(
             elif isinstance(event, Chunk):
                 video = under_way[job.path]
                 video.time_s += event.time_s
+                video.end_s += event.end_s
                 progress.reached(job.path, event.time_s[-1] / max(video.claimed_s, 1e-9))
                 for ready in batch_of(job).add(video, event.pixels):
                     yield from finished(ready)

@@ -141,7 +141,7 @@ def _adopt(index: Path, catalog: sqlite3.Connection, content_hash: str, profile:
         vectors = read_vectors(index, content_hash)
     except CueframeError:
         return False
-    if vectors.profile != profile:
+    if vectors.profile.key != profile:
         return False
     put_video(catalog, row_of(index, vectors))
     return True

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from accelerate import PartialState
 
+from index.arrays import Floats
 from index.errors import CueframeError
 from index.model_loading import Dtype
 from index.storage.faiss_index import held_ids, open_search, split_ids
-from index.storage.store import read_clock, read_profile
+from index.storage.store import read_profile, read_timeline
 from infer.indexed_videos import IndexedVideos, read_indexed_videos
 from infer.query_encoder import encode_texts, load_query_encoder
 
@@ -48,11 +49,11 @@ def find_frames(
             file=sys.stderr,
         )
     hits = nearest(index, indexed, vectors, top)
-    times_s: dict[str, npt.NDArray[np.float64]] = {}
+    times_s: dict[str, Floats] = {}
     damaged: dict[str, str] = {}
     for content in dict.fromkeys(hit.content_hash for hit in hits):
         try:
-            times_s[content], _ = read_clock(index, content)
+            times_s[content] = read_timeline(index, content).time_s
         except CueframeError as error:
             damaged[content] = str(error)
     for hit in hits:
@@ -97,13 +98,13 @@ def nearest(
         if video.status == "indexed" and content in indexed.paths
     }
     # Search for as many more hits as may be skipped.
-    passed = int(np.isin(split_ids(held_ids(search))[0], list(known), invert=True).sum())
+    passed = int(np.isin(split_ids(held_ids(search)).number, list(known), invert=True).sum())
     scores, ids = search.search(vectors, min(search.ntotal, top + passed))  # (1, hits)
-    numbers, rows = split_ids(ids[0])
+    found = split_ids(ids[0])
     return [
         Hit(known[number], row, score)
         for number, row, score in zip(
-            numbers.tolist(), rows.tolist(), scores[0].tolist(), strict=True
+            found.number.tolist(), found.row.tolist(), scores[0].tolist(), strict=True
         )
         if number in known
     ][:top]

@@ -1,24 +1,27 @@
 """Figures of one question's picks: from labels and times alone, and `sim_m`.
 
-    hit          a pick inside any span of evidence                         (share of questions)
-    recall       share of the spans that have a pick inside       (KFS-Bench: Scene Hit Rate)
-    precision    share of the picks that are inside a span        (KFS-Bench: Key Frame Rate)
-    segments     of the K segments that hold evidence, the share with a pick inside it
-    hit@δ        a pick within δ seconds of any support time, whatever the ranges
-    all@δ        a pick within δ seconds of every support time
+    hit          a pick is shown during any stretch of evidence            (share of questions)
+    recall       share of the stretches during which a pick is shown (KFS-Bench: Scene Hit Rate)
+    precision    share of the picks that are shown during a stretch  (KFS-Bench: Key Frame Rate)
+    segments     of the K segments that hold evidence, the share in which a pick shows it
+    hit@δ        a pick is shown within δ seconds of any support time, whatever the ranges
+    all@δ        a pick is shown within δ seconds of every support time
     distance_s   seconds from a support time to the nearest pick, mean over the support times
-    IoP, IoU     of the window from the first pick to the last with a range, the best range's
+    IoP, IoU     of the window from the first pick's start to the last one's end with a range, the
+                 best range's
 
-Evidence is the ranges where there are any, else the support times with δ = 0.5 s. (Around a single
-time, right picks in the same event would be punished: a picker that always lands inside a 2 s event
-has a hit@0.5 of 0.56.) Ends are included, within the tolerance of frame times.
+A pick is a frame, and a frame is a span of time (`index.spans`): what counts is whether the picture
+is on the screen, not when it came there. Evidence is the ranges where there are any, else the
+support times with δ = 0.5 s. (Around a single time, right picks in the same event would be
+punished: a picker that always lands inside a 2 s event has a hit@0.5 of 0.56.) Ends are included,
+within the tolerance of frame times.
 
 KFS-Bench: Li et al., WACV 2026, arXiv 2512.14017, whose scenes are our ranges. IoP and IoU: Xiao
 et al., NExT-GQA, CVPR 2024, arXiv 2309.01327, where a window of no length has IoU 0 and IoP 1 or 0,
 and the keyframes of a selector (SeViLA) give the window from the first to the last. A strategy that
 spreads its picks over the whole video has a wide window: compare both with the oracle's.
 
-Legend: E spans of a question, N times, P its picks, W windows.
+Legend: E stretches of evidence of a question, F rows of its video, P its picks, W windows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,11 +29,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from index.arrays import Bools, Floats
-from index.decoding.frame_types import TIME_TOLERANCE_S
+from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
+from index.spans import TIME_TOLERANCE_S, Spans, rows_shown_at, seconds_away, shown_during
 from infer.questions import Question
 from infer.selection.strategies import segments
 
@@ -43,7 +45,7 @@ DELTA_S = 0.5
 
 
 def spans_around(delta_s: float, question: Question) -> Floats:
-    """Return spans (E, 2) from δ before each support time to δ after it, in seconds."""
+    """Return stretches (E, 2) from δ before each support time to δ after it, in seconds."""
     times_s = np.array(question.support_frames, np.float64).reshape(-1, 1)
     spans: Floats = times_s + np.array([-delta_s, delta_s])
     return spans
@@ -82,31 +84,45 @@ def require_labels(questions: Iterable[Question]) -> int:
     return sum(found)
 
 
-def inside(time_s: Floats, spans: Floats) -> Bools:
-    """Return (E, N) which of the times (N,) are inside which of the spans (E, 2), ends included."""
-    starts, ends = spans[:, :1], spans[:, 1:]
-    met: Bools = (time_s >= starts - TIME_TOLERANCE_S) & (time_s <= ends + TIME_TOLERANCE_S)
-    return met
-
-
 class TimedQuestion(NamedTuple):
     """A question on the timeline of its video."""
 
     question: Question
     time_s: Floats
     """(F,) seconds of the video's rows, at least one, ascending."""
+    end_s: Floats
+    """(F,) ends of the spans in which they are shown."""
     duration_s: float
     video: str
     """Content hash of the video."""
 
 
+def picked_spans(timed: TimedQuestion, picked_s: Floats) -> Spans:
+    """Return the spans of the frames shown at times (P,) in seconds.
+
+    The span is that of the row shown then. Where no row is, as when another tool picked frames that
+    the index has not, nobody knows how long the frame is shown: it is a moment.
+    """
+    rows = rows_shown_at(timed.time_s, timed.end_s, picked_s)
+    starts, ends = timed.time_s[rows], timed.end_s[rows]
+    late = np.asarray(picked_s, np.float64) + TIME_TOLERANCE_S
+    shown = (starts <= late) & (late < ends)
+    return Spans(np.where(shown, starts, picked_s), np.where(shown, ends, picked_s))
+
+
+def picks_in_evidence(timed: TimedQuestion, picked_s: Floats) -> Bools:
+    """Return (P,) which of the frames shown at times (P,) in seconds show evidence."""
+    met = shown_during(*picked_spans(timed, picked_s), spans_of_evidence(timed.question))
+    return np.asarray(met.any(axis=0))
+
+
 class Counted(NamedTuple):
-    """A figure of one question that grows with the number of matched spans or picks."""
+    """A figure of one question that grows with the number of matched stretches or picks."""
 
     spans: Callable[[Question], Floats]
-    """Spans to match (E, 2); E = 0 if the question has no such label."""
+    """Stretches to match (E, 2); E = 0 if the question has no such label."""
     counts: Literal["spans", "picks"]
-    """Matches to count: spans that have a pick inside, or picks that are inside a span."""
+    """Matches to count: stretches during which a pick is shown, or picks shown during any."""
     worth: Callable[[int, int], float]
     """The figure, 0 to 1, given the number matched and the total."""
 
@@ -120,14 +136,15 @@ def every(matched: int, total: int) -> float:
     return float(matched == total)
 
 
-def _share(matched: int, total: int) -> float:
+def share(matched: int, total: int) -> float:
+    """Return the share that is matched; 0 of none."""
     return matched / total if total else 0.0
 
 
 COUNTED: dict[str, Counted] = {
     "hit": Counted(spans_of_evidence, "spans", _any),
-    "recall": Counted(spans_of_evidence, "spans", _share),
-    "precision": Counted(spans_of_evidence, "picks", _share),
+    "recall": Counted(spans_of_evidence, "spans", share),
+    "precision": Counted(spans_of_evidence, "picks", share),
     "hit@0.5": Counted(partial(spans_around, 0.5), "spans", _any),
     "hit@1.0": Counted(partial(spans_around, 1.0), "spans", _any),
     "all@0.5": Counted(partial(spans_around, 0.5), "spans", every),
@@ -136,17 +153,17 @@ COUNTED: dict[str, Counted] = {
 """The figures that count matches, by name."""
 
 
-def counted(figure: Counted, timed: TimedQuestion, picked_s: Floats, _k: int) -> float:
-    """Compute a figure of one question's picks (P,) in seconds; NaN without such a label."""
-    spans = figure.spans(timed.question)
-    if not len(spans):
+def counted(figure: Counted, timed: TimedQuestion, picked: Spans, _k: int) -> float:
+    """Compute a figure of one question's picks; NaN without such a label."""
+    stretches = figure.spans(timed.question)
+    if not len(stretches):
         return float("nan")
-    met = inside(picked_s, spans)  # (E, P)
+    met = shown_during(*picked, stretches)  # (E, P)
     matched: Bools = np.any(met, axis=1 if figure.counts == "spans" else 0)
     return figure.worth(int(matched.sum()), len(matched))
 
 
-def evidence_by_segment(timed: TimedQuestion, k: int) -> npt.NDArray[np.int64]:
+def evidence_by_segment(timed: TimedQuestion, k: int) -> Integers:
     """Return the segments, of K, that hold evidence: part of a range, or a support time."""
     ends = timed.question.support_ranges or [(t, t) for t in timed.question.support_frames]
     numbers = segments(np.array(ends, np.float64).reshape(-1), timed.duration_s, k).reshape(-1, 2)
@@ -154,21 +171,32 @@ def evidence_by_segment(timed: TimedQuestion, k: int) -> npt.NDArray[np.int64]:
     return np.unique(np.concatenate([*held, np.empty(0, np.int64)]))
 
 
-def segments_hit(timed: TimedQuestion, picked_s: Floats, k: int) -> float:
-    """Return the share of the segments with evidence that have a pick inside evidence."""
-    held = evidence_by_segment(timed, k)
-    if not len(held):
-        return float("nan")
-    useful = picked_s[inside(picked_s, spans_of_evidence(timed.question)).any(axis=0)]
-    return float(np.isin(held, segments(useful, timed.duration_s, k)).mean())
+def evidence_shown(timed: TimedQuestion, frames: Spans, k: int) -> Bools:
+    """Return (H, P) in which of the H segments that hold evidence which frames (P,) show some."""
+    starts_s, ends_s = frames
+    stretches = spans_of_evidence(timed.question)
+    met = shown_during(starts_s, ends_s, stretches)  # (E, P)
+    # The frame is on the screen while the stretch lasts from `first` to `last`, by segments.
+    from_s = np.maximum(starts_s, stretches[:, :1])
+    to_s = np.minimum(np.maximum(ends_s - TIME_TOLERANCE_S, starts_s), stretches[:, 1:])
+    first, last = (segments(s, timed.duration_s, k) for s in (from_s, np.maximum(from_s, to_s)))
+    held = evidence_by_segment(timed, k).reshape(-1, 1, 1)
+    shown: Bools = np.any(met & (first <= held) & (held <= last), axis=1)
+    return shown
 
 
-def distance_s(timed: TimedQuestion, picked_s: Floats, _k: int) -> float:
+def segments_hit(timed: TimedQuestion, picked: Spans, k: int) -> float:
+    """Return the share of the segments with evidence in which a pick shows some."""
+    shown = evidence_shown(timed, picked, k)  # (H, P)
+    return float(shown.any(axis=1).mean()) if len(shown) else float("nan")
+
+
+def distance_s(timed: TimedQuestion, picked: Spans, _k: int) -> float:
     """Return the mean seconds from a support time to the nearest pick; NaN without either."""
-    times_s = np.array(timed.question.support_frames)
-    if not len(times_s) or not len(picked_s):
+    times_s = timed.question.support_frames
+    if not len(times_s) or not len(picked.time_s):
         return float("nan")
-    return float(np.abs(times_s[:, None] - picked_s).min(axis=1).mean())
+    return float(seconds_away(*picked, times_s).min(axis=1).mean())
 
 
 def iop(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
@@ -177,7 +205,7 @@ def iop(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
     best: Floats = shared.max(axis=0) / np.where(length > 0, length, 1)
     points = length <= 0
     if points.any():
-        best[points] = np.any(inside(start_s[points], ranges_s), axis=0)
+        best[points] = shown_during(start_s[points], end_s[points], ranges_s).any(axis=0)
     return best
 
 
@@ -200,16 +228,16 @@ def _shared(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
 def window(
     overlap: Callable[[Floats, Floats, Floats], Floats],
     timed: TimedQuestion,
-    picked_s: Floats,
+    picked: Spans,
     _k: int,
 ) -> float:
-    """Compute `iop` or `iou` of the window from the first pick to the last; NaN without ranges."""
+    """Compute `iop` or `iou` of the window of the picks; NaN without ranges."""
     ranges_s = np.array(timed.question.support_ranges, np.float64)
     if not len(ranges_s):
         return float("nan")
-    if not len(picked_s):
+    if not len(picked.time_s):
         return 0.0
-    return float(overlap(picked_s[:1], picked_s[-1:], ranges_s)[0])
+    return float(overlap(picked.time_s[:1], picked.end_s[-1:], ranges_s)[0])
 
 
 def sim_m(

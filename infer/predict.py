@@ -30,6 +30,7 @@ from index.encoder import Encoder, vision_fingerprint
 from index.errors import CueframeError, VideoError
 from index.preprocess import ViewMode, image_transform_of
 from index.run_command import positive
+from index.spans import Timeline
 from index.storage.store import read_profile
 from infer.indexed_videos import read_indexed_videos
 from infer.query_encoder import encode_texts, refuse_other_vision
@@ -127,20 +128,21 @@ def _score_file(
     text = _encode(encoder, caption)
     metadata: list[VideoMetadata] = []
 
-    def sampled() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+    def sampled() -> Iterator[tuple[float, float, npt.NDArray[np.uint8]]]:
         metadata.append((yield from FrameSampler(fps=fps, transform=encoder.transform)(str(path))))
 
-    times_s: list[float] = []
+    spans_s: list[list[float]] = []
     parts: list[npt.NDArray[np.float32]] = []
     stream = sampled()
     with _naming(path):
         while batch := list(islice(stream, batch_size)):
-            times_s += [time_s for time_s, _ in batch]
-            pixels = np.stack([image for _, image in batch])  # (B, H, W, 3)
+            spans_s += [span_s for *span_s, _ in batch]
+            pixels = np.stack([image for _, _, image in batch])  # (B, H, W, 3)
             parts.append(encoder.images(pixels).cpu().numpy())  # (B, D)
     vectors = np.concatenate(parts)  # (F, D)
-    time_s = np.array(times_s, np.float64)
-    return ScoredVideo(cosines(text, vectors), time_s, metadata[0].duration_s, vectors, _NO_SEEDS)
+    time_s, end_s = np.array(spans_s, np.float64).T
+    timeline = Timeline(time_s, end_s, metadata[0].duration_s)
+    return ScoredVideo(cosines(text, vectors), *timeline, vectors, _NO_SEEDS)
 
 
 def _score_stored(

@@ -7,7 +7,7 @@ from typing import Any
 
 from index.errors import CueframeError
 from index.messages import escaped, print_some
-from index.storage.store import read_clock
+from index.storage.store import read_timeline
 from infer.indexed_videos import IndexedVideos, find_indexed
 from infer.metrics import TimedQuestion
 from infer.questions import Question, caption
@@ -59,9 +59,10 @@ def on_timelines(index: Path, queries: Sequence[Query]) -> list[TimedQuestion]:
     Raises:
         CueframeError: A vector file is missing or damaged.
     """
-    clocks = {content: read_clock(index, content) for content in group_by_video(queries)}
+    timelines = {content: read_timeline(index, content) for content in group_by_video(queries)}
     return [
-        TimedQuestion(one.question, *clocks[one.content_hash], one.content_hash) for one in queries
+        TimedQuestion(one.question, *timelines[one.content_hash], video=one.content_hash)
+        for one in queries
     ]
 
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from accelerate import PartialState
 
 from index.arrays import Floats
-from index.decoding.frame_types import TIME_TOLERANCE_S
 from index.discovery import list_videos
 from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
+from index.spans import TIME_TOLERANCE_S
 from index.storage.atomic_write import refuse_unwritable, written_whole
 from index.storage.store import read_profile
 from infer.answer_file import Answer

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from index.spans import Timeline, until_next
 from infer.selection.strategies import ScoredVideo, Seeds
 
 Array = npt.NDArray[Any]
@@ -79,8 +80,15 @@ def looks(draw: st.DrawFn) -> tuple[ScoredVideo, int]:
     vectors = VECTORS[draw(st.sampled_from(sorted(VECTORS)))](rng, shape)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = (vectors / np.where(length > 0, length, 1)).astype(np.float32)
-    return ScoredVideo(scores, time_s, duration_s, unit, seeds(len(scores))), k
+    timeline = Timeline(time_s, until_next(time_s, duration_s), duration_s)
+    return ScoredVideo(scores, *timeline, unit, seeds(len(scores))), k
 
 
 def seeds(n: int, first: int = 0) -> Seeds:
     return np.arange(first, first + n, dtype=np.uint64)
+
+
+def moments(time_s: npt.ArrayLike, duration_s: float) -> Timeline:
+    """Frames whose ends nobody knows."""
+    times_s = np.asarray(time_s, np.float64)
+    return Timeline(times_s, times_s, duration_s)

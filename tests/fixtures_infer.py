@@ -178,7 +178,7 @@ def stored(index: Path, path: Path) -> tuple[np.ndarray, np.ndarray, float]:
     """The vectors (F, D) float64, times (F,) and duration of a video, read by h5py alone."""
     with h5py.File(vectors_path(index, seen_as(index, path).content_hash)) as file:
         return (
-            file["embeddings"][:].astype(np.float64),
+            file["embeddings"][:, 0].astype(np.float64),
             file["time_s"][:],
             float(file.attrs["duration_s"]),
         )

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from index.arrays import Floats, Integers
+from index.spans import Spans
 from infer.metrics import TimedQuestion
 from train.losses.pool import Pool, cosines
 
@@ -33,9 +34,9 @@ class Pull:
         return 0.0
 
 
-def earliest_s(_timed: TimedQuestion, picked_s: Floats, _k: int) -> float:
+def earliest_s(_timed: TimedQuestion, picked: Spans, _k: int) -> float:
     """The first pick, in seconds."""
-    return float(picked_s[0])
+    return float(picked.time_s[0])
 
 
 def earliest_of_draws(timed: TimedQuestion, _k: int) -> tuple[float, float]:

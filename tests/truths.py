@@ -1,7 +1,7 @@
 """What a right reader gives for a generated video: the rule, applied to the truth alone."""
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import count, takewhile
 from pathlib import Path
 from typing import TypeVar
@@ -91,6 +91,23 @@ def check_rows(truth: Truth, rows: Iterable[float], times_s: Iterable[float]) ->
         assert rows[bisect_right(rows, time_s + 1e-4) - 1] in allowed(truth, time_s)
 
 
+def check_ends(truth: Truth, ends_s: Mapping[float, float]) -> None:
+    """Each frame ends where the next one of the video begins, the last where the video ends.
+
+    Beside damage it may last until a later one.
+    """
+    spoilt = {round(frame_s, 6) for _, frame_s in truth.damaged}
+    frames = sorted({round(frame_s, 6) for _, frame_s in truth.frames} | spoilt)
+    ends = [*frames, round(truth.duration_s, 6)]
+    for time_s, end_s in ends_s.items():
+        after = ends.index(round(time_s, 6)) + 1
+        allowed_s = {ends[after]}
+        while ends[after] in spoilt:
+            after += 1
+            allowed_s.add(ends[after])
+        assert round(end_s, 6) in allowed_s
+
+
 def check_numbers(truth: Truth, pictures: Iterable[tuple[float, Image.Image]]) -> int:
     """Each picture at an intact time carries that frame's number; returns how many were read."""
     number_at = {round(frame_s, 6): number for number, frame_s in truth.frames}
@@ -109,8 +126,8 @@ def upright(kind: str, picture: Image.Image) -> Image.Image:
 
 
 def pictures_of(
-    kind: str, squares: Iterable[tuple[float, npt.NDArray[np.uint8]]]
+    kind: str, squares: Iterable[tuple[float, float, npt.NDArray[np.uint8]]]
 ) -> Iterator[tuple[float, Image.Image]]:
     """Squares as pictures, as they were drawn."""
-    for time_s, square in squares:
+    for time_s, _, square in squares:
         yield time_s, upright(kind, Image.fromarray(square))

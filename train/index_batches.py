@@ -1,7 +1,8 @@
 """Text tuning from an index: image vectors come from disk, nothing is decoded or encoded.
 
-The positive of a question is the indexed frame nearest to a support time; every indexed frame of
-its video that is neither near a support time nor inside a support range is a negative. The vision
+The positive of a question is the indexed frame shown at a support time, else the nearest; every
+indexed frame of its video that is shown neither near a support time nor during a support range is a
+negative. The vision
 side is frozen, so the index stays valid for the tuned model.
 
 B: questions of a process's shard of a step, N: negatives, D: width of a vector,
@@ -20,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError, VideoError
-from index.storage.store import Profile, Vectors, read_profile, read_vectors
+from index.spans import rows_shown_at, seconds_away, shown_during, until_next
+from index.storage.store import Profile, Vectors, read_own_vectors, read_profile
 from infer.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
-from infer.metrics import inside, spans_around
+from infer.metrics import spans_around
 from infer.questions import Question, load_questions
 from train.batches import Shard, TokenizedTexts
 from train.data import Example
@@ -91,8 +94,8 @@ class IndexBatches:
         videos: dict[str, Vectors] = {}
         rows = 0
         for content in dict.fromkeys(one["content_hash"] for one in examples):
-            videos[content] = _vectors(index, content)
-            tables.append(videos[content].embeddings)
+            videos[content] = read_own_vectors(index.path, index.profile, content)
+            tables.append(videos[content].whole_frames)
             first_row[content] = rows
             rows += len(tables[-1])
         self._table = torch.from_numpy(np.concatenate(tables)).to(device)  # (R, D) float16
@@ -101,8 +104,10 @@ class IndexBatches:
         self.distances_s: dict[str, float] = {}
         """By question id, the largest distance from a support time to its nearest row."""
         for one in examples:
-            time_s, offset = videos[one["content_hash"]].time_s, first_row[one["content_hash"]]
-            true, negatives, distance_s = rows_of(one["question"], time_s, guard_s)
+            video, offset = videos[one["content_hash"]], first_row[one["content_hash"]]
+            true, negatives, distance_s = rows_of(
+                one["question"], video.time_s, guard_s, video.end_s
+            )
             self._true.append(offset + true)
             self._negatives.append(offset + negatives)
             self.distances_s[one["id"]] = distance_s
@@ -133,27 +138,30 @@ class IndexBatches:
 
 
 def rows_of(
-    question: Question, time_s: npt.NDArray[np.float64], guard_s: float
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], float]:
+    question: Question, time_s: Floats, guard_s: float, end_s: Floats | None = None
+) -> tuple[Integers, Integers, float]:
     """Select the rows of a video on which a question is trained.
 
     Args:
         question: A question with support times.
         time_s: (F,) times of the rows, ascending.
-        guard_s: Seconds around a support time within which no row is a negative.
+        guard_s: Seconds around a support time during which no negative is shown.
+        end_s: (F,) ends of their spans; None if the rows are all frames of the video.
 
     Returns:
-        The rows nearest to the support times, the earlier on a tie; the rows of the negatives; the
-        largest distance in seconds from a support time to its row.
+        The rows shown at the support times (`index.spans.rows_shown_at`); the rows of the
+        negatives; the largest distance in seconds from a support time to its row's span.
     """
-    apart_s = np.abs(np.array(question.support_frames)[:, None] - time_s)  # (times, F)
-    true = apart_s.argmin(axis=1)
+    ends_s = until_next(time_s) if end_s is None else end_s
+    moments_s = np.array(question.support_frames, np.float64)
+    true = rows_shown_at(time_s, ends_s, moments_s)
+    away_s = seconds_away(time_s, ends_s, moments_s)[np.arange(len(true)), true]
     spans = spans_around(guard_s, question)
     if question.support_ranges:
         spans = np.concatenate([spans, np.array(question.support_ranges, np.float64)])
-    near = np.any(inside(time_s, spans), axis=0)  # (F,)
+    near: Bools = np.any(shown_during(time_s, ends_s, spans), axis=0)  # (F,)
     near[true] = True
-    return true, np.flatnonzero(~near), float(apart_s.min(axis=1).max())
+    return true, np.flatnonzero(~near), float(away_s.max())
 
 
 def print_distances(distances_s: dict[str, float], fps: float) -> None:
@@ -172,13 +180,3 @@ def print_distances(distances_s: dict[str, float], fps: float) -> None:
             f"{1 / fps:.3f} s (1/fps) from any cached frame",
             file=sys.stderr,
         )
-
-
-def _vectors(index: OpenIndex, content_hash: str) -> Vectors:
-    vectors = read_vectors(index.path, content_hash)
-    if vectors.profile != index.profile.key or not np.isfinite(vectors.embeddings).all():
-        raise CueframeError(
-            f"the vectors of {vectors.path_hint} are damaged or of another index; "
-            f"python index/check.py {index.path} --repair mends that"
-        )
-    return vectors

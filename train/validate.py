@@ -25,6 +25,7 @@ from index.errors import CueframeError, ModelError
 from index.messages import print_some
 from index.pipeline import Cost, FailedVideo, encode_videos
 from index.planning import Job
+from index.spans import Timeline
 from index.storage.atomic_write import written_whole
 from index.storage.store import Profile, write_vectors
 from infer.answering.bulk import answer_all
@@ -219,10 +220,9 @@ def judge_picks(
         if "frames" in record:
             one = by_id[record["id"]]
             picks.append(np.array([frame["time_s"] for frame in record["frames"]]))
-            # The index is gone, and with it the times of the rows that were not picked.
-            timed.append(
-                TimedQuestion(one["question"], picks[-1], picks[-1][-1], one["content_hash"])
-            )
+            # The index is gone, and with it the rows that were not picked and the ends of spans.
+            moments = Timeline(picks[-1], picks[-1], picks[-1][-1])
+            timed.append(TimedQuestion(one["question"], *moments, one["content_hash"]))
             files[one["content_hash"]] = Path(one["video_path"])
     judge = load_judge(judge_name, device=device)
     own = {"trained": picks}

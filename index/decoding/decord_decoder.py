@@ -25,10 +25,11 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from index.decoding.display import Display, DisplayReader, refuse_large
-from index.decoding.frame_types import TIME_TOLERANCE_S, Frame, FrameStream, Scale, VideoMetadata
+from index.decoding.frame_types import Frame, FrameStream, Scale, VideoMetadata
 from index.decoding.pyav_decoder import MISSING_END_S, declared_end_s, one_line
 from index.decoding.stream_choice import video_stream
 from index.errors import VideoError
+from index.spans import TIME_TOLERANCE_S, until_next
 
 _SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm"}
 _CODECS = {"h264", "vp8", "vp9", "av1"}
@@ -137,6 +138,7 @@ def decode_trusted(
     width, height = packets.metadata.width, packets.metadata.height
     if scale is not None:
         width, height = scale(width, height)
+    ends_s = until_next(packets.times_s, packets.metadata.duration_s)
     wanted = groupby(_rows(packets, times_s, clamp))
     at_once = max(1, _CHUNK_BYTES // (width * height * 3))
     try:
@@ -149,7 +151,8 @@ def decode_trusted(
         while chunk := [(row, len(list(same))) for row, same in islice(wanted, at_once)]:
             pictures = reader.get_batch([row for row, _ in chunk]).asnumpy()
             for (row, repeats), pixels in zip(chunk, pictures, strict=True):
-                frame = Frame(float(packets.times_s[row]), Image.fromarray(pixels))
+                span_s = float(packets.times_s[row]), float(ends_s[row])
+                frame = Frame(*span_s, Image.fromarray(pixels))
                 for _ in range(repeats):
                     yield frame
     except (

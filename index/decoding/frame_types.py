@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-TIME_TOLERANCE_S = 1e-4
-"""Labels and sample times are rounded decimals; a frame up to this much later still matches."""
-
 
 class Frame(NamedTuple):
-    """A picture and the time at which it is first shown."""
+    """A picture and the span in which it is shown (`index.spans`)."""
 
     time_s: float
+    end_s: float
+    """Time of the next frame of the video; the end of the video if there is none."""
     image: Image.Image
 
 
@@ -41,8 +40,8 @@ Scale = Callable[[int, int], tuple[int, int]]
 """Maps a frame's width and height to those to which the decoder scales it."""
 
 FrameStream = Generator[Frame, None, VideoMetadata]
-PixelStream = Generator[tuple[float, npt.NDArray[np.uint8]], None, VideoMetadata]
-"""Sampled frames of a video as the model's input: (time in s, (H, W, 3) uint8)."""
+PixelStream = Generator[tuple[float, float, npt.NDArray[np.uint8]], None, VideoMetadata]
+"""Sampled frames of a video as the model's input: (time in s, end in s, (H, W, 3) uint8)."""
 
 
 def sample_times(fps: float) -> Iterator[float]:

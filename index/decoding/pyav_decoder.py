@@ -16,9 +16,10 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from index.decoding.display import Display, DisplayReader, refuse_large
-from index.decoding.frame_types import TIME_TOLERANCE_S, Frame, FrameStream, Scale, VideoMetadata
+from index.decoding.frame_types import Frame, FrameStream, Scale, VideoMetadata
 from index.decoding.stream_choice import left_out, video_stream
 from index.errors import VideoError
+from index.spans import TIME_TOLERANCE_S
 
 MISSING_END_S = 1.0
 """A file counts as truncated if its declared end is more than this after that of its packets."""
@@ -56,13 +57,13 @@ def decode_pyav(
         while (
             held is not None and time_s is not None and time_s + TIME_TOLERANCE_S < following.time_s
         ):
-            frame = frame or Frame(held.time_s, picture(held, scale))
+            frame = frame or Frame(held.time_s, following.time_s, picture(held, scale))
             yield frame
             time_s = next(pending, None)
         held, frame = following, None
     metadata = shown.metadata()
     while held is not None and time_s is not None and (clamp or time_s < metadata.duration_s):
-        frame = frame or Frame(held.time_s, picture(held, scale))
+        frame = frame or Frame(held.time_s, metadata.duration_s, picture(held, scale))
         yield frame
         time_s = next(pending, None)
     return metadata

@@ -23,7 +23,7 @@ class FrameSampler:
     """Videos with larger pictures are refused; None allows all."""
 
     def __call__(self, path: str) -> PixelStream:
-        """Yield the frames shown at k / fps, each once: (time in s, (H, W, 3) uint8)."""
+        """Yield the frames shown at k / fps, each once: (time, end in s, (H, W, 3) uint8)."""
         scale = self.transform.scaled_size if self.resize == "decoder" else None
         frames = read(
             Path(path),
@@ -40,4 +40,4 @@ class FrameSampler:
                 return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
             if frame.time_s > last_s:
                 last_s = frame.time_s
-                yield frame.time_s, self.transform.apply(frame.image)
+                yield frame.time_s, frame.end_s, self.transform.apply(frame.image)

@@ -44,7 +44,7 @@ _PATIENCE = 20.0
 """Seconds allowed per second of video: 4K HEVC on one slow core takes about ten."""
 
 Sampler = Callable[[str], PixelStream]
-"""Maps a path to its sampled frames, (time in s, (H, W, 3) uint8); must be picklable."""
+"""Maps a path to its sampled frames, as a `PixelStream`; must be picklable."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Chunk:
 
     job: str
     time_s: list[float]
+    end_s: list[float]
     pixels: npt.NDArray[np.uint8]
     """(C, H, W, 3)"""
 
@@ -174,8 +175,8 @@ def _receive(worker: _Worker, limit_s: float | None) -> Iterator[Event]:
         worker.deadline = time.monotonic() + worker.limit_s
         yield Opened(job, *content)
     elif kind == "chunk":
-        slot, times_s, busy_s = content
-        yield Chunk(job, times_s, worker.slots[slot, : len(times_s)])
+        slot, times_s, ends_s, busy_s = content
+        yield Chunk(job, times_s, ends_s, worker.slots[slot, : len(times_s)])
         worker.deadline = time.monotonic() + worker.limit_s - busy_s
         worker.pipe.send(slot)
     else:
@@ -255,16 +256,19 @@ def _hand_over(
                 waited_s += time.monotonic() - waits_s
             slot = free.pop()
             times_s: list[float] = []
+            ends_s: list[float] = []
             while len(times_s) < CHUNK_FRAMES:
                 try:
-                    time_s, square = next(pixels)
+                    time_s, end_s, square = next(pixels)
                 except StopIteration as end:
                     metadata = end.value
                     break
                 slots[slot, len(times_s)] = square
                 times_s.append(time_s)
+                ends_s.append(end_s)
             if times_s:
-                pipe.send(("chunk", slot, times_s, time.monotonic() - began_s - waited_s))
+                busy_s = time.monotonic() - began_s - waited_s
+                pipe.send(("chunk", slot, times_s, ends_s, busy_s))
                 lent += 1
     finally:
         for _ in range(lent):  # the next job starts with all slots free

@@ -1,14 +1,15 @@
 """frames.faiss: the vectors of all videos, for exact search across them.
 
-A frame's id is made of its video's number in the catalog and its row, so ids stay the same when
-other videos are removed. The file is derived: it can be rebuilt from the vector files at any time.
+A vector's id is made of its video's number in the catalog, its frame's row and its tile, so ids
+stay the same when other videos are removed. The file is derived: it can be rebuilt from the vector
+files at any time.
 
-F: frames of a video, D: width of a vector.
+F: frames of a video, T: tiles of a frame, D: width of a vector.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -19,7 +20,9 @@ from index.storage.atomic_write import written_whole
 from index.storage.catalog import VideoRow
 from index.storage.store import read_vectors
 
-_ROW_BITS = 32
+_TILE_BITS = 6
+_ROW_BITS = 26
+"""67 million rows: a year of video at two frames a second."""
 
 
 def faiss_path(index: Path) -> Path:
@@ -27,16 +30,25 @@ def faiss_path(index: Path) -> Path:
     return index / "frames.faiss"
 
 
-def frame_ids(number: int, frames: int) -> npt.NDArray[np.int64]:
-    """Return the ids (F,) of a video's frames."""
-    return (np.int64(number) << _ROW_BITS) + np.arange(frames, dtype=np.int64)
+def frame_ids(number: int, frames: int, tiles: int = 1) -> npt.NDArray[np.int64]:
+    """Return the ids (F·T,) of a video's vectors, in the order of its rows and their tiles."""
+    rows = (np.int64(number) << _ROW_BITS) + np.arange(frames, dtype=np.int64)
+    return ((rows[:, None] << _TILE_BITS) + np.arange(tiles, dtype=np.int64)).reshape(-1)
 
 
-def split_ids(
-    ids: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Split frame ids into video numbers and rows, both of the same shape."""
-    return ids >> _ROW_BITS, ids & ((1 << _ROW_BITS) - 1)
+class FrameIds(NamedTuple):
+    """The parts of ids, all of the same shape."""
+
+    number: npt.NDArray[np.int64]
+    """Number of the video in the catalog."""
+    row: npt.NDArray[np.int64]
+    tile: npt.NDArray[np.int64]
+
+
+def split_ids(ids: npt.NDArray[np.int64]) -> FrameIds:
+    """Split ids into their parts."""
+    rows = ids >> _TILE_BITS
+    return FrameIds(rows >> _ROW_BITS, rows & ((1 << _ROW_BITS) - 1), ids & ((1 << _TILE_BITS) - 1))
 
 
 def open_search(index: Path, *, mapped: bool = True) -> Any:
@@ -73,13 +85,13 @@ class FaissUpdate:
         except CueframeError:
             self._faiss = faiss.IndexIDMap(faiss.IndexFlatIP(width))
             self._changed = True
-        self._numbers: set[int] = set(np.unique(split_ids(held_ids(self._faiss))[0]).tolist())
+        self._numbers: set[int] = set(np.unique(split_ids(held_ids(self._faiss)).number).tolist())
 
     def keep_only(self, videos: Iterable[VideoRow]) -> bool:
         """Drop the vectors of all but the indexed videos among these; return whether any were."""
         wanted = {video.number for video in videos if video.status == "indexed"}
         ids = held_ids(self._faiss)
-        stale = ids[~np.isin(split_ids(ids)[0], list(wanted))]
+        stale = ids[~np.isin(split_ids(ids).number, list(wanted))]
         if len(stale):
             self._faiss.remove_ids(stale)
             self._changed = True
@@ -87,8 +99,10 @@ class FaissUpdate:
         return bool(len(stale))
 
     def add(self, number: int, embeddings: npt.NDArray[np.float16]) -> None:
-        """Add a video's vectors (F, D)."""
-        self._faiss.add_with_ids(embeddings.astype(np.float32), frame_ids(number, len(embeddings)))
+        """Add a video's vectors (F, T, D)."""
+        frames, tiles, width = embeddings.shape
+        vectors = embeddings.reshape(-1, width).astype(np.float32)
+        self._faiss.add_with_ids(vectors, frame_ids(number, frames, tiles))
         self._numbers.add(number)
         self._changed = True
 

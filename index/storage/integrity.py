@@ -1,6 +1,6 @@
 """Find the problems of the files of an index; each problem is one line.
 
-F: frames of a video, D: width of a vector.
+F: frames of a video, T: tiles of a frame, D: width of a vector.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 from index.errors import CueframeError
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
@@ -62,14 +63,16 @@ def vector_problems(index: Path, content_hash: str, profile: Profile) -> Iterato
 
 
 def _first_problem(vectors: Vectors, profile: Profile) -> str:
-    embeddings, time_s = vectors.embeddings, vectors.time_s
-    if vectors.profile != profile.key:
+    embeddings, time_s, end_s = vectors.embeddings, vectors.time_s, vectors.end_s
+    if vectors.profile.key != profile.key:
         return "was made by another profile"
-    if embeddings.dtype != np.float16 or embeddings.shape != (len(time_s), profile.width):
-        return f"has {embeddings.dtype} {embeddings.shape}, not float16 (F, {profile.width})"
+    if embeddings.dtype != np.float16 or embeddings.shape != (len(time_s), 1, profile.width):
+        return f"has {embeddings.dtype} {embeddings.shape}, not float16 (F, 1, {profile.width})"
     if not len(time_s) or time_s[0] < 0 or not (np.diff(time_s) > 0).all():
         return "has times that do not ascend from 0"
-    lengths = np.linalg.norm(embeddings.astype(np.float32), axis=1)
+    if end_s.shape != time_s.shape or (end_s <= time_s).any() or (end_s[:-1] > time_s[1:]).any():
+        return "has frames that end before they begin or after the next one begins"
+    lengths = np.linalg.norm(embeddings.astype(np.float32), axis=-1)
     if not np.isfinite(lengths).all():
         return "has values that are not finite"
     if np.abs(lengths - 1).max() > UNIT_LENGTH_TOLERANCE:
@@ -106,7 +109,7 @@ def _search_problems(index: Path, videos: dict[int, VideoRow]) -> Iterator[str]:
     stored = faiss.rev_swig_ptr(flat.get_xb(), search.ntotal * search.d)
     stored = stored.reshape(search.ntotal, search.d)  # (all frames, D) float32
     place = {int(i): row for row, i in enumerate(ids)}
-    for number in np.unique(split_ids(ids)[0]).tolist():
+    for number in np.unique(split_ids(ids).number).tolist():
         if number not in videos or videos[number].status != "indexed":
             yield f"{name} has vectors of video {number}, which the catalog has not; --repair"
     for number, video in videos.items():
@@ -116,10 +119,15 @@ def _search_problems(index: Path, videos: dict[int, VideoRow]) -> Iterator[str]:
             vectors = read_vectors(index, video.content_hash)
         except CueframeError:
             continue  # already reported
-        wanted = frame_ids(number, len(vectors.time_s)).tolist()
+        wanted = frame_ids(number, *vectors.embeddings.shape[:2]).tolist()
         rows = [place[i] for i in wanted if i in place]
-        held = int((split_ids(ids)[0] == number).sum())
+        held = int((split_ids(ids).number == number).sum())
         if len(rows) != len(wanted) or held != len(wanted):
             yield f"{name} has {held} of {len(wanted)} vectors of video {number}; --repair"
-        elif not np.array_equal(stored[rows], vectors.embeddings.astype(np.float32)):
+        elif not np.array_equal(stored[rows], _flat(vectors.embeddings)):
             yield f"{name} has other vectors of video {number} than its file; --repair"
+
+
+def _flat(embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """Return vectors (F, T, D) as frames.faiss has them: (F·T, D)."""
+    return embeddings.reshape(-1, embeddings.shape[-1]).astype(np.float32)

@@ -1,14 +1,15 @@
 """The files of an index that are written once: its profile and one vector file per video content.
 
     INDEX/profile.json             the model and settings that made the vectors
-    INDEX/vectors/ab/abcd….h5      embeddings (F, D) float16 unit vectors, time_s (F,) float64
+    INDEX/vectors/ab/abcd….h5      embeddings (F, T, D) float16 unit vectors, time_s and end_s (F,)
+                                   float64, and attributes, with a hash over all of them
 
-F: frames of a video, D: width of a vector.
+F: frames of a video, T: tiles of a frame (1: the whole frame), D: width of a vector.
 """
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from index.decoding.frame_types import VideoMetadata
 from index.errors import CueframeError
 from index.preprocess import Resize, ViewMode
+from index.spans import Timeline
 from index.storage.atomic_write import written_whole
 
-SCHEMA: Literal[1] = 1
+_ARRAYS = ("embeddings", "time_s", "end_s")
+SCHEMA: Literal[2] = 2
+"""1 had no `end_s`, no tiles and no hash."""
 
 
 class Profile(BaseModel):
@@ -33,7 +37,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[2] = SCHEMA
     model: str
     fingerprint: str
     """Digest of vision weights and preprocessing (`index.encoder.vision_fingerprint`)."""
@@ -48,7 +52,7 @@ class Profile(BaseModel):
 
     @property
     def key(self) -> str:
-        """Digest by which a vector file names the profile that made it."""
+        """Digest of what decides the vectors: two profiles with one key make the same ones."""
         return xxhash.xxh3_64_hexdigest(repr((self.fingerprint, self.fps, self.resize)).encode())
 
 
@@ -57,14 +61,26 @@ class Vectors:
     """The content of one vector file: the frames of a video."""
 
     embeddings: npt.NDArray[np.float16]
-    """(F, D) unit vectors."""
+    """(F, T, D) unit vectors."""
     time_s: npt.NDArray[np.float64]
     """(F,) ascending, from the first shown frame."""
+    end_s: npt.NDArray[np.float64]
+    """(F,) end of the span in which each frame is shown (`index.spans`)."""
     content_hash: str
     path_hint: str
-    profile: str
-    """`Profile.key` of the profile that made them."""
+    profile: Profile
+    """What made them."""
     metadata: VideoMetadata
+
+    @property
+    def whole_frames(self) -> npt.NDArray[np.float16]:
+        """The vectors (F, D) of the frames; T is 1."""
+        return self.embeddings[:, 0]
+
+    @property
+    def timeline(self) -> Timeline:
+        """When the frames are shown."""
+        return Timeline(self.time_s, self.end_s, self.metadata.duration_s)
 
 
 def stored_path(path: str) -> str | bytes:
@@ -98,7 +114,9 @@ def read_profile(index: Path) -> Profile:
             "python index/build.py VIDEOS --index INDEX"
         )
     try:
-        return Profile.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        _refuse_old_schema(index, text)
+        return Profile.model_validate_json(text)
     except (ValidationError, OSError) as error:
         reason = str(error)
         if isinstance(error, ValidationError):
@@ -109,6 +127,19 @@ def read_profile(index: Path) -> Profile:
         ) from error
 
 
+def _refuse_old_schema(index: Path, profile: bytes) -> None:
+    """Refuse a profile of another schema; text that is none is left to the validation."""
+    try:
+        schema = json.loads(profile)["schema_version"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return
+    if schema in range(1, SCHEMA):
+        raise CueframeError(
+            f"{index} is of schema {schema}, and this version reads schema {SCHEMA}; build it anew "
+            f"with python index/build.py VIDEOS --index {index} --rebuild"
+        )
+
+
 def vectors_path(index: Path, content_hash: str) -> Path:
     """Return the path of the vector file of a video content."""
     return index / "vectors" / content_hash[:2] / f"{content_hash}.h5"
@@ -117,33 +148,25 @@ def vectors_path(index: Path, content_hash: str) -> Path:
 def write_vectors(index: Path, vectors: Vectors) -> None:
     """Write the vector file of a video."""
     metadata = vectors.metadata
+    arrays = {name: getattr(vectors, name) for name in _ARRAYS}
+    attributes = {
+        "schema": SCHEMA,
+        "profile": vectors.profile.model_dump_json(),
+        "content_hash": vectors.content_hash,
+        "path_hint": stored_path(vectors.path_hint),
+        "duration_s": metadata.duration_s,
+        "start_s": metadata.start_s,
+        "width": metadata.width,
+        "height": metadata.height,
+        "warnings": json.dumps(metadata.warnings),
+    }
     with (
         written_whole(vectors_path(index, vectors.content_hash)) as temporary,
         h5py.File(temporary, "w") as file,
     ):
-        file["embeddings"] = vectors.embeddings
-        file["time_s"] = vectors.time_s
-        file.attrs.update(
-            schema=SCHEMA,
-            profile=vectors.profile,
-            content_hash=vectors.content_hash,
-            path_hint=stored_path(vectors.path_hint),
-            duration_s=metadata.duration_s,
-            start_s=metadata.start_s,
-            width=metadata.width,
-            height=metadata.height,
-            warnings=json.dumps(metadata.warnings),
-        )
-
-
-def read_clock(index: Path, content_hash: str) -> tuple[npt.NDArray[np.float64], float]:
-    """Read the times (F,) of a video's rows and its duration, both in seconds, without vectors.
-
-    Raises:
-        CueframeError: Its vector file is missing or damaged.
-    """
-    with _opened(index, content_hash) as file:
-        return file["time_s"][:], float(file.attrs["duration_s"])
+        for name, array in arrays.items():
+            file[name] = array  # contiguous, uncompressed
+        file.attrs.update(attributes, hash=_digest(arrays, attributes))
 
 
 def read_vectors(index: Path, content_hash: str) -> Vectors:
@@ -153,21 +176,64 @@ def read_vectors(index: Path, content_hash: str) -> Vectors:
         CueframeError: It is missing or damaged.
     """
     with _opened(index, content_hash) as file:
-        attributes: dict[str, Any] = dict(file.attrs)
+        arrays = {name: file[name][:] for name in _ARRAYS}
+        attributes = {name: _plain(value) for name, value in file.attrs.items()}
+        if attributes.pop("hash") != _digest(arrays, attributes):
+            raise ValueError("what it holds is not what was written")
         return Vectors(
-            embeddings=file["embeddings"][:],
-            time_s=file["time_s"][:],
-            content_hash=str(attributes["content_hash"]),
+            **arrays,
+            content_hash=attributes["content_hash"],
             path_hint=os.fsdecode(attributes["path_hint"]),
-            profile=str(attributes["profile"]),
+            profile=Profile.model_validate_json(attributes["profile"]),
             metadata=VideoMetadata(
-                duration_s=float(attributes["duration_s"]),
-                start_s=float(attributes["start_s"]),
-                width=int(attributes["width"]),
-                height=int(attributes["height"]),
+                duration_s=attributes["duration_s"],
+                start_s=attributes["start_s"],
+                width=attributes["width"],
+                height=attributes["height"],
                 warnings=json.loads(attributes["warnings"]),
             ),
         )
+
+
+def read_timeline(index: Path, content_hash: str) -> Timeline:
+    """Read when the frames of a video are shown, as `read_vectors` does."""
+    return read_vectors(index, content_hash).timeline
+
+
+def read_own_vectors(index: Path, profile: Profile, content_hash: str) -> Vectors:
+    """Read the vector file of a video of this index, to be compared with other vectors.
+
+    Raises:
+        CueframeError: It is missing, damaged, or made by another profile.
+    """
+    vectors = read_vectors(index, content_hash)
+    shape = (len(vectors.time_s), 1, profile.width)
+    embeddings = vectors.embeddings
+    sound = embeddings.shape == shape and np.isfinite(embeddings).all()
+    if vectors.profile.key != profile.key or not sound:
+        raise CueframeError(
+            f"the vectors of {vectors.path_hint} are damaged or of another index; "
+            f"python index/check.py {index} --repair mends that"
+        )
+    return vectors
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute as Python's own type, as it was written."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _digest(arrays: Mapping[str, npt.NDArray[Any]], attributes: Mapping[str, Any]) -> str:
+    """Return the hash over arrays and attributes, whatever their order."""
+    digest = xxhash.xxh3_128()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    for name, value in sorted(attributes.items()):
+        # HDF5 gives bytes back as text; a path that is not UTF-8 is the same either way.
+        text = value if isinstance(value, str | bytes) else repr(value)
+        digest.update(os.fsencode(f"{name} ") + os.fsencode(text) + b" ")
+    return digest.hexdigest()
 
 
 @contextmanager

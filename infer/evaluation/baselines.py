@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Bools, Floats
+from index.spans import Spans, seconds_away, shown_during
 from infer.evaluation.exact_random import chance_of_none, chance_of_span, ways_to_match
 from infer.metrics import (
     COUNTED,
@@ -23,12 +24,11 @@ from infer.metrics import (
     TimedQuestion,
     counted,
     distance_s,
-    evidence_by_segment,
-    inside,
+    evidence_shown,
     iop,
     iou,
     segments_hit,
-    spans_of_evidence,
+    share,
     window,
 )
 from infer.selection.strategies import segments
@@ -41,7 +41,8 @@ def of_counted(figure: Counted, timed: TimedQuestion, k: int) -> tuple[float, fl
     spans = figure.spans(timed.question)
     if not len(spans):
         return _NONE
-    return of_matches(inside(timed.time_s, spans), timed, k, figure.counts, figure.worth)
+    met = shown_during(timed.time_s, timed.end_s, spans)  # (E, F)
+    return of_matches(met, timed, k, figure.counts, figure.worth)
 
 
 def of_matches(
@@ -62,16 +63,8 @@ def of_matches(
 
 def of_segments(timed: TimedQuestion, k: int) -> tuple[float, float]:
     """Return random and oracle of `infer.metrics.segments_hit`."""
-    held = evidence_by_segment(timed, k)
-    if not len(held):
-        return _NONE
-    segment = segments(timed.time_s, timed.duration_s, k)
-    useful = inside(timed.time_s, spans_of_evidence(timed.question)).any(axis=0)  # (F,)
-    there, sizes = np.unique(segment, return_counts=True)  # (G,)
-    sets = np.eye(len(there), dtype=np.int64) * np.bincount(segment[useful], minlength=k)[there]
-    hit = dict(zip(there.tolist(), (1 - chance_of_none(sets, sizes, k)).tolist(), strict=True))
-    expected = [hit.get(number, 0.0) for number in held.tolist()]
-    return float(np.mean(expected)), float(np.isin(held, segment[useful]).mean())
+    shown = evidence_shown(timed, Spans(timed.time_s, timed.end_s), k)  # (H, F)
+    return of_matches(shown, timed, k, "spans", share) if len(shown) else _NONE
 
 
 def of_distance(timed: TimedQuestion, k: int) -> tuple[float, float]:
@@ -83,8 +76,7 @@ def of_distance(timed: TimedQuestion, k: int) -> tuple[float, float]:
     there, sizes = np.unique(segment, return_counts=True)  # (G,)
     own = segment[:, None] == there  # (F, G)
     expected = []
-    for time_s in times_s:
-        away_s = np.abs(timed.time_s - time_s)
+    for away_s in seconds_away(timed.time_s, timed.end_s, times_s):  # (F,)
         order = np.argsort(away_s, kind="stable")
         # The nearest pick is the j-th nearest row: none of j-1 nearer rows is drawn, but one of j.
         none = chance_of_none(np.cumsum(own[order], axis=0), sizes, k)
@@ -97,9 +89,10 @@ def _least_distance_s(
 ) -> float:
     """Return the least mean distance of support times (E,), ascending, to the picks of any draw.
 
-    In each segment, the best pick is the row just before or after a support time, or the segment's
-    first or last row. Only these are tried, by dynamic programming in order of time: for each last
-    pick and number of spare picks used, the least cost of all times before that pick.
+    In each segment, the best pick is the last row that begins before a support time, the first that
+    begins after it, or the segment's first or last row. Only these are tried, by dynamic
+    programming in order of time: for each last pick and number of spare picks used, the least cost
+    of all times before that pick.
     """
     row_s, rows = timed.time_s, np.arange(len(segment))
     after = np.searchsorted(row_s, times_s)
@@ -111,7 +104,7 @@ def _least_distance_s(
     spare = min(k, len(rows)) - len(borders)
 
     # Cost of the times between two picks, each time assigned to the nearer one: (C, C).
-    ahead = np.abs(times_s - at_s[:, None])  # (C, E)
+    ahead = seconds_away(at_s, timed.end_s[tried], times_s).T  # (C, E)
     between = (times_s >= at_s[:, None, None]) & (times_s < at_s[None, :, None])  # (C, C, E)
     cost = (np.minimum(ahead[:, None], ahead[None, :]) * between).sum(axis=2)
     cost_before = (ahead * (times_s < at_s[:, None])).sum(axis=1)
@@ -141,7 +134,7 @@ def of_window(
     segment = segments(timed.time_s, timed.duration_s, k)
     expected, best = 0.0, 0.0
     for first, last, chances in chance_of_span(segment, k):  # never all pairs at once
-        ends_s = timed.time_s[last]
+        ends_s = timed.end_s[last]
         figures = overlap(np.full(len(last), timed.time_s[first]), ends_s, ranges_s)
         expected += float(figures @ chances)
         best = max(best, float(figures.max()))
@@ -151,8 +144,8 @@ def of_window(
 class Figure(NamedTuple):
     """A figure of one question; NaN if the question has no label for it."""
 
-    value: Callable[[TimedQuestion, Floats, int], float]
-    """The figure of picks (P,) in seconds."""
+    value: Callable[[TimedQuestion, Spans, int], float]
+    """The figure of picks, from `infer.metrics.picked_spans`."""
     random_and_oracle: Callable[[TimedQuestion, int], tuple[float, float]]
 
 

@@ -18,7 +18,7 @@ from index.errors import CueframeError
 from infer.answer_file import Answer, Chosen, ReaderFrames
 from infer.choices import letter_of, lettered
 from infer.evaluation.baselines import FIGURES
-from infer.metrics import TimedQuestion, true_times
+from infer.metrics import TimedQuestion, picked_spans, true_times
 from infer.questions import Question
 
 GROUNDED_IOP = 0.5
@@ -143,7 +143,8 @@ def _grade(one: TimedQuestion, said: Chosen, right: bool, times_s: Floats | None
     """Return one answer's figures; `times_s` is None if its frames are not graded."""
     hit = iop = _NAN
     if times_s is not None:
-        hit, iop = (FIGURES[name].value(one, times_s, k) for name in ("hit", "IoP"))
+        spans = picked_spans(one, times_s)
+        hit, iop = (FIGURES[name].value(one, spans, k) for name in ("hit", "IoP"))
     return Grade(
         accuracy=float(right),
         grounded=_NAN if isnan(hit) else float(right and hit > 0),

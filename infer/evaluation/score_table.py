@@ -15,7 +15,7 @@ from index.arrays import Floats
 from index.progress import bar
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.bootstrap import Estimate, estimates
-from infer.metrics import TimedQuestion, require_labels
+from infer.metrics import TimedQuestion, picked_spans, require_labels
 from infer.selection.strategies import pick_uniform
 
 FigureTables = dict[str, npt.NDArray[np.float64]]
@@ -39,7 +39,7 @@ class ScoreTable(NamedTuple):
 
 def uniform_picks(timed: Sequence[TimedQuestion], k: int) -> list[Floats]:
     """Return the times in seconds of each question's uniform picks."""
-    return [one.time_s[pick_uniform(one.time_s, one.duration_s, k)] for one in timed]
+    return [one.time_s[pick_uniform(one.time_s, one.duration_s, k, one.end_s)] for one in timed]
 
 
 def figure_tables(
@@ -59,8 +59,8 @@ def figure_tables(
     ]
     figures = {
         name: [
-            [f.value(one, times_s, k) for f in FIGURES.values()]
-            for one, times_s in zip(timed, own, strict=True)
+            [f.value(one, spans, k) for f in FIGURES.values()]
+            for one, spans in zip(timed, map(picked_spans, timed, own), strict=True)
         ]
         for name, own in (*picks.items(), ("uniform", uniform_picks(timed, k)))
     }

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from index.arrays import Floats
 from index.decoding.decoders import frames_at
 from index.errors import CueframeError
-from index.storage.store import read_clock
+from index.spans import Timeline
+from index.storage.store import read_timeline
 from infer.answer_file import ReaderFrames
 from infer.choices import lettered
 from infer.queries import AnswerRecord, Query, failure_record
@@ -143,10 +143,10 @@ def _tasks(
     pictures: dict[float, Image.Image] = {}
     lost = ""
     try:
-        clock = read_clock(index, content)
+        timeline = read_timeline(index, content)
         for place, record in records:
             try:
-                plans[place] = _plan(query_at(place).question, record, *clock, which, k, free)
+                plans[place] = _plan(query_at(place).question, record, timeline, which, k, free)
             except CueframeError as error:
                 wrong[place] = str(error)
         shown_s = chain.from_iterable(plan.times.values() for plan in plans.values())
@@ -172,8 +172,7 @@ def _tasks(
 def _plan(
     question: Question,
     record: AnswerRecord,
-    time_s: Floats,
-    duration_s: float,
+    timeline: Timeline,
     which: Sequence[ReaderFrames],
     k: int,
     free: bool,
@@ -187,7 +186,7 @@ def _plan(
         raise CueframeError(record["error"])
     choices = [] if free else lettered(question)
     picked_s = [frame["time_s"] for frame in record["frames"]]
-    times = {name: times_shown(name, question, picked_s, time_s, duration_s, k) for name in which}
+    times = {name: times_shown(name, question, picked_s, timeline, k) for name in which}
     if not all(times.values()):
         raise CueframeError(no_label(question.id))
     return _Plan(times, choices)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from index.arrays import Bools, Floats, Integers
+from index.arrays import Bools, Integers
+from index.spans import Timeline, rows_shown_at
 from infer.answer_file import ReaderFrames
 from infer.metrics import true_times
 from infer.questions import Question
@@ -31,8 +32,7 @@ def times_shown(
     which: ReaderFrames,
     question: Question,
     picked_s: Sequence[float],
-    time_s: Floats,
-    duration_s: float,
+    timeline: Timeline,
     k: int,
 ) -> list[float]:
     """Return ascending times in seconds of the frames to show; none where a label is missing.
@@ -41,14 +41,14 @@ def times_shown(
         which: Kind of frames, not "all".
         question: The question, for its labels.
         picked_s: Times of its picks.
-        time_s: (F,) times of the video's rows.
-        duration_s: Duration of the video.
+        timeline: The rows of its video.
         k: K of "uniform".
     """
     if which == "picked":
         return list(picked_s)
     if which == "uniform":
-        middles: list[float] = time_s[pick_uniform(time_s, duration_s, k)].tolist()
+        rows = pick_uniform(timeline.time_s, timeline.duration_s, k, timeline.end_s)
+        middles: list[float] = timeline.time_s[rows].tolist()
         return middles
     return true_times(question)
 
@@ -58,7 +58,7 @@ def rows_shown(
 ) -> Bools:
     """Return (Q, F) which rows to show with each question; none where a label is missing.
 
-    A true frame is the row nearest to its time: the index has no other.
+    A true frame is the row shown at its time, or the nearest to it: the index has no other.
 
     Args:
         which: Kind of frames.
@@ -71,9 +71,9 @@ def rows_shown(
     if which == "picked":
         np.put_along_axis(shown, rows, True, axis=1)
     elif which == "uniform":
-        shown[:, pick_uniform(scored.time_s, scored.duration_s, k)] = True
+        shown[:, pick_uniform(scored.time_s, scored.duration_s, k, scored.end_s)] = True
     elif which == "support":
         for n, question in enumerate(questions):
-            times_s = np.array(true_times(question))
-            shown[n, np.abs(scored.time_s - times_s[:, None]).argmin(axis=1)] = True
+            true = rows_shown_at(scored.time_s, scored.end_s, true_times(question))
+            shown[n, true] = True
     return shown

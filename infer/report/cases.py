@@ -16,7 +16,7 @@ from index.storage.store import read_profile
 from infer.answer_file import Answer
 from infer.evaluation.score_table import ScoreTable
 from infer.evaluation.text_tables import table_cells
-from infer.metrics import TimedQuestion
+from infer.metrics import TimedQuestion, picks_in_evidence
 from infer.queries import Query, group_by_video
 from infer.query_encoder import encode_texts
 from infer.report.page import Case, Summary, worst_first
@@ -35,6 +35,7 @@ def worst_cases(
     limit: int,
 ) -> list[Case]:
     """Return at most `limit` cases, the worst first, without curves; table (N, M): the answers'."""
+    picks = [np.array([frame.time_s for frame in answer.frames]) for answer in answers]
     cases = [
         Case(
             question=one.question,
@@ -42,14 +43,17 @@ def worst_cases(
             time_s=on.time_s,
             scores=None,
             duration_s=on.duration_s,
-            picked_s=np.array([frame.time_s for frame in answer.frames]),
+            picked_s=picked_s,
+            shows_evidence=picks_in_evidence(on, picked_s),
             picked_scores=[
                 float("nan") if frame.score is None else frame.score for frame in answer.frames
             ],
             figures=dict(zip(columns, row, strict=True)),
             read=answer.by_frames,
         )
-        for one, on, answer, row in zip(queries, timed, answers, table.tolist(), strict=True)
+        for one, on, answer, picked_s, row in zip(
+            queries, timed, answers, picks, table.tolist(), strict=True
+        )
     ]
     return worst_first(cases)[:limit]
 

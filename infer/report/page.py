@@ -23,7 +23,7 @@ from index.storage.atomic_write import written_whole
 from infer.answer_file import Chosen, ReaderFrames
 from infer.choices import LETTERS, letter_of
 from infer.evaluation.breakdown import language
-from infer.metrics import inside, spans_of_evidence, true_times
+from infer.metrics import spans_of_evidence, true_times
 from infer.questions import Question
 from infer.report.chart import CURVE_BOX, clock, curve, heights, share, ticks
 
@@ -46,6 +46,8 @@ class Case:
     duration_s: float
     picked_s: Floats
     """(P,) times of the picks in seconds, ascending."""
+    shows_evidence: Bools
+    """(P,) which picks are shown during evidence."""
     picked_scores: Sequence[float]
     """(P,) scores of the picks; NaN where unknown."""
     figures: Mapping[str, float]
@@ -194,7 +196,6 @@ def _right(question: Question) -> int | None:
 
 def _picks(case: Case, album: _Album) -> list[dict[str, Any]]:
     end_s = _end_s(case)
-    met: Bools = np.any(inside(case.picked_s, spans_of_evidence(case.question)), axis=0)
     up = np.full(len(case.picked_s), 0.5)
     if case.scores is not None:
         # On the curve, even where the answer's own score differs from it.
@@ -210,7 +211,7 @@ def _picks(case: Case, album: _Album) -> list[dict[str, Any]]:
             "picture": album.place(case.video, time_s),
         }
         for time_s, score, is_inside, height in zip(
-            case.picked_s.tolist(), scores, met.tolist(), up.tolist(), strict=True
+            case.picked_s.tolist(), scores, case.shows_evidence.tolist(), up.tolist(), strict=True
         )
     ]
 

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Floats, Integers
-from index.errors import CueframeError
-from index.storage.store import Profile, read_vectors
+from index.storage.store import Profile, read_own_vectors
 from infer.selection.strategies import ScoredVideo, Seeds, segments
 
 
@@ -46,17 +45,9 @@ def score_video(
     Raises:
         CueframeError: The vector file is missing, damaged, or not of this index.
     """
-    vectors = read_vectors(index, content_hash)
-    shape = (len(vectors.time_s), profile.width)
-    frames = vectors.embeddings.astype(np.float32)
-    if vectors.profile != profile.key or frames.shape != shape or not np.isfinite(frames).all():
-        raise CueframeError(
-            f"the vectors of {vectors.path_hint} are damaged or of another index; "
-            f"python index/check.py {index} --repair mends that"
-        )
-    return ScoredVideo(
-        cosines(texts, frames), vectors.time_s, vectors.metadata.duration_s, frames, seeds
-    )
+    vectors = read_own_vectors(index, profile, content_hash)
+    frames = vectors.whole_frames.astype(np.float32)
+    return ScoredVideo(cosines(texts, frames), *vectors.timeline, frames, seeds)
 
 
 def picked_frames(scored: ScoredVideo, rows: Integers, k: int) -> list[list[PickedFrame]]:

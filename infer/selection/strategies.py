@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Floats, Integers
+from index.spans import rows_shown_at, until_next
 from infer.selection.published import filled_up
 from infer.selection.registry import STRATEGIES
 
@@ -37,6 +38,8 @@ class ScoredVideo(NamedTuple):
     """(Q, F) score of each question with each frame, higher is better."""
     time_s: Floats
     """(F,) seconds, ascending."""
+    end_s: Floats
+    """(F,) ends of the spans in which the frames are shown (`index.spans`)."""
     duration_s: float
     """Length of the timeline in seconds."""
     vectors: Floats
@@ -48,10 +51,11 @@ class ScoredVideo(NamedTuple):
 def segments(time_s: Floats, duration_s: float, k: int) -> Integers:
     """Return (F,) the segment of each frame: min(K−1, floor(K·t/duration)), ascending, 0 … K−1.
 
-    Where the duration is not positive, the whole video is segment 0.
+    A frame belongs to the segment in which it begins. Times may have any shape. Where the duration
+    is not positive, the whole video is segment 0.
     """
     if not duration_s > 0:
-        return np.zeros(len(time_s), np.int64)
+        return np.zeros(np.shape(time_s), np.int64)
     # Clipped before the division: a tiny duration would overflow to infinity.
     inside_s = np.clip(np.asarray(time_s, np.float64), 0.0, duration_s)
     segment: Integers = np.floor(k * inside_s / duration_s).astype(np.int64)
@@ -67,20 +71,24 @@ def pick_quarters(scores: Floats, time_s: Floats, duration_s: float, k: int) -> 
     return _best_of_segments(scores, scores, time_s, duration_s, k)
 
 
-def pick_uniform(time_s: Floats, duration_s: float, k: int) -> Integers:
-    """Take the frame nearest to the middle of each of K equal segments, whatever the scores.
+def pick_uniform(
+    time_s: Floats, duration_s: float, k: int, end_s: Floats | None = None
+) -> Integers:
+    """Take the frame shown at the middle of each of K equal segments, whatever the scores.
 
-    The middle of segment s is (s+½)·duration/K. Segments choose in order; where the nearest frame
-    is taken, the nearest one that is not; the earlier on a tie. time_s (F,) -> rows (min(K, F),).
+    The middle of segment s is (s+½)·duration/K. Segments choose in order. Where no frame of these
+    is shown then, as between the rows of an index, or it is taken, the nearest that is not taken;
+    the earlier on a tie. time_s, end_s (F,) -> rows (min(K, F),). Without end_s, each frame is
+    shown until the next one.
     """
+    ends_s = until_next(time_s) if end_s is None else end_s
     rows = np.empty(min(k, len(time_s)), np.int64)
     free = np.arange(len(time_s))
     # With F < K every row is taken after F segments, and the other segments have nothing to choose.
     for s in range(len(rows)):
         middle_s = (s + 0.5) * duration_s / k
-        nearest = np.abs(time_s[free] - middle_s).argmin()  # the first of equals
-        rows[s] = free[nearest]
-        free = np.delete(free, nearest)
+        rows[s] = free[rows_shown_at(time_s[free], ends_s[free], middle_s)]
+        free = free[free != rows[s]]
     return np.sort(rows)
 
 

@@ -26,7 +26,7 @@ def frames(path: str) -> PixelStream:
     for number in range(int(count)):
         if name == "late" and number == 20:
             raise VideoError("breaks off")
-        yield number / 2, np.full((SIDE, SIDE, 3), number % 251, np.uint8)
+        yield number / 2, number / 2 + 0.04, np.full((SIDE, SIDE, 3), number % 251, np.uint8)
     return METADATA
 
 
@@ -151,6 +151,9 @@ def test_what_is_stored_is_what_was_encoded(tmp_path: Path) -> None:
     video = found["a:3"]
     assert isinstance(video, EncodedVideo)
     vectors = video.to_store(PROFILE)
-    assert vectors.embeddings is video.vectors
+    assert (vectors.whole_frames == video.vectors).all()
+    assert vectors.embeddings.shape == (3, 1, 2)
+    assert vectors.time_s.tolist() == [0.0, 0.5, 1.0]
+    assert vectors.end_s.tolist() == [0.04, 0.54, 1.04]
     assert (vectors.content_hash, vectors.path_hint) == (f"{0:032x}", "a:3")
-    assert (vectors.profile, vectors.metadata) == (PROFILE.key, METADATA)
+    assert (vectors.profile, vectors.metadata) == (PROFILE, METADATA)

@@ -13,8 +13,8 @@ from index import planning as planning
 from index.discovery import HashedFile, hash_files, list_videos
 from index.planning import Job, Plan, make_plan
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog, put_video, row_of
-from index.storage.store import Vectors, read_vectors, vectors_path, write_vectors
-from tests.index.storage.test_store import METADATA
+from index.storage.store import Profile, Vectors, read_vectors, vectors_path, write_vectors
+from tests.index.storage.test_store import METADATA, PROFILE
 
 
 class World:
@@ -32,7 +32,7 @@ class World:
         path.write_text(content)
         return path
 
-    def plan(self, *, retry: bool = False, prune: bool = False, profile: str = "p") -> Plan:
+    def plan(self, *, retry: bool = False, prune: bool = False, profile: str = PROFILE.key) -> Plan:
         self.hashed.clear()
         return make_plan(
             self.index,
@@ -56,15 +56,16 @@ class World:
                 put_video(self.catalog, row_of(self.index, vectors))
         return planning
 
-    def embed(self, job: Job, profile: str = "p") -> None:
+    def embed(self, job: Job, profile: Profile = PROFILE) -> None:
         write_vectors(
             self.index,
             Vectors(
                 content_hash=job.content_hash,
                 profile=profile,
                 path_hint=job.path,
-                embeddings=np.zeros((3, 4), np.float16),
+                embeddings=np.zeros((3, 1, 4), np.float16),
                 time_s=np.arange(3.0),
+                end_s=np.arange(3.0) + 0.5,
                 metadata=METADATA,
             ),
         )
@@ -272,7 +273,7 @@ def test_vectors_of_an_interrupted_run_are_taken_over(world: World) -> None:
 
 
 def test_vectors_of_another_profile_are_not_taken_over(world: World) -> None:
-    world.embed(world.plan().jobs[0], profile="another")
+    world.embed(world.plan().jobs[0], profile=PROFILE.model_copy(update={"fps": 3.0}))
     assert jobs(world.plan()) == ["b.mp4", "a.mp4", "c.mp4"]
 
 
@@ -291,7 +292,7 @@ def test_another_folder_leaves_what_is_known_alone(world: World, tmp_path: Path)
     other.mkdir()
     (other / "d.mp4").write_text("the fourth")
     planning = make_plan(
-        world.index, world.catalog, list_videos(other), profile="p", retry=False, prune=True
+        world.index, world.catalog, list_videos(other), profile=PROFILE.key, retry=False, prune=True
     )
     assert (jobs(planning), planning.reused, planning.dropped) == (["d.mp4"], [], False)
     assert len(all_paths(world.catalog)) == 4
@@ -329,5 +330,5 @@ def test_a_file_out_of_reach_is_not_pruned(world: World, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "is_file", locked)
     files = [world.videos / "a.mp4"]
-    make_plan(world.index, world.catalog, files, profile="p", retry=False, prune=True)
+    make_plan(world.index, world.catalog, files, profile=PROFILE.key, retry=False, prune=True)
     assert len(all_paths(world.catalog)) == 3

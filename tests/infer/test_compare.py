@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.storage.store import read_clock
+from index.storage.store import read_timeline
 from infer.indexed_videos import find_indexed, read_indexed_videos
 from infer.questions import load_questions
 from infer.selection.registry import STRATEGIES
@@ -93,9 +93,11 @@ def test_the_baselines_of_the_real_clips(
     draws, hits = 400, []
     for question in load_questions(clips / "questions.json"):
         _, video = find_indexed(indexed, question.video_path)
-        time_s, duration_s = read_clock(index, video.content_hash)
+        time_s, end_s, duration_s = read_timeline(index, video.content_hash)
         drawn = pick_random(time_s, duration_s, 4, np.arange(draws, dtype=np.uint64))
         spans = question.support_ranges
-        hits.append([any(a <= t <= b for t in time_s[row] for a, b in spans) for row in drawn])
+        shown = zip(time_s, end_s, strict=True)
+        held = np.array([any(a <= e and s <= b for a, b in spans) for s, e in shown])
+        hits.append(held[drawn].any(axis=1))
     error = 4.5 * np.std(np.mean(hits, axis=0)) / np.sqrt(draws)
     assert rows["random"]["hit"]["mean"] == pytest.approx(np.mean(hits), abs=error)

@@ -4,26 +4,29 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.spans import Spans, shown_during
 from infer.evaluation.baselines import FIGURES
 from infer.metrics import (
     COUNTED,
     TimedQuestion,
     evidence_by_segment,
-    inside,
     iop,
     iou,
     is_labelled,
+    picked_spans,
     spans_around,
     spans_of_evidence,
     true_times,
 )
 from infer.questions import Question
+from tests.curves import moments
 
 Ranges = Sequence[tuple[float, float]]
 
@@ -41,13 +44,18 @@ def ask(times_s: Sequence[float] = (), ranges_s: Ranges = ()) -> Question:
 
 
 def on(question: Question, duration_s: float = 10.0) -> TimedQuestion:
-    return TimedQuestion(question, np.arange(0, duration_s, 0.5), duration_s, "v")
+    return TimedQuestion(question, *moments(np.arange(0, duration_s, 0.5), duration_s), "v")
 
 
 def figure(
     name: str, question: Question, picked_s: Sequence[float], duration_s: float = 10.0, k: int = 4
 ) -> float:
-    return FIGURES[name].value(on(question, duration_s), np.array(picked_s, float), k)
+    return FIGURES[name].value(on(question, duration_s), shown(picked_s), k)
+
+
+def shown(picked_s: Sequence[float]) -> Spans:
+    """Picks that are moments."""
+    return Spans(np.array(picked_s, float), np.array(picked_s, float))
 
 
 def figures(question: Question, picked_s: Sequence[float]) -> dict[str, float]:
@@ -163,7 +171,7 @@ def test_spans_in_seconds() -> None:
     assert spans_of_evidence(ask([3.0], [(1, 2)])).tolist() == [[1.0, 2.0]]
     assert spans_of_evidence(ask([3.0])).tolist() == [[2.5, 3.5]]
     assert spans_of_evidence(ask()).shape == (0, 2)
-    met = inside(np.array([0.0, 3.0, 9.0]), spans_around(0.5, ask([0.2, 3.0])))
+    met = shown_during(*shown([0.0, 3.0, 9.0]), spans_around(0.5, ask([0.2, 3.0])))
     assert met.tolist() == [[True, False, False], [False, True, False]]
 
 
@@ -175,64 +183,103 @@ labels = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(labels, st.lists(tenths, max_size=6, unique=True).map(sorted))
-def test_the_figures_are_their_plain_definitions(question: Question, picked_s: list[float]) -> None:
-    times_s, ranges_s = question.support_frames, question.support_ranges
+@st.composite
+def frames(draw: st.DrawFn) -> list[tuple[float, float]]:
+    """Picks in order of time, each shown for a while (never beyond the next one), or moments."""
+    starts = draw(st.lists(st.integers(0, 55), min_size=1, max_size=6, unique=True).map(sorted))
+    if draw(st.booleans()):
+        return [(start / 10, start / 10) for start in starts]
+    room = [b - a for a, b in pairwise([*starts, 60])]
+    lengths = [draw(st.integers(1, most)) for most in room]
+    return [(a / 10, (a + b) / 10) for a, b in zip(starts, lengths, strict=True)]
 
-    def near(a: float, b: float, delta_s: float) -> bool:
-        return round(abs(a - b), 6) <= delta_s
+
+def moments_of(start_s: float, end_s: float) -> list[float]:
+    """Moments at which a frame is shown, twenty a second: its end is not one of them."""
+    first, last = round(20 * start_s), round(20 * end_s)
+    return [moment / 20 for moment in range(first, max(first + 1, last))]
+
+
+@settings(max_examples=500, deadline=None)
+@given(labels, frames(), st.integers(1, 6))
+def test_the_figures_are_their_plain_definitions(
+    question: Question, picked: list[tuple[float, float]], k: int
+) -> None:
+    times_s, ranges_s = question.support_frames, question.support_ranges
+    duration_s = 6.0  # so that the segments' borders are tenths of seconds too
+    spans = Spans(*np.array(picked).T)
+
+    def figure_of(name: str) -> float:
+        return FIGURES[name].value(on(question, duration_s), spans, k)
+
+    def is_in(moment: float, a: float, b: float) -> bool:
+        return a - 1e-6 <= moment <= b + 1e-6
+
+    def met(stretches: list[tuple[float, float]]) -> list[list[bool]]:
+        return [[any(is_in(m, a, b) for m in moments_of(*p)) for p in picked] for a, b in stretches]
+
+    def around(delta_s: float) -> list[tuple[float, float]]:
+        return [(t - delta_s, t + delta_s) for t in times_s]
 
     wanted = {}
     for delta_s in (0.5, 1.0):
-        found = [any(near(t, p, delta_s) for p in picked_s) for t in times_s]
+        found = [any(row) for row in met(around(delta_s))]
         wanted[f"hit@{delta_s}"] = float(any(found)) if found else math.nan
         wanted[f"all@{delta_s}"] = float(all(found)) if found else math.nan
-    if ranges_s:
-        met = [[start <= p <= end for p in picked_s] for start, end in ranges_s]
-    else:
-        met = [[near(t, p, 0.5) for p in picked_s] for t in times_s]
-    useful = [any(column) for column in zip(*met, strict=True)]
-    wanted["hit"] = float(any(map(any, met))) if met else math.nan
-    wanted["recall"] = sum(map(any, met)) / len(met) if met else math.nan
-    wanted["precision"] = sum(useful) / max(1, len(picked_s)) if met else math.nan
-    assert figures(question, picked_s) == pytest.approx(wanted, nan_ok=True)
-
-
-@settings(max_examples=300, deadline=None)
-@given(labels, st.lists(tenths, min_size=1, max_size=6, unique=True).map(sorted), st.integers(1, 6))
-def test_segments_distance_and_windows_are_their_plain_definitions(
-    question: Question, picked_s: list[float], k: int
-) -> None:
-    times_s, ranges_s = question.support_frames, question.support_ranges
-    duration_s = 6.5
+    evidence = [(a, b) for a, b in ranges_s] or around(0.5)
+    rows = met(evidence)
+    useful = [any(column) for column in zip(*rows, strict=True)]
+    wanted["hit"] = float(any(map(any, rows))) if rows else math.nan
+    wanted["recall"] = sum(map(any, rows)) / len(rows) if rows else math.nan
+    wanted["precision"] = sum(useful) / len(picked) if rows else math.nan
 
     def segment(t: float) -> int:
         return min(k - 1, math.floor(k * min(t, duration_s) / duration_s))
 
-    spans = ranges_s or [(t - 0.5, t + 0.5) for t in times_s]
     borders = ranges_s or [(t, t) for t in times_s]
     held = {s for s in range(k) for a, b in borders if segment(a) <= s <= segment(b)}
-    good = {segment(p) for p in picked_s if any(a - 1e-6 <= p <= b + 1e-6 for a, b in spans)}
-    wanted = len(held & good) / len(held) if held else math.nan
-    got = figure("segments", question, picked_s, duration_s, k)
-    assert got == pytest.approx(wanted, nan_ok=True)
+    good = {
+        segment(m)
+        for p in picked
+        for m in moments_of(*p)
+        if any(is_in(m, *one) for one in evidence)
+    }
+    wanted["segments"] = len(held & good) / len(held) if held else math.nan
+    away = [min(max(0.0, a - t, t - b) for a, b in picked) for t in times_s]
+    wanted["distance_s"] = sum(away) / len(away) if away else math.nan
 
-    away = [min(abs(t - p) for p in picked_s) for t in times_s]
-    wanted = sum(away) / len(away) if away else math.nan
-    assert figure("distance_s", question, picked_s) == pytest.approx(wanted, nan_ok=True)
-
-    start, end = picked_s[0], picked_s[-1]
+    start, end = picked[0][0], picked[-1][1]
     both = [
         (max(0.0, min(end, b) - max(start, a)), max(end, b) - min(start, a)) for a, b in ranges_s
     ]
+    wanted["IoU"] = max((part / whole if whole else 0.0 for part, whole in both), default=math.nan)
     if end > start:
-        wanted = max((shared / (end - start) for shared, _ in both), default=math.nan)
+        wanted["IoP"] = max((part / (end - start) for part, _ in both), default=math.nan)
     else:
-        wanted = float(any(a <= start <= b for a, b in ranges_s)) if ranges_s else math.nan
-    assert figure("IoP", question, picked_s) == pytest.approx(wanted, nan_ok=True)
-    wanted = max((shared / whole if whole else 0.0 for shared, whole in both), default=math.nan)
-    assert figure("IoU", question, picked_s) == pytest.approx(wanted, nan_ok=True)
+        wanted["IoP"] = float(any(a <= start <= b for a, b in ranges_s)) if ranges_s else math.nan
+    assert {name: figure_of(name) for name in wanted} == pytest.approx(wanted, nan_ok=True)
+    assert set(wanted) == set(FIGURES)
+
+
+def test_a_screen_recording_shows_its_slide_for_a_minute() -> None:
+    # Frames at 0, 30, 31 and 90 s: at 55 to 65 s the third one is on the screen.
+    time_s = np.array([0.0, 30.0, 31.0, 90.0])
+    end_s = np.array([30.0, 31.0, 90.0, 90.03])
+    slides = TimedQuestion(ask([60.0], [(55, 65)]), time_s, end_s, 90.03, "v")
+    picked = picked_spans(slides, time_s)
+    names = ("hit", "recall", "all@0.5", "distance_s", "precision", "segments")
+    found = {name: FIGURES[name].value(slides, picked, 4) for name in names}
+    assert found == {
+        **dict.fromkeys(("hit", "recall", "all@0.5", "segments"), 1.0),
+        "distance_s": 0.0,
+        "precision": 0.25,
+    }
+    for name in ("hit", "recall", "distance_s", "segments"):
+        _, best = FIGURES[name].random_and_oracle(slides, 4)
+        assert best == found[name]
+    # Another tool's pick at 60 s is that same picture; one at 100 s is of no row, and a moment.
+    assert picked_spans(slides, np.array([60.0, 100.0])).end_s.tolist() == [90.0, 100.0]
+    assert picked_spans(slides, np.array([60.0, 100.0])).time_s.tolist() == [31.0, 100.0]
 
 
 def test_many_windows_at_once() -> None:

@@ -46,15 +46,30 @@ def question(support_frames: list[float], support_ranges: list[Any] | None = Non
 
 def test_rows_of_a_question() -> None:
     time_s = np.linspace(0, 4.5, 10)
-    true, negatives, distance_s = rows_of(question([2.1]), time_s, guard_s=0.5)
+    true, negatives, distance_s = rows_of(question([2.1]), time_s, 0.5, time_s)
     assert (true.tolist(), negatives.tolist()) == ([4], [0, 1, 2, 3, 6, 7, 8, 9])
     assert distance_s == pytest.approx(0.1)
-    _, negatives, _ = rows_of(question([2.1], [[1.0, 3.5]]), time_s, guard_s=0.5)
+    _, negatives, _ = rows_of(question([2.1], [[1.0, 3.5]]), time_s, 0.5, time_s)
     assert negatives.tolist() == [0, 1, 8, 9]
-    true, negatives, distance_s = rows_of(question([0.0, 9.0]), time_s, guard_s=0.0)
+    true, negatives, distance_s = rows_of(question([0.0, 9.0]), time_s, 0.0, time_s)
     assert (true.tolist(), negatives.tolist()) == ([0, 9], [1, 2, 3, 4, 5, 6, 7, 8])
     assert distance_s == 4.5
-    assert rows_of(question([0.25]), time_s, guard_s=0.0)[0].tolist() == [0]  # the earlier on a tie
+    true, _, _ = rows_of(question([0.25]), time_s, 0.0, time_s)
+    assert true.tolist() == [0]  # the earlier on a tie
+
+
+def test_the_row_that_is_shown_at_a_support_time_is_the_positive() -> None:
+    # A screen recording: at 75 s the slide that came at 31 s is still on the screen.
+    time_s = np.array([0.0, 30.0, 31.0, 90.0])
+    true, negatives, distance_s = rows_of(question([75.0]), time_s, 0.5)
+    assert (true.tolist(), negatives.tolist(), distance_s) == ([2], [0, 1, 3], 0.0)
+    _, negatives, _ = rows_of(question([75.0], [[29.5, 30.5]]), time_s, 0.5)
+    assert negatives.tolist() == [3]
+    # Rows of an index: nobody has the frame at 1.3 s, and 1.04 s is nearer than 1.6 s.
+    rows_s = np.array([0.0, 1.0, 1.6])
+    true, _, distance_s = rows_of(question([1.3]), rows_s, 0.0, rows_s + 0.04)
+    assert true.tolist() == [1]
+    assert distance_s == pytest.approx(0.26)
 
 
 @given(
@@ -66,7 +81,7 @@ def test_no_negative_is_near_a_support_time(
     support: list[float], times: list[float], guard_s: float
 ) -> None:
     time_s = np.array(sorted(times))
-    true, negatives, distance_s = rows_of(question(support), time_s, guard_s)
+    true, negatives, distance_s = rows_of(question(support), time_s, guard_s, time_s)
     assert not set(true) & set(negatives)
     for row in negatives:
         assert min(abs(time_s[row] - s) for s in support) > guard_s
@@ -99,8 +114,8 @@ def test_vectors_are_the_indexs_own(index: Path) -> None:
     for place, number in enumerate((3, 20)):
         one = examples[number]
         vectors = read_vectors(index, one["content_hash"])
-        true, negatives, _ = rows_of(one["question"], vectors.time_s, 0.5)
-        expected = vectors.embeddings[[*true, *negatives]]
+        true, negatives, _ = rows_of(one["question"], vectors.time_s, 0.5, vectors.end_s)
+        expected = vectors.whole_frames[[*true, *negatives]]
         assert batch.valid[place].sum() == len(expected)
         assert np.array_equal(batch.images[place, : len(expected)].numpy(), expected)
 

@@ -58,7 +58,7 @@ class DecodingPass:
     image_format: ImageFormat
 
     def __call__(self, path: str) -> PixelStream:
-        """Yield the sampled and true frames in order, each once: (time in s, (H, W, 3) uint8)."""
+        """Yield the sampled and true frames, each once: (time, end in s, (H, W, 3) uint8)."""
         wanted = self.wanted[path]
         scratch = Path(wanted.scratch)
         scratch.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class DecodingPass:
                 frame.image.save(picture, **_SAVING[self.image_format])
             if not handed_over and (asked_s in labels or not wanted.only_true):
                 handed_over = True
-                yield last_s, self.transform.apply(frame.image)
+                yield last_s, frame.end_s, self.transform.apply(frame.image)
 
 
 def picture_path(folder: Path, time_s: float, image_format: ImageFormat) -> Path:

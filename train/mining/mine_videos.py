@@ -12,7 +12,7 @@ from typing import NamedTuple
 from index.errors import CueframeError, VideoError
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job
-from index.storage.store import Profile, read_vectors
+from index.storage.store import Profile, read_own_vectors
 from train.mining.decoding_pass import DecodingPass, WantedFrames
 from train.mining.manifest import ManifestRecord
 from train.mining.question_frames import (
@@ -81,7 +81,7 @@ def mine_videos(
 
     def mined(video: EncodedVideo) -> MinedVideo:
         job, metadata = video.job, video.metadata
-        frames = FrameVectors(video.time_s, video.vectors)
+        frames = FrameVectors(video.time_s, video.end_s, video.vectors)
         if wanted[job.path].only_true:
             candidates = _stored(encoder.stored, job)
             if candidates is None:
@@ -125,9 +125,7 @@ def _stored(index: tuple[Path, Profile] | None, job: Job) -> FrameVectors | None
         return None
     folder, profile = index
     try:
-        vectors = read_vectors(folder, job.content_hash)
+        vectors = read_own_vectors(folder, profile, job.content_hash)
     except CueframeError:
         return None
-    return (
-        FrameVectors(vectors.time_s, vectors.embeddings) if vectors.profile == profile.key else None
-    )
+    return FrameVectors(vectors.time_s, vectors.end_s, vectors.whole_frames)

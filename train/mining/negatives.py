@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Floats, Integers
-from infer.metrics import inside
+from index.spans import shown_during
 from infer.selection.strategies import question_seed, segments
 
 DECIMALS = 4
@@ -48,8 +48,10 @@ def hard_order(frames: Floats, text: Floats) -> Floats:
 
 def choose_negatives(
     time_s: Floats,
+    end_s: Floats,
     duration_s: float,
     *,
+    support_s: Floats,
     true_s: Floats,
     ranges_s: Floats,
     similarity: Floats,
@@ -62,21 +64,26 @@ def choose_negatives(
 
     Args:
         time_s: (F,) candidates, seconds, ascending.
+        end_s: (F,) ends of the spans in which they are shown.
         duration_s: Length of the timeline.
-        true_s: (T,) times of the true frames; frames within guard_s of one are excluded.
-        ranges_s: (R, 2) starts and ends of evidence; frames inside, ends included, are excluded.
+        support_s: (T,) support times, each taken for the end where it lies past it; frames shown
+            within guard_s of one are excluded.
+        true_s: (T,) times of the true frames, which are excluded whatever the guard.
+        ranges_s: (R, 2) starts and ends of evidence; frames shown during one are excluded.
         similarity: (F,) highest cosine to a true frame; only frames below the threshold pass.
         order: (F,) sort keys, lowest first; of equal ones the earlier frame comes first.
         num_segments: Equal parts of the timeline, as `infer.selection.strategies.segments` cuts it.
-        guard_s: Seconds; 0 excludes the true frames themselves.
+        guard_s: Seconds.
         threshold: Limit on the similarity; above 1 every frame passes.
 
     Returns:
         (N,) rows of the candidates, ascending, N ≤ num_segments.
     """
-    around = np.asarray(true_s, np.float64).reshape(-1, 1) + np.array([-guard_s, guard_s])  # (T, 2)
+    moments_s = np.minimum(support_s, duration_s).reshape(-1, 1)
+    around = moments_s + np.array([-guard_s, guard_s])  # (T, 2)
     evidence = np.concatenate([around, np.asarray(ranges_s, np.float64).reshape(-1, 2)])
-    passes = ~inside(time_s, evidence).any(axis=0) & (similarity < threshold)  # (F,)
+    near = shown_during(time_s, end_s, evidence).any(axis=0) | np.isin(time_s, true_s)  # (F,)
+    passes = ~near & (similarity < threshold)  # (F,)
     part = segments(time_s, duration_s, num_segments)  # (F,)
     rows = [
         rows[order[rows].argmin()]  # the first of equals

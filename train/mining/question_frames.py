@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from index.decoding.frame_types import TIME_TOLERANCE_S
 from index.errors import CueframeError, VideoError
+from index.spans import rows_shown_at
 from infer.frame_files import folder_name
 from infer.questions import Question
 from infer.selection.strategies import segments
@@ -37,13 +37,14 @@ class FrameVectors(NamedTuple):
 
     time_s: npt.NDArray[np.float64]
     """(F,) ascending."""
+    end_s: npt.NDArray[np.float64]
+    """(F,) ends of the spans in which they are shown."""
     vectors: npt.NDArray[np.float16]
     """(F, D) unit vectors."""
 
     def shown_at(self, times_s: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return the rows of the frames shown at these times; each time must have one."""
-        later = np.asarray(times_s, np.float64) + TIME_TOLERANCE_S
-        return np.searchsorted(self.time_s, later, side="right") - 1
+        """Return the rows of the frames shown at these times; past the end, the last one."""
+        return rows_shown_at(self.time_s, self.end_s, times_s)
 
 
 class DecodedVideo(NamedTuple):
@@ -68,7 +69,7 @@ def sampled(frames: FrameVectors, duration_s: float, fps: float) -> FrameVectors
     """Select the candidates from the frames of a pass: those shown at k / fps, as in an index."""
     samples_s = np.arange(int(duration_s * fps) + 2) / fps
     rows = np.unique(frames.shown_at(samples_s[samples_s < duration_s]))
-    return FrameVectors(frames.time_s[rows], frames.vectors[rows])
+    return FrameVectors(frames.time_s[rows], frames.end_s[rows], frames.vectors[rows])
 
 
 def mine_question(
@@ -92,7 +93,9 @@ def mine_question(
         order = hard_order(candidates.vectors, task.text)  # (F,)
     rows = choose_negatives(
         candidates.time_s,
+        candidates.end_s,
         video.duration_s,
+        support_s=np.array(question.support_frames, np.float64),
         true_s=true_s,
         ranges_s=np.array(question.support_ranges, np.float64),
         similarity=similarity,

@@ -34,12 +34,12 @@ SIDE = (4, 6)
 CLIP = VideoMetadata(duration_s=9.0, start_s=0.5, width=6, height=4, warnings=["a warning"])
 
 
-def squares_of(job: str) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+def squares_of(job: str) -> Iterator[tuple[float, float, npt.NDArray[np.uint8]]]:
     """What a job such as "name:40" or "name:40:raise" yields: 40 frames, all different."""
     count = int(job.split(":")[1])
     for row in range(count):
         draw = np.random.default_rng([row, *job.encode()])
-        yield row / 10, draw.integers(0, 256, (*SIDE, 3), dtype=np.uint8)
+        yield row / 10, (row + 1) / 10, draw.integers(0, 256, (*SIDE, 3), dtype=np.uint8)
 
 
 def play(job: str) -> PixelStream:
@@ -56,7 +56,7 @@ def play(job: str) -> PixelStream:
         time.sleep(600)
     while end == ["drip"]:
         time.sleep(0.01)
-        yield time.monotonic(), np.zeros((*SIDE, 3), np.uint8)
+        yield time.monotonic(), time.monotonic(), np.zeros((*SIDE, 3), np.uint8)
     return CLIP
 
 
@@ -70,10 +70,10 @@ def slow(job: str) -> PixelStream:
 
 def signed(job: str) -> PixelStream:
     """As `play`, each square with the process's number in it, and slow enough to be killed."""
-    for time_s, square in squares_of(job):
+    for time_s, end_s, square in squares_of(job):
         square.ravel()[:4] = list(os.getpid().to_bytes(4, "big"))
         time.sleep(0.002)
-        yield time_s, square
+        yield time_s, end_s, square
     return CLIP
 
 
@@ -82,7 +82,7 @@ def counted(job: str) -> PixelStream:
     for row in range(200):
         with Path(job).open("a") as trace:
             trace.write(".")
-        yield row / 10, np.zeros((*SIDE, 3), np.uint8)
+        yield row / 10, (row + 1) / 10, np.zeros((*SIDE, 3), np.uint8)
     return CLIP
 
 
@@ -96,6 +96,7 @@ def telling(path: str) -> PixelStream:
 class Outcome:
     claimed_s: float = -1.0
     time_s: list[float] = field(default_factory=list)
+    end_s: list[float] = field(default_factory=list)
     pixels: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     clip: VideoMetadata | None = None
     cpu_s: float = 0.0
@@ -124,6 +125,7 @@ def collect(
             assert outcome.claimed_s >= 0
             assert 0 < len(event.time_s) == len(event.pixels) <= CHUNK_FRAMES
             outcome.time_s += event.time_s
+            outcome.end_s += event.end_s
             outcome.pixels += list(event.pixels.copy())
         elif isinstance(event, Done):
             outcome.clip, outcome.cpu_s = event.metadata, event.cpu_s
@@ -140,8 +142,9 @@ def check_whole(job: str, outcome: Outcome) -> None:
     assert outcome.reason == ""
     assert outcome.clip == CLIP
     expected = list(squares_of(job))
-    assert outcome.time_s == [time_s for time_s, _ in expected]
-    for square, (_, other) in zip(outcome.pixels, expected, strict=True):
+    assert outcome.time_s == [time_s for time_s, _, _ in expected]
+    assert outcome.end_s == [end_s for _, end_s, _ in expected]
+    for square, (_, _, other) in zip(outcome.pixels, expected, strict=True):
         assert (square == other).all()
 
 
@@ -367,7 +370,7 @@ def test_real_videos_are_the_same_with_one_worker_and_three(generated: Generated
             assert "no timestamps" in first.reason
             continue
         assert first.claimed_s == pytest.approx(generated(kind)[1].duration_s, abs=0.2)
-        rows = zip(first.time_s, first.pixels, strict=True)
+        rows = zip(first.time_s, first.end_s, first.pixels, strict=True)
         assert check_numbers(generated(kind)[1], pictures_of(kind, rows)) == len(first.time_s) > 20
 
 

@@ -22,7 +22,7 @@ from index.storage.faiss_index import (
     split_ids,
 )
 from index.storage.store import Vectors, read_vectors, write_vectors
-from tests.index.storage.test_store import METADATA
+from tests.index.storage.test_store import METADATA, PROFILE
 
 WIDTH = 24
 
@@ -45,16 +45,17 @@ class Index:
     def add(self, number: int, frames: int) -> None:
         drawn = np.random.default_rng(number).normal(size=(frames, WIDTH))
         drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
-        self.vectors[number] = drawn.astype(np.float16)
+        self.vectors[number] = drawn.astype(np.float16)[:, None]
         self.videos[number] = VideoRow(content_hash=f"{number:032x}", number=number, frames=frames)
         write_vectors(
             self.folder,
             Vectors(
                 content_hash=f"{number:032x}",
-                profile="p",
+                profile=PROFILE,
                 path_hint="/v.mp4",
                 embeddings=self.vectors[number],
                 time_s=np.arange(frames, dtype=np.float64),
+                end_s=np.arange(frames, dtype=np.float64) + 0.5,
                 metadata=METADATA,
             ),
         )
@@ -84,7 +85,9 @@ class Index:
             i: row.tobytes()
             for number, vectors in self.vectors.items()
             for i, row in zip(
-                frame_ids(number, len(vectors)).tolist(), vectors.astype(np.float32), strict=True
+                frame_ids(number, *vectors.shape[:2]).tolist(),
+                vectors.reshape(-1, WIDTH).astype(np.float32),
+                strict=True,
             )
         }
 
@@ -97,13 +100,14 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
     return made
 
 
-@given(number=st.integers(1, 2**31 - 1), frames=st.integers(1, 50))
-def test_an_id_tells_the_video_and_the_row(number: int, frames: int) -> None:
-    ids = frame_ids(number, frames)
+@given(number=st.integers(1, 2**31 - 1), frames=st.integers(1, 50), tiles=st.integers(1, 64))
+def test_an_id_tells_the_video_the_row_and_the_tile(number: int, frames: int, tiles: int) -> None:
+    ids = frame_ids(number, frames, tiles)
     assert ids.dtype == np.int64
-    numbers, rows = split_ids(ids)
+    numbers, rows, places = split_ids(ids)
     assert (numbers == number).all()
-    assert rows.tolist() == list(range(frames))
+    assert rows.tolist() == np.repeat(range(frames), tiles).tolist()
+    assert places.tolist() == list(range(tiles)) * frames
 
 
 def test_all_indexed_videos_are_in_it(index: Index) -> None:
@@ -159,7 +163,7 @@ def test_a_changed_video_comes_under_a_new_number(index: Index) -> None:
     index.add(13, 12)
     assert index.update() == 1
     assert index.content() == index.expected()
-    assert 7 not in split_ids(np.array(list(index.content())))[0]
+    assert 7 not in split_ids(np.array(list(index.content()))).number
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "other"])
@@ -185,8 +189,8 @@ def test_a_search_equals_brute_force(index: Index) -> None:
     queries = np.random.default_rng(5).normal(size=(20, WIDTH)).astype(np.float32)
     for mapped in (True, False):
         scores, ids = open_search(index.folder, mapped=mapped).search(queries, 10)
-        numbers, rows = split_ids(ids)
-        every = np.concatenate([v.astype(np.float32) for v in index.vectors.values()])
+        numbers, rows, _ = split_ids(ids)
+        every = np.concatenate([v[:, 0].astype(np.float32) for v in index.vectors.values()])
         names = np.concatenate([frame_ids(n, len(v)) for n, v in index.vectors.items()])
         brute = queries @ every.T
         best = np.argsort(-brute, axis=1)[:, :10]
@@ -195,7 +199,7 @@ def test_a_search_equals_brute_force(index: Index) -> None:
         for query, found, row, score in zip(
             queries, numbers[:, 0], rows[:, 0], scores[:, 0], strict=True
         ):
-            vector = index.vectors[int(found)][row].astype(np.float32)
+            vector = index.vectors[int(found)][row, 0].astype(np.float32)
             assert float(query @ vector) == pytest.approx(float(score), abs=1e-5)
 
 

@@ -13,11 +13,12 @@ from index.storage.store import Vectors, write_vectors
 from tests.index.storage.test_store import HASH, METADATA, PROFILE
 
 GOOD = Vectors(
-    embeddings=np.eye(PROFILE.width, dtype=np.float16)[:5],
+    embeddings=np.eye(PROFILE.width, dtype=np.float16)[:5, None],
     time_s=np.arange(5) / 2,
+    end_s=np.arange(5) / 2 + 0.04,
     content_hash=HASH,
     path_hint="/v.mp4",
-    profile=PROFILE.key,
+    profile=PROFILE,
     metadata=METADATA,
 )
 
@@ -56,10 +57,14 @@ def test_rounding_to_float16_stays_within_the_tolerance(width: int, seed: int) -
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ({"profile": "0" * 16}, "was made by another profile"),
+        ({"profile": PROFILE.model_copy(update={"fps": 3.0})}, "was made by another profile"),
         ({"embeddings": GOOD.embeddings.astype(np.float32)}, "has float32"),
-        ({"embeddings": GOOD.embeddings[:4]}, "(4, 16), not float16 (F, 16)"),
-        ({"embeddings": GOOD.embeddings[:, :8]}, "(5, 8), not float16 (F, 16)"),
+        ({"embeddings": GOOD.embeddings[:4]}, "(4, 1, 16), not float16 (F, 1, 16)"),
+        ({"embeddings": GOOD.embeddings[..., :8]}, "(5, 1, 8), not float16 (F, 1, 16)"),
+        ({"embeddings": GOOD.embeddings.repeat(2, 1)}, "(5, 2, 16), not float16 (F, 1, 16)"),
+        ({"end_s": GOOD.end_s[:4]}, "frames that end before they begin or after the next"),
+        ({"end_s": GOOD.time_s}, "frames that end before they begin or after the next"),
+        ({"end_s": GOOD.time_s + 0.6}, "frames that end before they begin or after the next"),
         ({"time_s": GOOD.time_s[::-1].copy()}, "times that do not ascend"),
         ({"time_s": np.array([0, 1, 1, 2, 3.0])}, "times that do not ascend"),
         ({"time_s": GOOD.time_s - 1}, "times that do not ascend from 0"),

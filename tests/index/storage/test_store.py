@@ -44,16 +44,17 @@ PROFILE = Profile(
 def embeddings(frames: int = 8, seed: int = 0) -> np.ndarray:
     drawn = np.random.default_rng(seed).normal(size=(frames, 16))
     unit: np.ndarray = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float16)
-    return unit
+    return unit[:, None]
 
 
 def write(index: Path, seed: int = 0, **changes: Any) -> Path:
     values = {
         "content_hash": HASH,
-        "profile": PROFILE.key,
+        "profile": PROFILE,
         "path_hint": "/videos/đường phố.mp4",
         "embeddings": embeddings(seed=seed),
         "time_s": np.arange(8) / 2,
+        "end_s": np.arange(8) / 2 + 0.04,
         "metadata": METADATA,
     }
     write_vectors(index, Vectors(**{**values, **changes}))
@@ -70,21 +71,78 @@ def test_vectors_come_back_as_they_were(tmp_path: Path) -> None:
     vectors = read_vectors(tmp_path, HASH)
     assert (vectors.embeddings == embeddings()).all()
     assert (vectors.time_s == np.arange(8) / 2).all()
+    assert (vectors.end_s == np.arange(8) / 2 + 0.04).all()
+    assert vectors.whole_frames.shape == (8, 16)
     assert vectors.embeddings.dtype == np.dtype("float16")
     assert vectors.time_s.dtype == np.dtype("float64")
     assert (vectors.content_hash, vectors.path_hint) == (HASH, "/videos/đường phố.mp4")
-    assert (vectors.profile, vectors.metadata) == (PROFILE.key, METADATA)
+    assert (vectors.profile, vectors.metadata) == (PROFILE, METADATA)
 
 
 def test_the_file_is_what_others_may_rely_on(tmp_path: Path) -> None:
     with h5py.File(write(tmp_path)) as file:
-        assert set(file) == {"embeddings", "time_s"}
+        assert set(file) == {"embeddings", "time_s", "end_s"}
+        assert file["embeddings"].shape == (8, 1, 16)
+        assert json.loads(file.attrs["profile"]) == PROFILE.model_dump()
         assert set(file.attrs) == {
             *("schema", "profile", "content_hash", "path_hint", "duration_s", "start_s"),
-            *("width", "height", "warnings"),
+            *("width", "height", "warnings", "hash"),
         }
-        assert file["embeddings"].chunks is None  # contiguous, so it can be mapped
-        assert file["embeddings"].compression is None
+        for name in file:
+            assert file[name].chunks is None  # contiguous, so it can be mapped
+            assert file[name].compression is None
+
+
+@pytest.mark.parametrize("name", ["embeddings", "time_s", "end_s"])
+def test_a_changed_number_is_noticed(tmp_path: Path, name: str) -> None:
+    with h5py.File(write(tmp_path), "r+") as file:
+        values = file[name][:]
+        values.reshape(-1)[3] += np.asarray(1e-3, values.dtype)
+        file[name][...] = values
+    with pytest.raises(CueframeError, match="is missing or damaged"):
+        read_vectors(tmp_path, HASH)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("duration_s", 4.5),
+        ("start_s", np.nextafter(0.125, 1)),
+        ("width", 321),
+        ("path_hint", "/videos/x.mp4"),
+        ("warnings", "[]"),
+        ("profile", PROFILE.model_copy(update={"fps": 3.0}).model_dump_json()),
+        ("content_hash", "cd" + "0" * 30),
+        ("another", 1),
+        ("hash", "0" * 32),
+    ],
+)
+def test_a_changed_attribute_is_noticed(tmp_path: Path, name: str, value: object) -> None:
+    with h5py.File(write(tmp_path), "r+") as file:
+        file.attrs[name] = value
+    with pytest.raises(CueframeError, match="is missing or damaged"):
+        read_vectors(tmp_path, HASH)
+
+
+def test_the_hash_tells_apart_what_looks_alike_in_a_row(tmp_path: Path) -> None:
+    with h5py.File(write(tmp_path), "r+") as file:
+        values = file["embeddings"][:]
+        del file["embeddings"]
+        file["embeddings"] = values.reshape(8, 2, 8)  # the same bytes
+    with pytest.raises(CueframeError, match="is missing or damaged"):
+        read_vectors(tmp_path, HASH)
+
+
+def test_an_index_of_an_older_schema_is_named_with_its_remedy(tmp_path: Path) -> None:
+    write_profile(tmp_path, PROFILE)
+    path = tmp_path / "profile.json"
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    with pytest.raises(CueframeError) as caught:
+        read_profile(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} is of schema 1, and this version reads schema 2; build it anew with "
+        f"python index/build.py VIDEOS --index {tmp_path} --rebuild"
+    )
 
 
 def test_the_same_vectors_are_the_same_file(tmp_path: Path) -> None:
@@ -231,7 +289,7 @@ def changed(**changes: Any) -> bytes:
         (changed(fps="two"), "fps: Input should be a valid number"),
         (changed(view="round"), "view: Input should be 'center', 'stretch' or 'pad'"),
         (changed(more=1), "more: Extra inputs"),
-        (changed(schema_version=2), "schema_version: Input should be 1"),
+        (changed(schema_version=3), "schema_version: Input should be 2"),
     ],
 )
 def test_a_malformed_profile_is_one_line(content: bytes, reason: str, tmp_path: Path) -> None:

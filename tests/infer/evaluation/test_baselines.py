@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.spans import Spans
 from infer.evaluation.baselines import FIGURES, of_matches
 from infer.metrics import TimedQuestion, every
 from infer.selection.strategies import pick_random, segments
+from tests.curves import moments
 from tests.infer.test_metrics import Ranges, ask
 
 
@@ -23,8 +25,12 @@ def queries(
     times_s: Sequence[float] = (),
     ranges_s: Ranges = (),
     video: str = "v",
+    end_s: npt.ArrayLike | None = None,
 ) -> TimedQuestion:
-    return TimedQuestion(ask(times_s, ranges_s), np.asarray(time_s, np.float64), duration_s, video)
+    timeline = moments(time_s, duration_s)
+    if end_s is not None:
+        timeline = timeline._replace(end_s=np.asarray(end_s, np.float64))
+    return TimedQuestion(ask(times_s, ranges_s), *timeline, video)
 
 
 def both(one: TimedQuestion, name: str, k: int = 4) -> tuple[float, float]:
@@ -34,7 +40,7 @@ def both(one: TimedQuestion, name: str, k: int = 4) -> tuple[float, float]:
 def value(
     name: str, one: TimedQuestion, rows: Sequence[int] | npt.NDArray[np.int64], k: int
 ) -> float:
-    return FIGURES[name].value(one, one.time_s[list(rows)], k)
+    return FIGURES[name].value(one, Spans(one.time_s[list(rows)], one.end_s[list(rows)]), k)
 
 
 def draws(one: TimedQuestion, k: int) -> dict[tuple[int, ...], Fraction]:
@@ -63,7 +69,15 @@ def small_cases(draw: st.DrawFn) -> tuple[TimedQuestion, int]:
     quarters = st.integers(0, 36).map(lambda n: n / 4)
     times_s = draw(st.lists(quarters, max_size=5))
     spans = st.tuples(quarters, quarters).map(lambda r: (min(r), max(r)))
-    return queries(time_s, duration_s, times_s, draw(st.lists(spans, max_size=4))), k
+    # The rows' spans: moments, short as in a video, or up to the next row or half-way there.
+    reach = draw(st.lists(st.sampled_from([0.0, 0.04, 0.5, 1.0]), min_size=9, max_size=9))
+    next_s = [*time_s[1:], max(duration_s, time_s[-1] + 0.5)]
+    end_s = [
+        a + (part if part == 0.04 else part * (b - a))
+        for a, b, part in zip(time_s, next_s, reach, strict=False)
+    ]
+    ranges_s = draw(st.lists(spans, max_size=4))
+    return queries(time_s, duration_s, times_s, ranges_s, end_s=end_s), k
 
 
 @settings(max_examples=300, deadline=None)

@@ -8,6 +8,7 @@ from infer.evaluation.breakdown import breakdown, clip_length, language
 from infer.evaluation.score_table import figure_tables
 from infer.metrics import TimedQuestion
 from infer.questions import Question
+from tests.curves import moments
 
 
 def question(text: str, choices: int, times_s: list[float]) -> Question:
@@ -24,13 +25,17 @@ def question(text: str, choices: int, times_s: list[float]) -> Question:
 
 TIMED = [
     TimedQuestion(
-        question("What colour is the car on the bridge?", 4, [3.0]), np.arange(9.0), 9.0, "a"
+        question("What colour is the car on the bridge?", 4, [3.0]),
+        *moments(np.arange(9.0), 9.0),
+        "a",
     ),
     TimedQuestion(
-        question("Chiếc xe trên cầu có màu gì?", 10, [3.0, 5.0]), np.arange(30.0), 30.0, "b"
+        question("Chiếc xe trên cầu có màu gì?", 10, [3.0, 5.0]),
+        *moments(np.arange(30.0), 30.0),
+        "b",
     ),
-    TimedQuestion(question("Which sign is lit?", 4, [1.0]), np.arange(90.0), 90.0, "c"),
-    TimedQuestion(question("Which sign is dark?", 2, []), np.arange(90.0), 90.0, "c"),
+    TimedQuestion(question("Which sign is lit?", 4, [1.0]), *moments(np.arange(90.0), 90.0), "c"),
+    TimedQuestion(question("Which sign is dark?", 2, []), *moments(np.arange(90.0), 90.0), "c"),
 ]
 
 

@@ -10,7 +10,7 @@ import torch
 from index.decoding.decoders import frames_at
 from index.decoding.frame_types import Frame
 from index.errors import VideoError
-from index.storage.store import read_clock
+from index.storage.store import read_timeline
 from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
 from infer.evaluation.score_table import uniform_picks
 from infer.judge import SIM_THRESHOLDS, Judge, load_judge
@@ -34,8 +34,9 @@ def file_of(name: str) -> Path:
 
 def timed(name: str, *support_s: float) -> TimedQuestion:
     content = seen_as(world().index, file_of(name)).content_hash
-    time_s, duration_s = read_clock(world().index, content)
-    return TimedQuestion(ask(support_s), time_s[:6], min(duration_s, time_s[:6][-1] + 0.5), name)
+    time_s, end_s, duration_s = read_timeline(world().index, content)
+    duration_s = min(duration_s, time_s[:6][-1] + 0.5)
+    return TimedQuestion(ask(support_s), time_s[:6], end_s[:6], duration_s, name)
 
 
 QUESTIONS = [(VIDEOS[0], (0.6,)), (VIDEOS[1], (0.1, 2.4)), (VIDEOS[0], (1.7, 0.6)), (VIDEOS[0], ())]

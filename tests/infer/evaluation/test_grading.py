@@ -11,6 +11,7 @@ from infer.answer_file import Answer, ReaderFrames
 from infer.evaluation.grading import Grade, GradedAnswers, frames_seen, grade
 from infer.metrics import TimedQuestion
 from infer.questions import Question
+from tests.curves import moments
 
 NAN = math.nan
 PICKED = [1.0, 3.0, 5.0, 7.0]
@@ -25,7 +26,8 @@ def timed(**changes: Any) -> TimedQuestion:
         "choices": ["A. Red", "B. Blue", "C. Green"],
         "answer": "B. Blue",
     }
-    return TimedQuestion(Question.model_validate(record | changes), np.arange(0, 8, 0.5), 8.0, "v")
+    timeline = moments(np.arange(0, 8, 0.5), 8.0)
+    return TimedQuestion(Question.model_validate(record | changes), *timeline, "v")
 
 
 def said(letter: str | None = "B", **probabilities: float) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from infer.evaluation.reader_metrics import (
 )
 from infer.metrics import TimedQuestion
 from infer.questions import Question
+from tests.curves import moments
 
 NAN = math.nan
 
@@ -50,7 +51,8 @@ def one(
         name: mark if isinstance(mark, Grade) else Grade(float(mark), NAN, NAN, NAN)  # type: ignore[misc]  # the names are of ReaderFrames
         for name, mark in grades.items()
     }
-    return GradedQuestion(TimedQuestion(question, np.arange(8.0), 8.0, video), right, choices, own)
+    timed = TimedQuestion(question, *moments(np.arange(8.0), 8.0), video)
+    return GradedQuestion(timed, right, choices, own)
 
 
 MARKED = [

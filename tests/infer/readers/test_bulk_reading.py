@@ -13,6 +13,7 @@ from PIL import Image
 
 from index.decoding.frame_types import Frame
 from index.errors import CueframeError, VideoError
+from index.spans import Timeline
 from infer.answer_file import ReaderFrames
 from infer.queries import AnswerRecord, Query, failure_record
 from infer.questions import Question
@@ -40,13 +41,13 @@ class Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.decoded: list[tuple[str, list[float]]] = []
         self.batches: list[list[int]] = []
-        monkeypatch.setattr("infer.readers.bulk_reading.read_clock", self.clock)
+        monkeypatch.setattr("infer.readers.bulk_reading.read_timeline", self.timeline)
         monkeypatch.setattr("infer.readers.bulk_reading.frames_at", self.frames)
 
-    def clock(self, index: Path, content: str) -> tuple[np.ndarray, float]:
+    def timeline(self, index: Path, content: str) -> Timeline:
         if content == "damaged":
             raise CueframeError("the vector file is damaged")
-        return CLOCK_S, 4.0
+        return Timeline(CLOCK_S, CLOCK_S + 0.04, 4.0)
 
     def file_of(self, content: str) -> Path:
         if content == "gone":
@@ -59,7 +60,7 @@ class Desk:
             raise VideoError("is torn")
         for time_s in times_s:
             colour = (sum(path.name.encode()) % 256, int(time_s * 10), 0)
-            yield Frame(time_s, Image.new("RGB", (64, 32), colour))
+            yield Frame(time_s, time_s + 0.04, Image.new("RGB", (64, 32), colour))
 
     def answer(
         self, queries: Sequence[Query], shown: Sequence[ReaderInput]

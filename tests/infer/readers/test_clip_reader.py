@@ -37,6 +37,7 @@ def video(vectors: np.ndarray, questions: int) -> ScoredVideo:
     return ScoredVideo(
         scores=np.zeros((questions, frames)),
         time_s=np.arange(frames) / 2,
+        end_s=np.arange(frames) / 2 + 0.04,
         duration_s=frames / 2,
         vectors=vectors,
         seeds=np.zeros(questions, np.uint64),

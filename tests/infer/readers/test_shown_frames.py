@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.spans import Timeline, until_next
 from infer.answer_file import ReaderFrames
 from infer.questions import Question
 from infer.readers.shown_frames import no_label, rows_shown, times_shown
@@ -23,6 +24,7 @@ def scored(questions: int, time_s: np.ndarray = TIME_S, duration_s: float = 4.0)
     return ScoredVideo(
         scores=np.zeros((questions, frames)),
         time_s=time_s,
+        end_s=until_next(time_s),
         duration_s=duration_s,
         vectors=np.zeros((frames, 2)),
         seeds=np.zeros(questions, np.uint64),
@@ -30,7 +32,7 @@ def scored(questions: int, time_s: np.ndarray = TIME_S, duration_s: float = 4.0)
 
 
 def times(which: ReaderFrames, queries: Question) -> list[float]:
-    return times_shown(which, queries, [0.5, 3.0], TIME_S, 4.0, 3)
+    return times_shown(which, queries, [0.5, 3.0], Timeline(TIME_S, TIME_S + 0.04, 4.0), 3)
 
 
 def test_times() -> None:
@@ -50,7 +52,7 @@ def test_rows() -> None:
         question(support_ranges=[[1.0, 1.4], [1.1, 1.5]]),
     ]
     rows = np.array([[0, 1], [3, 7], [2, 4]])
-    on = scored(3)
+    on = scored(3)._replace(end_s=TIME_S + 0.04)
 
     def shown(which: ReaderFrames) -> list[list[int]]:
         found = rows_shown(which, queries, on, rows, 3)
@@ -63,7 +65,7 @@ def test_rows() -> None:
     assert shown("support") == [[1, 7], [], [2, 3]]
 
 
-seconds = st.floats(0, 9, allow_nan=False)
+seconds = st.integers(0, 9000).map(lambda n: n / 1000)
 
 
 @given(
@@ -75,13 +77,13 @@ def test_a_true_frame_is_the_nearest_row(
     at_s: list[float], labels: list[list[float]], k: int
 ) -> None:
     time_s = np.array(sorted(at_s))
-    on = scored(len(labels), time_s, 9.0)
+    on = scored(len(labels), time_s, 9.0)._replace(end_s=time_s)
     queries = [question(support_frames=own) for own in labels]
     rows = np.zeros((len(labels), 1), np.int64)
     for own, row in zip(labels, rows_shown("support", queries, on, rows, k), strict=True):
         plain = {min(range(len(time_s)), key=lambda n: (abs(time_s[n] - t), n)) for t in own}
         assert set(np.flatnonzero(row)) == plain
-    middles = times_shown("uniform", queries[0], [], time_s, 9.0, k)
+    middles = times_shown("uniform", queries[0], [], Timeline(time_s, time_s, 9.0), k)
     assert middles == sorted(middles)
     assert len(middles) == min(k, len(time_s))
     for row in rows_shown("uniform", queries, on, rows, k):

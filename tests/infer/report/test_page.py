@@ -19,11 +19,13 @@ import pytest
 from PIL import Image
 
 from index.errors import CueframeError
+from index.spans import Spans
 from infer.answer_file import Chosen, ReaderFrames
 from infer.evaluation.baselines import FIGURES
-from infer.metrics import TimedQuestion
+from infer.metrics import TimedQuestion, picks_in_evidence
 from infer.questions import Question
 from infer.report.page import Case, Summary, outcome, times_to_show, worst_first, write_report
+from tests.curves import moments
 from tests.paths import ROOT
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def case(name: str, picked_s: list[float], **changes: Any) -> Case:
     record = {"id": name, "question": f"Question {name}?", "video_path": "x.mp4"} | changes
     question = Question.model_validate(record)
     time_s, picks_s = np.arange(0, 10, 0.5), np.array(picked_s)
+    timed = TimedQuestion(question, *moments(picks_s, 10.0), "v")
     return Case(
         question=question,
         video=f"/videos/{question.video_path}",
@@ -55,10 +58,10 @@ def case(name: str, picked_s: list[float], **changes: Any) -> Case:
         scores=np.linspace(-0.1, 0.4, len(time_s)).astype(np.float32),
         duration_s=10.0,
         picked_s=picks_s,
+        shows_evidence=picks_in_evidence(timed, picks_s),
         picked_scores=[0.25] * len(picks_s),
         figures={
-            key: figure.value(TimedQuestion(question, picks_s, 10.0, "v"), picks_s, 4)
-            for key, figure in FIGURES.items()
+            key: figure.value(timed, Spans(picks_s, picks_s), 4) for key, figure in FIGURES.items()
         },
     )
 

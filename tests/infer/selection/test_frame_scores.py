@@ -69,6 +69,7 @@ def test_picked_frames_by_hand() -> None:
     scored = ScoredVideo(
         scores=np.array([[0.1, 0.25, 0.3, 0.4], [0.5, 1 / 3, 0.7, -0.8]], np.float32),
         time_s=np.array([0.0, 0.9, 1.0, 3.5]),
+        end_s=np.array([0.5, 0.95, 2.0, 4.0]),
         duration_s=4.0,
         vectors=np.zeros((4, 1)),
         seeds=NO_SEEDS,

@@ -3,12 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.spans import until_next
 from infer.selection.published import pick_aks, pick_bolt, pick_mmr
 from infer.selection.registry import STRATEGIES
 from infer.selection.strategies import (
@@ -44,13 +46,19 @@ def plain_quarters(scores: list[float], time_s: Array, duration_s: float, k: int
     return sorted((picked + rest)[: min(k, len(scores))])
 
 
-def plain_uniform(time_s: Array, duration_s: float, k: int) -> list[int]:
+def plain_uniform(time_s: Array, end_s: Array, duration_s: float, k: int) -> list[int]:
+    def away(row: int, middle_s: float) -> tuple[bool, float, int]:
+        start, end = float(time_s[row]), float(end_s[row])
+        shown = start <= middle_s + 1e-4 < end
+        away_s = -start if math.isinf(middle_s) else max(start - middle_s, middle_s - end)
+        return not shown, away_s, row
+
     rest = list(range(len(time_s)))
     picked: list[int] = []
     for s in range(k):
         if rest:
             middle_s = (s + 0.5) * duration_s / k
-            row = min(rest, key=lambda row: (abs(float(time_s[row]) - middle_s), row))
+            row = min(rest, key=partial(away, middle_s=middle_s))
             picked.append(row)
             rest.remove(row)
     return sorted(picked)
@@ -76,7 +84,7 @@ def plain_top_apart(scores: list[float], time_s: Array, duration_s: float, k: in
 
 def scored(scores: Array, time_s: Array, duration_s: float) -> ScoredVideo:
     vectors = np.zeros((len(time_s), 2), np.float32)
-    return ScoredVideo(scores, time_s, duration_s, vectors, seeds(len(scores)))
+    return ScoredVideo(scores, time_s, until_next(time_s), duration_s, vectors, seeds(len(scores)))
 
 
 def quarters(
@@ -88,7 +96,8 @@ def quarters(
 
 
 def uniform(time_s: Sequence[float], duration_s: float, k: int = 4) -> list[int]:
-    rows: list[int] = pick_uniform(np.array(time_s, float), duration_s, k).tolist()
+    moments_s = np.array(time_s, float)
+    rows: list[int] = pick_uniform(moments_s, duration_s, k, moments_s).tolist()
     return rows
 
 
@@ -231,10 +240,21 @@ def test_quarters_is_the_plain_reading(video: Video) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(videos())
-def test_uniform_is_the_plain_reading(video: Video) -> None:
+@given(videos(), st.sampled_from([0.0, 0.3, 1.0]))
+def test_uniform_is_the_plain_reading(video: Video, part: float) -> None:
     _, time_s, duration_s, k = video
-    assert pick_uniform(time_s, duration_s, k).tolist() == plain_uniform(time_s, duration_s, k)
+    end_s = time_s + part * np.diff(time_s, append=2 * time_s[-1] + 1)
+    rows = pick_uniform(time_s, duration_s, k, end_s).tolist()
+    assert rows == plain_uniform(time_s, end_s, duration_s, k)
+
+
+def test_uniform_takes_the_frame_that_is_shown_at_the_middle() -> None:
+    slides = np.array([0, 30, 31, 90.0])  # middles 22.5 and 67.5 s
+    assert pick_uniform(slides, 90.0, 2).tolist() == [0, 2]
+    # A clip of 25 frames a second, two rows a second: 1.26 s is nearer to the end of row 2's frame.
+    rows = np.arange(6) / 2
+    assert pick_uniform(rows, 2.52, 1, rows + 0.04).tolist() == [2]
+    assert pick_uniform(rows, 2.52, 1, rows).tolist() == [3]
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,5 +1,6 @@
 """Negatives against their definition, written out in plain loops."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,17 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     tenths = sorted(draw(st.sets(st.integers(0, 120), max_size=40)))
     count = len(tenths)
     starts = draw(st.lists(st.integers(0, 120), max_size=3))
+    duration_s = max(tenths, default=0) / 10 + draw(st.sampled_from([0.04, 0.1, 3.0]))
+    short = draw(st.booleans())  # as in a video, or as in a screen recording
     return {
         "time_s": [tenth / 10 for tenth in tenths],
-        "duration_s": max(tenths, default=0) / 10 + draw(st.sampled_from([0.04, 0.1, 3.0])),
+        "end_s": [
+            min(start / 10 + 0.04, end) if short else end
+            for start, end in pairwise([*tenths, 10 * duration_s])
+            for end in [end / 10]
+        ],
+        "duration_s": duration_s,
+        "support_s": [t / 10 for t in draw(st.lists(st.integers(0, 120), min_size=1, max_size=4))],
         "true_s": [t / 10 for t in draw(st.lists(st.integers(0, 120), min_size=1, max_size=4))],
         "ranges_s": [[a / 10, a / 10 + draw(st.integers(0, 30)) / 10] for a in starts],
         "similarity": draw(
@@ -49,10 +58,18 @@ def by_definition(case: dict[str, Any]) -> list[int]:
         while left:
             row = min(left, key=lambda row: (case["order"][row], row))
             left.remove(row)
-            time_s = case["time_s"][row]
-            near = any(abs(time_s - t) <= case["guard_s"] + SLACK_S for t in case["true_s"])
-            evidence = any(a - SLACK_S <= time_s <= b + SLACK_S for a, b in case["ranges_s"])
-            if not near and not evidence and case["similarity"][row] < case["threshold"]:
+            around = [min(t, case["duration_s"]) for t in case["support_s"]]
+            stretches = [(t - case["guard_s"], t + case["guard_s"]) for t in around]
+            start, end = case["time_s"][row], case["end_s"][row]
+            shown = any(
+                start <= b + SLACK_S and (end > a + SLACK_S or start >= a - SLACK_S)
+                for a, b in [*stretches, *case["ranges_s"]]
+            )
+            if (
+                not shown
+                and start not in case["true_s"]
+                and case["similarity"][row] < case["threshold"]
+            ):
                 rows.append(row)
                 break
     return rows
@@ -75,8 +92,10 @@ def test_they_are_what_drawing_until_one_passes_gives(case: dict[str, Any]) -> N
 def test_a_part_that_is_used_up_gives_none() -> None:
     case: dict[str, Any] = {
         "time_s": [0.0, 1.0, 2.0, 3.0],
+        "end_s": [0.2, 1.2, 2.2, 3.2],
         "duration_s": 4.0,
-        "true_s": [0.5],
+        "support_s": [0.6],
+        "true_s": [0.6],
         "ranges_s": [],
         "similarity": [0.0, 0.0, 0.99, 0.5],
         "order": [0, 0, 0, 0],
@@ -87,7 +106,28 @@ def test_a_part_that_is_used_up_gives_none() -> None:
     assert chosen(case) == [3]
     assert chosen(case | {"threshold": 0.5}) == []
     assert chosen(case | {"threshold": 1.1}) == [2]
-    assert chosen(case | {"guard_s": 0.4}) == [0, 3]
+    assert chosen(case | {"guard_s": 0.3}) == [0, 3]
+
+
+def test_a_slide_that_is_on_the_screen_during_evidence_is_no_negative() -> None:
+    case: dict[str, Any] = {
+        "time_s": [0.0, 30.0, 31.0, 90.0],
+        "end_s": [30.0, 31.0, 90.0, 90.03],
+        "duration_s": 90.03,
+        "support_s": [75.0],
+        "true_s": [31.0],
+        "ranges_s": [],
+        "similarity": [0.0, 0.0, 0.0, 0.0],
+        "order": [0, 1, 2, 3],
+        "num_segments": 4,
+        "guard_s": 0.5,
+        "threshold": 0.95,
+    }
+    assert chosen(case) == [0, 1, 3]
+    assert chosen(case | {"ranges_s": [[15.0, 16.0]]}) == [1, 3]
+    assert chosen(case | {"ranges_s": [[29.0, 30.5]]}) == [3]
+    # A label past the end means the last frame, and the guard counts from the end.
+    assert chosen(case | {"support_s": [500.0], "true_s": [90.0], "guard_s": 0.1}) == [0, 1]
 
 
 def test_every_candidate_of_a_part_is_equally_likely() -> None:
