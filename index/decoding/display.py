@@ -1,21 +1,24 @@
-"""How a decoded frame is shown: upright, unmirrored and at its display width, as by a player.
+"""How a decoded frame is shown: upright, unmirrored, at its display width, in SDR, as by a player.
 
 A decoder gives pictures as they are stored. Phones store them as the sensor lies and describe in a
-display matrix how to turn and mirror them; broadcasts and DV store pixels that are not square.
+display matrix how to turn and mirror them; broadcasts and DV store pixels that are not square; HDR
+stores light that a standard screen cannot show (index/decoding/tone_mapping.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import ColorTrc, Interpolation
 from av.video.stream import VideoStream
 from PIL import Image
 
 from index.decoding.frame_types import Scale
+from index.decoding.tone_mapping import Hdr, hdr_of, sdr_pixels
 from index.errors import VideoError
 
 _TRANSPOSES = {
@@ -58,6 +61,8 @@ class Display:
     """Width of a stored pixel by its height."""
     warning: str = ""
     """Why the pictures are shown as stored although the file asks for something else."""
+    hdr: Hdr | None = None
+    """How HDR light is coded, which is mapped to SDR; None for all other pictures."""
 
     def size(self, frame: VideoFrame) -> tuple[int, int]:
         """Return the width and height of the shown picture."""
@@ -71,14 +76,22 @@ class Display:
         if scale is not None:
             size = scale(*size)
         width, height = self._turned(*size)
+        image = Image.fromarray(self._pixels(frame, width, height, scale is not None))
+        return image if self.transpose is None else image.transpose(self.transpose)
+
+    def _pixels(
+        self, frame: VideoFrame, width: int, height: int, scaled: bool
+    ) -> npt.NDArray[np.uint8]:
+        """Return the stored picture at this size in RGB, (H, W, 3)."""
+        if self.hdr is not None:
+            return sdr_pixels(frame, self.hdr, width, height)
         flags = Interpolation.BICUBIC
-        if scale is not None or (width, height) != (frame.width, frame.height):
+        if scaled or (width, height) != (frame.width, frame.height):
             flags |= _NEAR_PILLOW
         pixels = frame.to_ndarray(
             format="rgb24", width=width, height=height, interpolation=flags, threads=1
         )
-        image = Image.fromarray(np.ascontiguousarray(pixels))
-        return image if self.transpose is None else image.transpose(self.transpose)
+        return np.ascontiguousarray(pixels)
 
     def _turned(self, width: int, height: int) -> tuple[int, int]:
         return (height, width) if self.transpose in _SIDEWAYS else (width, height)
@@ -98,18 +111,33 @@ class DisplayReader:
         # The container's word counts. Without one the codec's does, which may change: television
         # switches between 4:3 and 16:9.
         self._in_container = in_container if in_container != in_codec else None
-        self._told: tuple[int, Fraction | None] | None = None
+        # HEVC's decoder forgets colours that only the container tells (mp4's colr box, Colour in
+        # mkv) with the first picture, so they are read before it.
+        self._hdr_in_container = hdr_of(stream.codec_context)
+        self._told: tuple[object, ...] | None = None
         self._display = Display()
 
     def __call__(self, frame: VideoFrame) -> Display:
         """Return how the frame that was decoded last is shown."""
         aspect = self._in_container or self._stream.codec_context.sample_aspect_ratio
-        told = frame.rotation, aspect
+        colours = frame.color_trc, frame.color_primaries, frame.colorspace, frame.color_range
+        told = frame.rotation, aspect, colours
         if told != self._told:
+            hdr = self._hdr(frame)
             self._told = told
             known = aspect if aspect and aspect > 0 else Fraction(1)
-            self._display = _display(_matrix(frame), known)
+            self._display = replace(_display(_matrix(frame), known), hdr=hdr)
         return self._display
+
+    def _hdr(self, frame: VideoFrame) -> Hdr | None:
+        """Return how the frame's light is coded; None if it is SDR.
+
+        The container's word counts in a stream that says nothing. One that did say something may
+        go on to pictures of which it says nothing, as in joined recordings: those are SDR.
+        """
+        if frame.color_trc != ColorTrc.UNSPECIFIED:
+            self._hdr_in_container = None
+        return hdr_of(frame) or self._hdr_in_container
 
 
 def refuse_large(width: int, height: int, max_pixels: int | None) -> None:

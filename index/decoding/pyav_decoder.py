@@ -5,19 +5,32 @@ damaged packets are skipped one by one, so that the rest of the file is still re
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 from av.container import InputContainer
+from av.format import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
+from index.decoding.clock import (
+    ClockFaults,
+    OtherStreams,
+    TimedFrame,
+    has_decoding_times_only,
+    in_order_of_time,
+    on_one_clock,
+)
 from index.decoding.display import Display, DisplayReader, refuse_large
 from index.decoding.frame_types import Frame, FrameStream, Scale, VideoMetadata
+from index.decoding.joined_files import unread_share
 from index.decoding.stream_choice import left_out, video_stream
+from index.decoding.tone_mapping import Hdr
 from index.errors import VideoError
 from index.spans import TIME_TOLERANCE_S
 
@@ -29,6 +42,10 @@ _COUNTED_FROM_ZERO = {"matroska", "webm", "asf", "nut"}
 
 _UNKNOWN_LENGTH_S = Fraction(1, 25)
 """Length of an only frame where the file tells neither that nor a rate, as in WMV."""
+
+
+_LOOK_AHEAD_FRAMES = 32
+_LOOK_AHEAD_PACKETS = 500
 
 
 class ShownFrame(NamedTuple):
@@ -89,6 +106,24 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(text).split())
 
 
+def _looked_ahead(
+    container: InputContainer, stream: VideoStream
+) -> "tuple[list[av.Packet[Any]], Iterator[av.Packet[Any]]]":
+    """Return the first packets of a stream, and all packets of the file."""
+    packets = container.demux()
+    read: list[av.Packet[Any]] = []
+    first: list[av.Packet[Any]] = []
+    # A damaged place ends the look, not the reading.
+    with suppress(av.FFmpegError, OSError):
+        for packet in islice(packets, _LOOK_AHEAD_PACKETS):
+            read.append(packet)
+            if packet.stream is stream and packet.size:
+                first.append(packet)
+            if len(first) == _LOOK_AHEAD_FRAMES:
+                break
+    return first, chain(read, packets)
+
+
 class _Shown:
     """The shown frames of a file in order, and the metadata collected while reading them."""
 
@@ -96,18 +131,21 @@ class _Shown:
         self.path = path
         self.max_pixels = max_pixels
         self.first_pts: int | None = None
-        self.last_pts = 0
         self.ticks = Fraction(0)
+        self.clock = ClockFaults()
         self.last_end = (0, 0)
         self.rate: Fraction | None = None
         self.start_s = 0.0
+        self.read_s = 0.0
+        self.read_bytes = 0
+        self.unread = 0.0
         self.missing_s = 0.0
         self.size = (0, 0)
         self.damaged = 0
         self.corrupt = 0
-        self.disordered = 0
         self.reason = "it holds no picture"
         self.warnings: list[str] = []
+        self.hdr: Hdr | None = None
 
     def frames(self) -> Iterator[ShownFrame]:
         """Yield each shown frame with its time in seconds from the first one."""
@@ -124,33 +162,55 @@ class _Shown:
             codec.thread_count = 1
             opened_s = (container.start_time or 0) / av.time_base
             self.rate = stream.average_rate
-            display_of = DisplayReader(stream)
+            self.ticks = stream.time_base or Fraction(0)
             shape: tuple[Display, int, int] | None = None
-            for frame in self._decoded(container, stream):
-                if frame.is_corrupt:
-                    self._hide(frame)
+            for timed in self._on_one_clock(container, stream):
+                if timed.frame.is_corrupt:
+                    self._hide(timed)
                     continue
-                if frame.pts is None or frame.time_base is None:
-                    raise VideoError(
-                        "has no timestamps, so no frame has a time; put the stream into a "
-                        "container at its true frame rate, for example as mp4"
-                    )
-                display = display_of(frame)
+                frame, display = timed.frame, timed.display
                 if shape != (display, frame.width, frame.height):
                     shape = display, frame.width, frame.height
                     self._reshape(display, frame)
                 if self.first_pts is None:
-                    self.first_pts = self.last_pts = frame.pts
-                    self.ticks = frame.time_base
-                    self.start_s = float(frame.pts * self.ticks) - opened_s
-                elif frame.pts <= self.last_pts:
-                    self.disordered += 1
-                    continue
-                # Some MPEG-TS files lack the duration of the last frame.
-                self.last_end = frame.pts, frame.duration or frame.pts - self.last_pts
-                self.last_pts = frame.pts
+                    self.first_pts = timed.pts
+                    self.start_s = float(timed.pts * self.ticks) - opened_s
+                self.last_end = timed.pts, timed.length
                 # Computed in fractions, so that 3 s of frames are exactly 3.0.
-                yield ShownFrame(float((frame.pts - self.first_pts) * self.ticks), frame, display)
+                yield ShownFrame(float((timed.pts - self.first_pts) * self.ticks), frame, display)
+
+    def _on_one_clock(self, container: InputContainer, stream: VideoStream) -> Iterator[TimedFrame]:
+        """Yield the decoded frames, corrupt ones too, with times that ascend."""
+        others = OtherStreams()
+        first, packets = _looked_ahead(container, stream)
+        frames = self._timed(stream, self._decoded(packets, stream, others))
+        # A container whose clock may jump, such as MPEG-TS, has times of presentation.
+        may_jump = Flags.ts_discont in Flags(container.format.flags)
+        if not may_jump and has_decoding_times_only(first, stream.codec_context.has_b_frames):
+            frames = in_order_of_time(frames)
+
+        def jumps_forward(end: int, _begin: int) -> bool:
+            return may_jump and not others.go_on(float(end * self.ticks))
+
+        yield from on_one_clock(frames, self.ticks, self.clock, jumps_forward)
+        self.missing_s = declared_end_s(container) - self.read_s
+        self.unread = unread_share(self.path, container.format.name, self.read_bytes)
+
+    def _timed(self, stream: VideoStream, frames: Iterable[VideoFrame]) -> Iterator[TimedFrame]:
+        """Yield the frames with the times that the file gives them, and how they are shown."""
+        display_of = DisplayReader(stream)
+        for frame in frames:
+            if frame.pts is not None:
+                # At once: the reader asks the codec about the frame that was decoded last.
+                display = Display() if frame.is_corrupt else display_of(frame)
+                yield TimedFrame(frame.pts, frame.duration or 0, frame, display)
+            elif frame.is_corrupt:
+                self.corrupt += 1
+            else:
+                raise VideoError(
+                    "has no timestamps, so no frame has a time; put the stream into a container "
+                    "at its true frame rate, for example as mp4"
+                )
 
     def _reshape(self, display: Display, frame: VideoFrame) -> None:
         """Take note of how the frames are shown from this one on."""
@@ -160,13 +220,13 @@ class _Shown:
             self.size = size
         if display.warning and display.warning not in self.warnings:
             self.warnings.append(display.warning)
+        self.hdr = self.hdr or display.hdr
 
-    def _hide(self, frame: VideoFrame) -> None:
+    def _hide(self, timed: TimedFrame) -> None:
         """Count a corrupt frame; the last whole one is shown in its place, to its end."""
         self.corrupt += 1
-        if self.first_pts is not None and frame.pts is not None:
-            length = frame.duration or frame.pts - self.last_pts
-            self.last_end = max(self.last_end, (frame.pts, length), key=sum)
+        if self.first_pts is not None:
+            self.last_end = timed.pts, timed.length
 
     def _duration_s(self) -> Fraction:
         """The end of the last frame in seconds from the first one; always above 0."""
@@ -176,21 +236,24 @@ class _Shown:
             length_s = 1 / self.rate if self.rate and self.rate > 0 else _UNKNOWN_LENGTH_S
         return (pts - (self.first_pts or 0)) * self.ticks + length_s
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    def _decoded(
+        self, packets: "Iterator[av.Packet[Any]]", stream: VideoStream, others: OtherStreams
+    ) -> Iterator[VideoFrame]:
         """Yield frames in the order of the decoder; a damaged packet is skipped by itself."""
-        last_end_s = 0.0
-        packets = container.demux()
         while True:
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
                 self._damage(error)
-                break
+                return
             if packet is None:
-                break
+                return
             if packet.pts is not None and packet.time_base is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                last_end_s = max(last_end_s, float(end))
+                self.read_s = max(self.read_s, float(end))
+                if packet.stream is not stream:
+                    others.heard(packet.stream_index, float(packet.pts * packet.time_base))
+            self.read_bytes = max(self.read_bytes, (packet.pos or 0) + packet.size)
             if packet.stream is not stream:
                 continue
             try:
@@ -199,7 +262,6 @@ class _Shown:
                         yield frame
             except (av.FFmpegError, OSError) as error:
                 self._damage(error)
-        self.missing_s = declared_end_s(container) - last_end_s
 
     def _damage(self, error: Exception) -> None:
         self.damaged += 1
@@ -212,6 +274,8 @@ class _Shown:
                 self.reason = f"all {self.corrupt} frames are marked corrupt"
             raise VideoError(f"no frame of it can be decoded: {self.reason}")
         warnings = list(self.warnings)
+        if self.hdr is not None:
+            warnings.append(self.hdr.warning)
         if self.damaged:
             warnings.append(f"damaged: {self.damaged} packets could not be decoded")
         if self.corrupt:
@@ -219,10 +283,21 @@ class _Shown:
                 f"damaged: {self.corrupt} frames are marked corrupt; the last whole frame before "
                 "stays in their place"
             )
-        if self.disordered:
-            warnings.append(f"disordered: {self.disordered} frames do not advance in time")
+        if self.clock.jumps:
+            jumped_s = float(sum(map(abs, self.clock.jumps)) * self.ticks)
+            warnings.append(
+                f"clock: it jumps {len(self.clock.jumps)} times, {jumped_s:.1f} s in all; the "
+                "timeline goes on without a hole"
+            )
+        if self.clock.disordered:
+            warnings.append(f"disordered: {self.clock.disordered} frames do not advance in time")
         if self.missing_s > MISSING_END_S:
             warnings.append(f"truncated: {self.missing_s:.1f} s are missing at the end")
+        if self.unread:
+            warnings.append(
+                f"joined: another recording follows, {100 * self.unread:.0f} % of the file, which "
+                "no player shows; split it off, or join recordings with ffmpeg's concat"
+            )
         width, height = self.size
         return VideoMetadata(
             duration_s=float(self._duration_s()),
