@@ -5,9 +5,9 @@ index; the last one until the video ends. It is shown at the moment s if
 
     time_s − 1e-4  ≤  s  <  end_s − 1e-4
 
-and during a stretch of time, ends included, if it is shown at any moment of it. That is the rule of
-the decoders (`index.decoding.frame_types`), for frames whose times are known. A screen recording
-has one frame for a minute: it holds evidence for that whole minute, not for its first moment alone.
+and during a stretch of time, ends included, if it is shown at any moment of it. The decoders choose
+by the same rule (`index.decoding.frame_types`). A screen recording has one frame for a minute: it
+holds evidence for that whole minute, not for its first moment alone.
 
 A frame whose end is not known is a moment: its end is its time.
 

@@ -184,6 +184,13 @@ def stored(index: Path, path: Path) -> tuple[np.ndarray, np.ndarray, float]:
         )
 
 
+def ends_of(index: Path, path: Path) -> np.ndarray:
+    """The ends (F,) of the spans of a video's rows, read by h5py alone."""
+    with h5py.File(vectors_path(index, seen_as(index, path).content_hash)) as file:
+        ends_s: np.ndarray = file["end_s"][:]
+    return ends_s
+
+
 def best_of_segments(
     scores: np.ndarray, time_s: np.ndarray, duration_s: float, k: int
 ) -> list[int]:

@@ -48,6 +48,15 @@ def test_the_files_that_a_page_names_exist(page: Path) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_every_kind_of_input_is_proved_by_a_test() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    page = (ROOT / "docs/inputs.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(test_\w+)`", row)]
+    assert len(named) == len([row for row in rows if row != "proved by"]) > 30
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 @functools.cache
 def flags() -> set[str]:
     helps = ""

@@ -295,7 +295,11 @@ def file_name(kind: str) -> str:
 
 def make(path: Path, kind: str) -> Truth:
     """Write a video of one of `KINDS` to `path` (see `file_name`) and return what it shows."""
-    recipe = RECIPES[kind]
+    return write(path, RECIPES[kind])
+
+
+def write(path: Path, recipe: Recipe) -> Truth:
+    """Write a video by a recipe to `path` and return what it shows."""
     if not recipe.pts and not recipe.sound:
         path.write_text("This is no video.\n")
         return UNUSABLE

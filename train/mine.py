@@ -49,7 +49,7 @@ class MineConfig:
     negatives: Literal["random", "hard"] = "random"
     """Choice among a part's frames that pass: at random, or most similar to the question's text."""
     guard_s: float = 0.5
-    """Seconds around a true frame within which no frame is a negative."""
+    """Seconds around a support time; no frame that is shown within them is a negative."""
     caption: Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))] = 1
     """Text of a question: 1 the question, 2 its choices, 3 both. Used by --negatives hard only."""
     image_format: Literal["png", "jpg"] = "png"

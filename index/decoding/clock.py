@@ -25,9 +25,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import av
 from av.video.frame import VideoFrame
 
 from index.decoding.display import Display
@@ -62,14 +61,13 @@ class ClockFaults:
     """Ticks by which the clock jumped, below 0 for back."""
 
 
-def has_decoding_times_only(packets: "Sequence[av.Packet[Any]]", reorders: bool) -> bool:
-    """Return whether the first packets of a stream bear times of decoding instead of presentation.
+def has_decoding_times_only(times: Sequence[int], reorders: bool) -> bool:
+    """Return whether a stream has times of decoding where those of presentation should be.
 
     Args:
-        packets: The first packets, in the order of the file.
+        times: Those of its first packets, in the order of the file.
         reorders: Whether the decoder holds frames back to put them in order (`has_b_frames`).
     """
-    times = [packet.pts for packet in packets if packet.pts is not None]
     # True presentation times go back where a B-frame comes after the frame that it refers to.
     return reorders and all(a < b for a, b in pairwise(times))
 
@@ -109,22 +107,22 @@ def on_one_clock(
         jumps_forward: Tells of a gap of more than 10 s, from the end of a frame to the next frame,
             in the file's own times, whether the clock has jumped there.
     """
-    back, far = _STEP_BACK_S / ticks, _JUMP_S / ticks
-    last: TimedFrame | None = None
+    # Whole ticks: a fraction's arithmetic would cost as much as the rest of this loop.
+    back, far = int(_STEP_BACK_S / ticks), int(_JUMP_S / ticks)
+    last: int | None = None  # a time, not a frame: pictures are let go as soon as may be
     length, shift = 0, 0
-    for frame, following in _with_following(frames):
+    for frame, after in _with_next_time(frames):
         if last is not None:
-            after = following.pts if following else None
-            alone = after is not None and last.pts < after <= last.pts + length + far
-            step = frame.pts - last.pts
-            if alone and after is not None and not last.pts < frame.pts <= after:
+            alone = after is not None and last < after <= last + length + far
+            step = frame.pts - last
+            if alone and after is not None and not last < frame.pts <= after:
                 faults.disordered += 1
                 continue
             if -back <= step <= 0:
                 faults.disordered += 1
                 continue
             jump = step - max(1, length)
-            if step < 0 or (jump > far and jumps_forward(last.pts + length, frame.pts)):
+            if step < 0 or (jump > far and jumps_forward(last + length, frame.pts)):
                 faults.jumps.append(jump)
                 shift -= jump
                 step = length
@@ -132,18 +130,16 @@ def on_one_clock(
             length = frame.length or step
         else:
             length = frame.length
-        last = frame
-        yield frame._replace(pts=frame.pts + shift, length=length)
+        last = frame.pts
+        yield TimedFrame(frame.pts + shift, length, frame.frame, frame.display)
 
 
-def _with_following(
-    frames: Iterable[TimedFrame],
-) -> Iterator[tuple[TimedFrame, TimedFrame | None]]:
-    """Yield each frame with the next one; the last with None."""
+def _with_next_time(frames: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, int | None]]:
+    """Yield each frame with the time of the next one; the last with None."""
     held: TimedFrame | None = None
     for frame in frames:
         if held is not None:
-            yield held, frame
+            yield held, frame.pts
         held = frame
     if held is not None:
         yield held, None

@@ -26,7 +26,7 @@ from PIL import Image
 
 from index.decoding.display import Display, DisplayReader, refuse_large
 from index.decoding.frame_types import Frame, FrameStream, Scale, VideoMetadata
-from index.decoding.pyav_decoder import MISSING_END_S, declared_end_s, one_line
+from index.decoding.packets import MISSING_END_S, declared_end_s, one_line
 from index.decoding.stream_choice import video_stream
 from index.errors import VideoError
 from index.spans import TIME_TOLERANCE_S, until_next

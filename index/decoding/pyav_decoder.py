@@ -5,9 +5,7 @@ damaged packets are skipped one by one, so that the rest of the file is still re
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from fractions import Fraction
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,23 +27,21 @@ from index.decoding.clock import (
 from index.decoding.display import Display, DisplayReader, refuse_large
 from index.decoding.frame_types import Frame, FrameStream, Scale, VideoMetadata
 from index.decoding.joined_files import unread_share
+from index.decoding.libav_errors import ERROR_DETECTION, LibavErrors
+from index.decoding.packets import (
+    MISSING_END_S,
+    all_packets,
+    declared_end_s,
+    looked_ahead,
+    one_line,
+)
 from index.decoding.stream_choice import left_out, video_stream
 from index.decoding.tone_mapping import Hdr
 from index.errors import VideoError
 from index.spans import TIME_TOLERANCE_S
 
-MISSING_END_S = 1.0
-"""A file counts as truncated if its declared end is more than this after that of its packets."""
-
-_COUNTED_FROM_ZERO = {"matroska", "webm", "asf", "nut"}
-"""Formats whose declared duration counts from time 0; elsewhere it counts from the first packet."""
-
 _UNKNOWN_LENGTH_S = Fraction(1, 25)
 """Length of an only frame where the file tells neither that nor a rate, as in WMV."""
-
-
-_LOOK_AHEAD_FRAMES = 32
-_LOOK_AHEAD_PACKETS = 500
 
 
 class ShownFrame(NamedTuple):
@@ -91,39 +87,6 @@ def picture(shown: ShownFrame, scale: Scale | None) -> Image.Image:
     return shown.display.picture(shown.frame, scale)
 
 
-def declared_end_s(container: InputContainer) -> float:
-    """Return the time at which the file says that it ends, on the clock of its packets."""
-    start_s, duration_s = (
-        (value or 0) / av.time_base for value in (container.start_time, container.duration)
-    )
-    from_zero = _COUNTED_FROM_ZERO & set(container.format.name.split(","))
-    return duration_s if from_zero else start_s + duration_s
-
-
-def one_line(error: BaseException) -> str:
-    """Return a library error as one line, without the path, which the caller names."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())
-
-
-def _looked_ahead(
-    container: InputContainer, stream: VideoStream
-) -> "tuple[list[av.Packet[Any]], Iterator[av.Packet[Any]]]":
-    """Return the first packets of a stream, and all packets of the file."""
-    packets = container.demux()
-    read: list[av.Packet[Any]] = []
-    first: list[av.Packet[Any]] = []
-    # A damaged place ends the look, not the reading.
-    with suppress(av.FFmpegError, OSError):
-        for packet in islice(packets, _LOOK_AHEAD_PACKETS):
-            read.append(packet)
-            if packet.stream is stream and packet.size:
-                first.append(packet)
-            if len(first) == _LOOK_AHEAD_FRAMES:
-                break
-    return first, chain(read, packets)
-
-
 class _Shown:
     """The shown frames of a file in order, and the metadata collected while reading them."""
 
@@ -143,6 +106,7 @@ class _Shown:
         self.size = (0, 0)
         self.damaged = 0
         self.corrupt = 0
+        self.errors = LibavErrors()
         self.reason = "it holds no picture"
         self.warnings: list[str] = []
         self.hdr: Hdr | None = None
@@ -150,7 +114,8 @@ class _Shown:
     def frames(self) -> Iterator[ShownFrame]:
         """Yield each shown frame with its time in seconds from the first one."""
         try:
-            container = av.open(str(self.path), metadata_errors="replace")
+            with self.errors:
+                container = av.open(str(self.path), metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise VideoError(f"cannot be opened as a video: {one_line(error)}") from error
         with container:
@@ -160,6 +125,7 @@ class _Shown:
             refuse_large(codec.width, codec.height, self.max_pixels)
             stream.thread_type = "NONE"
             codec.thread_count = 1
+            codec.options = ERROR_DETECTION
             opened_s = (container.start_time or 0) / av.time_base
             self.rate = stream.average_rate
             self.ticks = stream.time_base or Fraction(0)
@@ -182,11 +148,11 @@ class _Shown:
     def _on_one_clock(self, container: InputContainer, stream: VideoStream) -> Iterator[TimedFrame]:
         """Yield the decoded frames, corrupt ones too, with times that ascend."""
         others = OtherStreams()
-        first, packets = _looked_ahead(container, stream)
+        first_times, packets = looked_ahead(all_packets(container, self.errors), stream)
         frames = self._timed(stream, self._decoded(packets, stream, others))
         # A container whose clock may jump, such as MPEG-TS, has times of presentation.
         may_jump = Flags.ts_discont in Flags(container.format.flags)
-        if not may_jump and has_decoding_times_only(first, stream.codec_context.has_b_frames):
+        if not may_jump and has_decoding_times_only(first_times, stream.codec_context.has_b_frames):
             frames = in_order_of_time(frames)
 
         def jumps_forward(end: int, _begin: int) -> bool:
@@ -240,6 +206,7 @@ class _Shown:
         self, packets: "Iterator[av.Packet[Any]]", stream: VideoStream, others: OtherStreams
     ) -> Iterator[VideoFrame]:
         """Yield frames in the order of the decoder; a damaged packet is skipped by itself."""
+        tick_s: dict[int, float] = {}  # by stream: PyAV makes a new fraction for each packet
         while True:
             try:
                 packet = next(packets, None)
@@ -248,20 +215,26 @@ class _Shown:
                 return
             if packet is None:
                 return
-            if packet.pts is not None and packet.time_base is not None:
-                end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.read_s = max(self.read_s, float(end))
+            number, pts = packet.stream_index, packet.pts
+            if number not in tick_s:
+                tick_s[number] = float(packet.time_base or 0)
+            if pts is not None:
+                end_s = (pts + (packet.duration or 0)) * tick_s[number]
+                self.read_s = max(self.read_s, end_s)
                 if packet.stream is not stream:
-                    others.heard(packet.stream_index, float(packet.pts * packet.time_base))
+                    others.heard(number, pts * tick_s[number])
             self.read_bytes = max(self.read_bytes, (packet.pos or 0) + packet.size)
             if packet.stream is not stream:
                 continue
             try:
-                for frame in packet.decode():
-                    if isinstance(frame, VideoFrame):
-                        yield frame
+                with self.errors.of(packet):
+                    decoded = packet.decode()
             except (av.FFmpegError, OSError) as error:
                 self._damage(error)
+                continue
+            for frame in decoded:
+                if isinstance(frame, VideoFrame):
+                    yield frame
 
     def _damage(self, error: Exception) -> None:
         self.damaged += 1
@@ -283,6 +256,7 @@ class _Shown:
                 f"damaged: {self.corrupt} frames are marked corrupt; the last whole frame before "
                 "stays in their place"
             )
+        warnings += self.errors.warnings(self.first_pts)
         if self.clock.jumps:
             jumped_s = float(sum(map(abs, self.clock.jumps)) * self.ticks)
             warnings.append(

@@ -10,6 +10,7 @@ C candidates.
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -89,19 +90,13 @@ def _least_distance_s(
 ) -> float:
     """Return the least mean distance of support times (E,), ascending, to the picks of any draw.
 
-    In each segment, the best pick is the last row that begins before a support time, the first that
-    begins after it, or the segment's first or last row. Only these are tried, by dynamic
-    programming in order of time: for each last pick and number of spare picks used, the least cost
-    of all times before that pick.
+    Only the rows of `_nearest_candidates` are tried, by dynamic programming in order of time: for
+    each last pick and number of spare picks used, the least cost of all times before that pick.
     """
-    row_s, rows = timed.time_s, np.arange(len(segment))
-    after = np.searchsorted(row_s, times_s)
-    borders = np.flatnonzero(np.diff(segment, prepend=-1))
-    near = np.concatenate([after, after - 1, borders, borders - 1, rows[-1:]])
-    tried = np.unique(near[(near >= 0) & (near < len(rows))])  # (C,)
-    at_s = row_s[tried]
+    tried = _nearest_candidates(timed, times_s, segment)  # (C,)
+    at_s = timed.time_s[tried]
     place = np.searchsorted(np.unique(segment), segment[tried])  # number of its segment, 0 … G-1
-    spare = min(k, len(rows)) - len(borders)
+    spare = min(k, len(segment)) - len(np.unique(segment))
 
     # Cost of the times between two picks, each time assigned to the nearer one: (C, C).
     ahead = seconds_away(at_s, timed.end_s[tried], times_s).T  # (C, E)
@@ -122,6 +117,30 @@ def _least_distance_s(
             best[last, used] = min(options)
     ends = place == place[-1]
     return float((best[ends].min(axis=1) + cost_after[ends]).min()) / len(times_s)
+
+
+def _nearest_candidates(
+    timed: TimedQuestion, times_s: Floats, segment: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return the rows (C,), ascending, among which some picks of the least distance are.
+
+    Of the rows of one segment that begin between two neighbouring support times, a pick that m
+    earlier times and n later ones are nearest to costs m·start − n·end and a constant. So the rows
+    that are best for some m and n are enough, and the last one, which alone may reach beyond the
+    later time: its end is cut there.
+    """
+    gap = np.searchsorted(times_s, timed.time_s)  # the number of times before a row begins
+    ends_s = np.minimum(timed.end_s, np.append(times_s, np.inf)[gap])
+    changes = (np.diff(segment, prepend=-1) != 0) | (np.diff(gap, prepend=-1) != 0)
+    starts = np.flatnonzero(changes).tolist()
+    found: set[int] = set()
+    for start, end in zip(starts, [*starts[1:], len(segment)], strict=True):
+        begins_s, own_ends_s = timed.time_s[start:end], ends_s[start:end]
+        before = int(gap[start])
+        found.add(end - 1)
+        for m, n in product(range(before + 1), range(len(times_s) - before + 1)):
+            found.add(start + int((m * begins_s - n * own_ends_s).argmin()))
+    return np.array(sorted(found), np.int64)
 
 
 def of_window(

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import pytest
 from PIL import Image
 from transformers import BertConfig, BertModel
@@ -24,6 +25,7 @@ from tests.fixtures_infer import (
     as_a_user,
     best_of_segments,
     build_index,
+    ends_of,
     number_at,
     ran,
     refused,
@@ -93,8 +95,11 @@ def test_uniform_takes_the_middles(capsys: Capture, questions: Path) -> None:
         _, time_s, duration_s = stored(here.index, Path(record["video"]))
         assert record["pick"] == "uniform"
         free = list(range(len(time_s)))
+        end_s = ends_of(here.index, Path(record["video"]))
         for s in range(min(4, len(time_s))):
-            free.remove(min(free, key=lambda row: abs(time_s[row] - (s + 0.5) * duration_s / 4)))
+            middle_s = (s + 0.5) * duration_s / 4
+            away_s = np.maximum(time_s - middle_s, middle_s - end_s)
+            free.remove(free[int(away_s[free].argmin())])
         assert [f["row"] for f in record["frames"]] == sorted({*range(len(time_s))} - {*free})
 
 
@@ -179,7 +184,7 @@ def test_each_video_is_read_once_and_none_is_decoded(
         reads[content_hash] += 1
         return read_vectors(index, content_hash)
 
-    monkeypatch.setattr("infer.selection.frame_scores.read_vectors", counted)
+    monkeypatch.setattr("index.storage.store.read_vectors", counted)
     monkeypatch.setattr("index.decoding.decoders.read", lambda *_, **__: pytest.fail("decoded"))
     answers(capsys, questions)
     assert list(reads.values()) == [1] * len(INDEXED)

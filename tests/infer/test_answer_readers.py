@@ -38,6 +38,7 @@ from tests.fixtures_infer import (
     Ran,
     best_of_segments,
     build_index,
+    ends_of,
     hf_model,
     ran,
     refused,
@@ -129,7 +130,9 @@ def is_likeliest(given: dict[str, Any], question: Question) -> bool:
     )
 
 
-def plain_rows(kind: str, picked: list[int], at: Question, time_s: Any, end_s: float) -> list[int]:
+def plain_rows(
+    kind: str, picked: list[int], at: Question, path: Path, time_s: Any, duration_s: float
+) -> list[int]:
     """Which rows of the index a kind of frames means, read off the README."""
     if kind == "all":
         return [*range(len(time_s))]
@@ -137,11 +140,13 @@ def plain_rows(kind: str, picked: list[int], at: Question, time_s: Any, end_s: f
         return picked
     wanted_s = at.support_frames or [(start + end) / 2 for start, end in at.support_ranges]
     if kind == "uniform":
-        wanted_s = [(s + 0.5) * end_s / 4 for s in range(min(4, len(time_s)))]
+        wanted_s = [(s + 0.5) * duration_s / 4 for s in range(min(4, len(time_s)))]
+    end_s = ends_of(world().index, path)
     rows: list[int] = []
     for t in wanted_s:
         free = [row for row in range(len(time_s)) if kind == "support" or row not in rows]
-        rows.append(min(free, key=lambda row: (abs(time_s[row] - t), row)))
+        away_s = np.maximum(time_s[free] - t, t - end_s[free])
+        rows.append(free[int(away_s.argmin())])
     return rows
 
 
@@ -174,7 +179,7 @@ def test_clip_equals_a_plain_recomputation(
         assert own["answer"] == answers[kinds[0]]
         assert list(answers) == list(kinds)
         for kind, given in answers.items():
-            rows = plain_rows(kind, picked, one, time_s, duration_s)
+            rows = plain_rows(kind, picked, one, Path(own["video"]), time_s, duration_s)
             best = [max(cosine[row] for row in rows) for cosine in cosines]
             powers = [math.exp(scale * (value - max(best))) for value in best]
             shares = [given["probabilities"][letter] for letter, _ in lettered(one)]
@@ -224,7 +229,9 @@ def shown_times(kind: str, own: dict[str, Any], one: Question) -> list[float]:
     if kind == "support":
         return one.support_frames or [(start + end) / 2 for start, end in one.support_ranges]
     _, time_s, duration_s = stored(world().index, Path(own["video"]))
-    return sorted(time_s[plain_rows("uniform", [], one, time_s, duration_s)].tolist())
+    return sorted(
+        time_s[plain_rows("uniform", [], one, Path(own["video"]), time_s, duration_s)].tolist()
+    )
 
 
 @pytest.mark.parametrize("kind", ["qwen2_5_vl", "smolvlm"])

@@ -8,6 +8,7 @@ from index.decoding.joined_files import unread_share
 from index.decoding.pyav_decoder import decode_pyav
 from tests.index.decoding.test_clock import B_FRAMES, middles, shown, write
 from tests.truths import INTACT, Generated, drain
+from tests.videos import VP9
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from tests.truths import INTACT, Generated, drain
         (".flv", "libx264", 2, 1, B_FRAMES),
         (".wmv", "libx264", 2, 1, B_FRAMES),
         (".mkv", "libx264", 3, 2, B_FRAMES),
-        (".webm", "libvpx", 4, 2, {"g": "12", "deadline": "realtime", "b": "2M"}),
+        (".webm", "libvpx-vp9", 4, 2, VP9),
     ],
 )
 def test_what_is_not_read_is_told(

@@ -80,7 +80,7 @@ def small_cases(draw: st.DrawFn) -> tuple[TimedQuestion, int]:
     return queries(time_s, duration_s, times_s, ranges_s, end_s=end_s), k
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(small_cases())
 def test_random_and_oracle_are_the_mean_and_the_best_of_all_draws(
     case: tuple[TimedQuestion, int],
