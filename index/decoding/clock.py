@@ -96,7 +96,7 @@ def on_one_clock(
     frames: Iterable[TimedFrame],
     ticks: Fraction,
     faults: ClockFaults,
-    jumps_forward: Callable[[int, int], bool],
+    jumps_forward: Callable[[int], bool],
 ) -> Iterator[TimedFrame]:
     """Yield frames with ascending times, bridging the jumps of their clock.
 
@@ -104,8 +104,8 @@ def on_one_clock(
         frames: Frames in the order of the decoder.
         ticks: The time base: seconds per tick.
         faults: Filled in on the way.
-        jumps_forward: Tells of a gap of more than 10 s, from the end of a frame to the next frame,
-            in the file's own times, whether the clock has jumped there.
+        jumps_forward: Tells of a gap of more than 10 s after the end of a frame, in the file's own
+            time, whether the clock has jumped there.
     """
     # Whole ticks: a fraction's arithmetic would cost as much as the rest of this loop.
     back, far = int(_STEP_BACK_S / ticks), int(_JUMP_S / ticks)
@@ -122,7 +122,7 @@ def on_one_clock(
                 faults.disordered += 1
                 continue
             jump = step - max(1, length)
-            if step < 0 or (jump > far and jumps_forward(last + length, frame.pts)):
+            if step < 0 or (jump > far and jumps_forward(last + length)):
                 faults.jumps.append(jump)
                 shift -= jump
                 step = length

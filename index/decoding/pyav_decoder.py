@@ -155,7 +155,7 @@ class _Shown:
         if not may_jump and has_decoding_times_only(first_times, stream.codec_context.has_b_frames):
             frames = in_order_of_time(frames)
 
-        def jumps_forward(end: int, _begin: int) -> bool:
+        def jumps_forward(end: int) -> bool:
             return may_jump and not others.go_on(float(end * self.ticks))
 
         yield from on_one_clock(frames, self.ticks, self.clock, jumps_forward)

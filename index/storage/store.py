@@ -9,6 +9,7 @@ F: frames of a video, T: tiles of a frame (1: the whole frame), D: width of a ve
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from index.preprocess import Resize, ViewMode
 from index.spans import Timeline
 from index.storage.atomic_write import written_whole
 
+_FLAGS = ("model", "fps", "resize", "view")
+"""Values of a profile that are flags of index/build.py."""
 _ARRAYS = ("embeddings", "time_s", "end_s")
 SCHEMA: Literal[2] = 2
 """1 had no `end_s`, no tiles and no hash."""
@@ -127,16 +130,18 @@ def read_profile(index: Path) -> Profile:
         ) from error
 
 
-def _refuse_old_schema(index: Path, profile: bytes) -> None:
-    """Refuse a profile of another schema; text that is none is left to the validation."""
+def _refuse_old_schema(index: Path, text: bytes) -> None:
+    """Refuse a profile of an older schema; text that is none is left to the validation."""
     try:
-        schema = json.loads(profile)["schema_version"]
+        old = json.loads(text)
+        schema = old["schema_version"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return
     if schema in range(1, SCHEMA):
+        kept = [f"--{name} {shlex.quote(str(old[name]))}" for name in _FLAGS if name in old]
         raise CueframeError(
             f"{index} is of schema {schema}, and this version reads schema {SCHEMA}; build it anew "
-            f"with python index/build.py VIDEOS --index {index} --rebuild"
+            f"with python index/build.py VIDEOS --index {index} --rebuild {' '.join(kept)}"
         )
 
 

@@ -40,7 +40,7 @@ def clocked(
     times: Sequence[int], *, jumps: bool = True, length: int = 40
 ) -> tuple[list[int], ClockFaults]:
     faults = ClockFaults()
-    shown = on_one_clock(frames_of(times, length), TICKS, faults, lambda end, begin: jumps)
+    shown = on_one_clock(frames_of(times, length), TICKS, faults, lambda end: jumps)
     return [frame.pts for frame in shown], faults
 
 

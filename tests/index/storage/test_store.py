@@ -133,7 +133,9 @@ def test_the_hash_tells_apart_what_looks_alike_in_a_row(tmp_path: Path) -> None:
         read_vectors(tmp_path, HASH)
 
 
-def test_an_index_of_an_older_schema_is_named_with_its_remedy(tmp_path: Path) -> None:
+def test_an_index_of_an_older_schema_is_named_with_the_command_that_builds_the_same(
+    tmp_path: Path,
+) -> None:
     write_profile(tmp_path, PROFILE)
     path = tmp_path / "profile.json"
     path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
@@ -141,7 +143,8 @@ def test_an_index_of_an_older_schema_is_named_with_its_remedy(tmp_path: Path) ->
         read_profile(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} is of schema 1, and this version reads schema 2; build it anew with "
-        f"python index/build.py VIDEOS --index {tmp_path} --rebuild"
+        f"python index/build.py VIDEOS --index {tmp_path} --rebuild --model openai/clip --fps 2.0 "
+        "--resize exact --view center"
     )
 
 
