@@ -23,6 +23,8 @@ from index.arrays import Bools, Floats, Integers
 
 TIME_TOLERANCE_S = 1e-4
 """Labels and sample times are rounded decimals; a frame up to this much later still matches."""
+_TIE_S = 1e-9
+"""Sums of times are rounded: two frames whose distances differ by less are as near."""
 
 
 class Spans(NamedTuple):
@@ -77,6 +79,6 @@ def rows_shown_at(time_s: Floats, end_s: Floats, moments_s: npt.ArrayLike) -> In
     begun = np.searchsorted(time_s, moments + TIME_TOLERANCE_S, side="right")
     before, after = np.maximum(begun - 1, 0), np.minimum(begun, len(time_s) - 1)
     over = moments + TIME_TOLERANCE_S >= end_s[before]
-    nearer = time_s[after] + end_s[before] < 2 * moments
+    nearer = time_s[after] + end_s[before] < 2 * moments - _TIE_S
     rows: Integers = np.where(over & nearer, after, before)
     return rows
