@@ -87,7 +87,8 @@ def test_no_negative_is_near_a_support_time(
         assert min(abs(time_s[row] - s) for s in support) > guard_s
     for row in set(range(len(time_s))) - set(negatives) - set(true):
         assert min(abs(time_s[row] - s) for s in support) <= guard_s + 1e-3
-    assert distance_s == pytest.approx(max(min(abs(time_s - s)) for s in support))
+    # A row that begins up to 0.1 ms later is the one that is shown.
+    assert distance_s == pytest.approx(max(min(abs(time_s - s)) for s in support), abs=1e-4)
 
 
 def test_distances_are_told(capsys: pytest.CaptureFixture[str]) -> None:
