@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -60,12 +59,7 @@ class Progress:
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._bar.close()
 
     def frames(self, count: int) -> None:

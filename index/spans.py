@@ -82,3 +82,15 @@ def rows_shown_at(time_s: Floats, end_s: Floats, moments_s: npt.ArrayLike) -> In
     nearer = time_s[after] + end_s[before] < 2 * moments - _TIE_S
     rows: Integers = np.where(over & nearer, after, before)
     return rows
+
+
+def spans_shown_at(time_s: Floats, end_s: Floats, moments_s: npt.ArrayLike) -> Spans:
+    """Return the spans (E,) of the frames shown at moments (E,).
+
+    Where none of the frames is shown then, nobody knows how long the one that is: it is a moment.
+    """
+    moments = np.asarray(moments_s, np.float64)
+    rows = rows_shown_at(time_s, end_s, moments)
+    late = moments + TIME_TOLERANCE_S
+    shown = (time_s[rows] <= late) & (late < end_s[rows])
+    return Spans(np.where(shown, time_s[rows], moments), np.where(shown, end_s[rows], moments))

@@ -32,7 +32,7 @@ import numpy as np
 
 from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
-from index.spans import TIME_TOLERANCE_S, Spans, rows_shown_at, seconds_away, shown_during
+from index.spans import TIME_TOLERANCE_S, Spans, seconds_away, shown_during, spans_shown_at
 from infer.questions import Question
 from infer.selection.strategies import segments
 
@@ -100,14 +100,10 @@ class TimedQuestion(NamedTuple):
 def picked_spans(timed: TimedQuestion, picked_s: Floats) -> Spans:
     """Return the spans of the frames shown at times (P,) in seconds.
 
-    The span is that of the row shown then. Where no row is, as when another tool picked frames that
-    the index has not, nobody knows how long the frame is shown: it is a moment.
+    A time at which no row is shown, as where another tool picked a frame that the index has not, is
+    a moment.
     """
-    rows = rows_shown_at(timed.time_s, timed.end_s, picked_s)
-    starts, ends = timed.time_s[rows], timed.end_s[rows]
-    late = np.asarray(picked_s, np.float64) + TIME_TOLERANCE_S
-    shown = (starts <= late) & (late < ends)
-    return Spans(np.where(shown, starts, picked_s), np.where(shown, ends, picked_s))
+    return spans_shown_at(timed.time_s, timed.end_s, picked_s)
 
 
 def picks_in_evidence(timed: TimedQuestion, picked_s: Floats) -> Bools:

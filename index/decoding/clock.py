@@ -37,8 +37,10 @@ _JUMP_S = 10
 """FFmpeg's dts_delta_threshold."""
 _DEEPEST_REORDER = 16
 """Frames that H.264 and HEVC may hold back at most."""
-_SOUND_GAP_S = 1.0
-_SOUND_GOES_ON_S = 5.0
+_STREAM_GAP_S = 1.0
+"""Packets of sound come more often; those of a stream with a longer gap do not go on."""
+_GOES_ON_S = 5.0
+"""Half of the least jump: a stream that jumps as well has not come so far."""
 
 
 class TimedFrame(NamedTuple):
@@ -113,12 +115,13 @@ def on_one_clock(
     length, shift = 0, 0
     for frame, after in _with_next_time(frames):
         if last is not None:
-            alone = after is not None and last < after <= last + length + far
+            alone = (
+                after is not None
+                and last < after <= last + length + far
+                and not last < frame.pts <= after
+            )
             step = frame.pts - last
-            if alone and after is not None and not last < frame.pts <= after:
-                faults.disordered += 1
-                continue
-            if -back <= step <= 0:
+            if alone or -back <= step <= 0:
                 faults.disordered += 1
                 continue
             jump = step - max(1, length)
@@ -154,13 +157,13 @@ class OtherStreams:
     def heard(self, stream: int, time_s: float) -> None:
         """Take note of a packet of another stream."""
         start_s, end_s = self._runs.get(stream, (time_s, time_s))
-        if not end_s - _SOUND_GAP_S <= time_s <= end_s + _SOUND_GAP_S:
+        if not end_s - _STREAM_GAP_S <= time_s <= end_s + _STREAM_GAP_S:
             start_s = end_s = time_s
         self._runs[stream] = start_s, max(end_s, time_s)
 
     def go_on(self, start_s: float) -> bool:
         """Return whether any of them goes on for a while after a time."""
         return any(
-            first_s <= start_s + _SOUND_GAP_S and last_s >= start_s + _SOUND_GOES_ON_S
+            first_s <= start_s + _STREAM_GAP_S and last_s >= start_s + _GOES_ON_S
             for first_s, last_s in self._runs.values()
         )

@@ -24,12 +24,13 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from PIL import Image
 
+from index.arrays import Floats
 from index.decoding.display import Display, DisplayReader, refuse_large
 from index.decoding.frame_types import Frame, FrameStream, Scale, VideoMetadata
 from index.decoding.packets import MISSING_END_S, declared_end_s, one_line
 from index.decoding.stream_choice import video_stream
 from index.errors import VideoError
-from index.spans import TIME_TOLERANCE_S, until_next
+from index.spans import rows_shown_at, until_next
 
 _SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm"}
 _CODECS = {"h264", "vp8", "vp9", "av1"}
@@ -73,7 +74,7 @@ def trusted_packets(path: Path, max_pixels: int | None = None) -> Packets | None
             first = next(container.decode(stream))
             if not spans or first.is_corrupt or first.pts != spans[0][0]:
                 return None
-            if display_of(first) != Display():  # turned, mirrored, or pixels that are not square
+            if display_of(first) != Display():  # turned, HDR, pixels not square …
                 return None
             ticks = stream.time_base or Fraction(0)
             start, (end, length) = spans[0][0], spans[-1]
@@ -139,7 +140,7 @@ def decode_trusted(
     if scale is not None:
         width, height = scale(width, height)
     ends_s = until_next(packets.times_s, packets.metadata.duration_s)
-    wanted = groupby(_rows(packets, times_s, clamp))
+    wanted = groupby(_rows(packets, ends_s, times_s, clamp))
     at_once = max(1, _CHUNK_BYTES // (width * height * 3))
     try:
         reader = decord.VideoReader(
@@ -168,9 +169,9 @@ def decode_trusted(
     return packets.metadata
 
 
-def _rows(packets: Packets, times_s: Iterable[float], clamp: bool) -> Iterator[int]:
+def _rows(packets: Packets, ends_s: Floats, times_s: Iterable[float], clamp: bool) -> Iterator[int]:
     """Yield the number of the frame shown at each time."""
     for time_s in times_s:
         if not clamp and time_s >= packets.metadata.duration_s:
             return
-        yield int(np.searchsorted(packets.times_s, time_s + TIME_TOLERANCE_S, side="right")) - 1
+        yield int(rows_shown_at(packets.times_s, ends_s, time_s))

@@ -6,7 +6,6 @@ presentation time is at most t + 1e-4.
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +43,26 @@ PixelStream = Generator[tuple[float, float, npt.NDArray[np.uint8]], None, VideoM
 """Sampled frames of a video as the model's input: (time in s, end in s, (H, W, 3) uint8)."""
 
 
-def sample_times(fps: float) -> Iterator[float]:
+class SampleTimes(Iterator[float]):
+    """The infinite sequence of sample times t_k = k / fps in seconds."""
+
+    def __init__(self, fps: float) -> None:
+        self._fps = fps
+        self._k = 0
+
+    def __next__(self) -> float:
+        time_s = self._k / self._fps
+        self._k += 1
+        return time_s
+
+    def skip(self, end_s: float) -> None:
+        """Leave out times for a frame that is shown until `end_s`, not those close to it.
+
+        A damaged file may show a frame for a month: too many times to ask for one by one.
+        """
+        self._k = max(self._k, int(end_s * self._fps) - 1)
+
+
+def sample_times(fps: float) -> SampleTimes:
     """Return the infinite sequence of sample times t_k = k / fps in seconds."""
-    return (k / fps for k in count())
+    return SampleTimes(fps)

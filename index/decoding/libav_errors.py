@@ -22,7 +22,6 @@ them otherwise. Measured: nothing on a sound file, 6 µs for each line of a dama
 import logging
 import re
 from threading import local
-from types import TracebackType
 from typing import Any
 
 import av
@@ -122,12 +121,7 @@ class LibavErrors:
         self._outer = _here.errors
         _here.errors = self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         _here.errors = self._outer
 
     def add(self, source: str, line: str) -> None:

@@ -1,38 +1,14 @@
 """The worker's task for an index: sample a video's frames as the model's input."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.decoding.decoders import read
-from index.decoding.frame_types import PixelStream
+from index.decoding.frame_types import PixelStream, sample_times
 from index.preprocess import ImageTransform, Resize
 
 DEFAULT_FPS = 2.0
 """Sample times per second of video."""
-
-
-class _SampleTimes:
-    """The times k / fps, without most of those at which a frame is shown that has been seen.
-
-    A damaged file may show a frame for a month: too many times to ask for one by one.
-    """
-
-    def __init__(self, fps: float) -> None:
-        self._fps = fps
-        self._k = 0
-
-    def __iter__(self) -> Iterator[float]:
-        return self
-
-    def __next__(self) -> float:
-        time_s = self._k / self._fps
-        self._k += 1
-        return time_s
-
-    def skip(self, end_s: float) -> None:
-        """Leave out times for a frame that is shown until `end_s`, not those close to it."""
-        self._k = max(self._k, int(end_s * self._fps) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +25,7 @@ class FrameSampler:
     def __call__(self, path: str) -> PixelStream:
         """Yield the frames shown at k / fps, each once: (time, end in s, (H, W, 3) uint8)."""
         scale = self.transform.scaled_size if self.resize == "decoder" else None
-        times_s = _SampleTimes(self.fps)
+        times_s = sample_times(self.fps)
         frames = read(
             Path(path),
             times_s,

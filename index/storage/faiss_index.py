@@ -73,6 +73,11 @@ def held_ids(search: Any) -> npt.NDArray[np.int64]:
     return ids
 
 
+def as_held(embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """Return a video's vectors (F, T, D) as frames.faiss holds them: (F·T, D)."""
+    return embeddings.reshape(-1, embeddings.shape[-1]).astype(np.float32)
+
+
 class FaissUpdate:
     """An update of frames.faiss, to hold the indexed videos of a catalog and no others."""
 
@@ -100,9 +105,8 @@ class FaissUpdate:
 
     def add(self, number: int, embeddings: npt.NDArray[np.float16]) -> None:
         """Add a video's vectors (F, T, D)."""
-        frames, tiles, width = embeddings.shape
-        vectors = embeddings.reshape(-1, width).astype(np.float32)
-        self._faiss.add_with_ids(vectors, frame_ids(number, frames, tiles))
+        frames, tiles, _ = embeddings.shape
+        self._faiss.add_with_ids(as_held(embeddings), frame_ids(number, frames, tiles))
         self._numbers.add(number)
         self._changed = True
 

@@ -10,11 +10,17 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
 from index.errors import CueframeError
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
-from index.storage.faiss_index import faiss_path, frame_ids, held_ids, open_search, split_ids
+from index.storage.faiss_index import (
+    as_held,
+    faiss_path,
+    frame_ids,
+    held_ids,
+    open_search,
+    split_ids,
+)
 from index.storage.store import Profile, Vectors, read_vectors, vectors_path
 
 UNIT_LENGTH_TOLERANCE = 2e-3
@@ -124,10 +130,5 @@ def _search_problems(index: Path, videos: dict[int, VideoRow]) -> Iterator[str]:
         held = int((split_ids(ids).number == number).sum())
         if len(rows) != len(wanted) or held != len(wanted):
             yield f"{name} has {held} of {len(wanted)} vectors of video {number}; --repair"
-        elif not np.array_equal(stored[rows], _flat(vectors.embeddings)):
+        elif not np.array_equal(stored[rows], as_held(vectors.embeddings)):
             yield f"{name} has other vectors of video {number} than its file; --repair"
-
-
-def _flat(embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-    """Return vectors (F, T, D) as frames.faiss has them: (F·T, D)."""
-    return embeddings.reshape(-1, embeddings.shape[-1]).astype(np.float32)
