@@ -38,6 +38,24 @@ class Question(Record):
     support_ranges: list[RangeSeconds] = Field(
         [], description="a list of [start, end] in seconds, finite numbers with 0 ≤ start ≤ end"
     )
+    scenes: list[Annotated[list[RangeSeconds], Field(min_length=1)]] = Field(
+        [],
+        description="a list of scenes, each a list of its segments [start, end] in seconds, which "
+        "count as one",
+    )
+    span_s: RangeSeconds | None = Field(
+        None,
+        description="[start, end] in seconds, the part of the video that is asked about, or null "
+        "for the whole",
+    )
+    duration_s: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="the length of the video in seconds, above 0, or null where not known"
+    )
+    events: list[Text] = Field([], description="a list of texts in the order of what they tell")
+    paraphrases: list[Text] = Field([], description="a list of other wordings, each a text")
+    negative_frames: list[Seconds] = Field(
+        [], description="a list of times in seconds that do not answer, finite numbers from 0 up"
+    )
 
 
 def load_questions(source: str | Path) -> list[Question]:
