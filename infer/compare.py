@@ -2,8 +2,8 @@
 
 Usage: python infer/compare.py QUESTIONS --index video_index
 
-QUESTIONS is a file with support_frames or support_ranges. The table goes to stderr, the result as
-one JSON object to stdout.
+QUESTIONS is a file with support_frames, support_ranges or scenes. The table goes to stderr, the
+result as one JSON object to stdout.
 """
 
 import sys

@@ -1,31 +1,30 @@
 """Figures of one question's picks: from labels and times alone, and `sim_m`.
 
     hit          a pick is shown during any stretch of evidence            (share of questions)
-    recall       share of the stretches during which a pick is shown (KFS-Bench: Scene Hit Rate)
-    precision    share of the picks that are shown during a stretch  (KFS-Bench: Key Frame Rate)
+    recall       share of the scenes during which a pick is shown    (KFS-Bench: Scene Hit Rate)
+    precision    share of the picks that are shown during a scene    (KFS-Bench: Key Frame Rate)
     segments     of the K segments that hold evidence, the share in which a pick shows it
     hit@δ        a pick is shown within δ seconds of any support time, whatever the ranges
     all@δ        a pick is shown within δ seconds of every support time
     distance_s   seconds from a support time to the nearest pick, mean over the support times
-    IoP, IoU     of the window from the first pick's start to the last one's end with a range, the
-                 best range's
 
 A pick is a frame, and a frame is a span of time (`index.spans`): what counts is whether the picture
-is on the screen, not when it came there. Evidence is the ranges where there are any, else the
-support times with δ = 0.5 s. (Around a single time, right picks in the same event would be
-punished: a picker that always lands inside a 2 s event has a hit@0.5 of 0.56.) Ends are included,
-within the tolerance of frame times.
+is on the screen, not when it came there. Evidence is the scenes where there are any, else the
+ranges, else the support times with δ = 0.5 s. (Around a single time, right picks in the same event
+would be punished: a picker that always lands inside a 2 s event has a hit@0.5 of 0.56.) Ends are
+included, within the tolerance of frame times. The segments of a scene count as one; each range, and
+each support time, is a scene of its own.
 
-KFS-Bench: Li et al., WACV 2026, arXiv 2512.14017, whose scenes are our ranges. IoP and IoU: Xiao
-et al., NExT-GQA, CVPR 2024, arXiv 2309.01327, where a window of no length has IoU 0 and IoP 1 or 0,
-and the keyframes of a selector (SeViLA) give the window from the first to the last. A strategy that
-spreads its picks over the whole video has a wide window: compare both with the oracle's.
+KFS-Bench: Li et al., WACV 2026, arXiv 2512.14017; `infer.ukss` has its UKSS, `infer.windows` IoP
+and IoU.
 
-Legend: E stretches of evidence of a question, F rows of its video, P its picks, W windows.
+Legend: E stretches of evidence of a question, S scenes that they make up, F rows of its video, P
+its picks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -52,25 +51,62 @@ def spans_around(delta_s: float, question: Question) -> Floats:
 
 
 def spans_of_evidence(question: Question) -> Floats:
-    """Return (E, 2) the support ranges; without any, the times ± `DELTA_S`. No label: E = 0."""
-    if not question.support_ranges:
-        return spans_around(DELTA_S, question)
-    return np.array(question.support_ranges, np.float64)
+    """Return (E, 2) the scenes' segments, else the support ranges, else the times ± `DELTA_S`.
+
+    No label: E = 0.
+    """
+    ranges = _ranges_of_evidence(question)
+    return np.array(ranges, np.float64) if ranges else spans_around(DELTA_S, question)
+
+
+def _ranges_of_evidence(question: Question) -> list[tuple[float, float]]:
+    return [*chain.from_iterable(question.scenes)] or question.support_ranges
+
+
+class Scenes(NamedTuple):
+    """Stretches of time by scene; those of one scene count as one."""
+
+    spans_s: Floats
+    """(E, 2) starts and ends in seconds, scene by scene."""
+    first: Integers
+    """(S,) the position in `spans_s` at which each scene begins."""
+
+    def shown_by(self, frames: Spans) -> Bools:
+        """Return (S, P) during which scenes which of the frames (P,) are shown."""
+        met = shown_during(*frames, self.spans_s)  # (E, P)
+        return np.logical_or.reduceat(met, self.first, axis=0)
+
+
+def scenes_of_evidence(question: Question) -> Scenes:
+    """Return `spans_of_evidence` by scene; without scenes, each stretch is one of its own."""
+    spans_s = spans_of_evidence(question)
+    sizes = [len(scene) for scene in question.scenes] or [1] * len(spans_s)
+    return Scenes(spans_s, np.cumsum([0, *sizes], dtype=np.int64)[:-1])
+
+
+def scenes_around(delta_s: float, question: Question) -> Scenes:
+    """Return `spans_around`, each a scene of its own."""
+    spans_s = spans_around(delta_s, question)
+    return Scenes(spans_s, np.arange(len(spans_s)))
 
 
 def true_times(question: Question) -> list[float]:
-    """Return ascending times whose frames show the answer: support times, else ranges' middles."""
-    middles = [(start_s + end_s) / 2 for start_s, end_s in question.support_ranges]
+    """Return ascending times whose frames show the answer.
+
+    They are the support times, else the middles of the ranges, else those of the scenes' segments.
+    """
+    ranges = question.support_ranges or _ranges_of_evidence(question)
+    middles = [(start_s + end_s) / 2 for start_s, end_s in ranges]
     return sorted(set(question.support_frames or middles))
 
 
 def is_labelled(question: Question) -> bool:
-    """Return whether a question has support times or ranges."""
-    return bool(question.support_frames or question.support_ranges)
+    """Return whether a question has support times, ranges or scenes."""
+    return bool(question.support_frames or question.support_ranges or question.scenes)
 
 
 def require_labels(questions: Iterable[Question]) -> int:
-    """Count the questions that have support times or ranges: at least one.
+    """Count the questions that have support times, ranges or scenes: at least one.
 
     Raises:
         CueframeError: No question has any.
@@ -78,8 +114,8 @@ def require_labels(questions: Iterable[Question]) -> int:
     found = [is_labelled(question) for question in questions]
     if not any(found):
         raise CueframeError(
-            f"none of {len(found)} questions has support_frames or support_ranges; give labelled "
-            "questions to be scored"
+            f"none of {len(found)} questions has support_frames, support_ranges or scenes; give "
+            "labelled questions to be scored"
         )
     return sum(found)
 
@@ -113,12 +149,12 @@ def picks_in_evidence(timed: TimedQuestion, picked_s: Floats) -> Bools:
 
 
 class Counted(NamedTuple):
-    """A figure of one question that grows with the number of matched stretches or picks."""
+    """A figure of one question that grows with the number of matched scenes or picks."""
 
-    spans: Callable[[Question], Floats]
-    """Stretches to match (E, 2); E = 0 if the question has no such label."""
+    scenes: Callable[[Question], Scenes]
+    """Scenes to match; none if the question has no such label."""
     counts: Literal["spans", "picks"]
-    """Matches to count: stretches during which a pick is shown, or picks shown during any."""
+    """Matches to count: scenes during which a pick is shown, or picks shown during any."""
     worth: Callable[[int, int], float]
     """The figure, 0 to 1, given the number matched and the total."""
 
@@ -138,30 +174,31 @@ def share(matched: int, total: int) -> float:
 
 
 COUNTED: dict[str, Counted] = {
-    "hit": Counted(spans_of_evidence, "spans", _any),
-    "recall": Counted(spans_of_evidence, "spans", share),
-    "precision": Counted(spans_of_evidence, "picks", share),
-    "hit@0.5": Counted(partial(spans_around, 0.5), "spans", _any),
-    "hit@1.0": Counted(partial(spans_around, 1.0), "spans", _any),
-    "all@0.5": Counted(partial(spans_around, 0.5), "spans", every),
-    "all@1.0": Counted(partial(spans_around, 1.0), "spans", every),
+    "hit": Counted(scenes_of_evidence, "spans", _any),
+    "recall": Counted(scenes_of_evidence, "spans", share),
+    "precision": Counted(scenes_of_evidence, "picks", share),
+    "hit@0.5": Counted(partial(scenes_around, 0.5), "spans", _any),
+    "hit@1.0": Counted(partial(scenes_around, 1.0), "spans", _any),
+    "all@0.5": Counted(partial(scenes_around, 0.5), "spans", every),
+    "all@1.0": Counted(partial(scenes_around, 1.0), "spans", every),
 }
 """The figures that count matches, by name."""
 
 
 def counted(figure: Counted, timed: TimedQuestion, picked: Spans, _k: int) -> float:
     """Compute a figure of one question's picks; NaN without such a label."""
-    stretches = figure.spans(timed.question)
-    if not len(stretches):
+    scenes = figure.scenes(timed.question)
+    if not len(scenes.first):
         return float("nan")
-    met = shown_during(*picked, stretches)  # (E, P)
+    met = scenes.shown_by(picked)  # (S, P)
     matched: Bools = np.any(met, axis=1 if figure.counts == "spans" else 0)
     return figure.worth(int(matched.sum()), len(matched))
 
 
 def evidence_by_segment(timed: TimedQuestion, k: int) -> Integers:
-    """Return the segments, of K, that hold evidence: part of a range, or a support time."""
-    ends = timed.question.support_ranges or [(t, t) for t in timed.question.support_frames]
+    """Return the segments, of K, that hold evidence: part of a stretch, or a support time."""
+    question = timed.question
+    ends = _ranges_of_evidence(question) or [(t, t) for t in question.support_frames]
     numbers = segments(np.array(ends, np.float64).reshape(-1), timed.duration_s, k).reshape(-1, 2)
     held = [np.arange(first, last + 1) for first, last in numbers.tolist()]
     return np.unique(np.concatenate([*held, np.empty(0, np.int64)]))
@@ -193,47 +230,6 @@ def distance_s(timed: TimedQuestion, picked: Spans, _k: int) -> float:
     if not len(times_s) or not len(picked.time_s):
         return float("nan")
     return float(seconds_away(*picked, times_s).min(axis=1).mean())
-
-
-def iop(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
-    """Return (W,) intersection over prediction of windows (W,) with the best of ranges (E, 2)."""
-    shared, length = _shared(start_s, end_s, ranges_s), end_s - start_s
-    best: Floats = shared.max(axis=0) / np.where(length > 0, length, 1)
-    points = length <= 0
-    if points.any():
-        best[points] = shown_during(start_s[points], end_s[points], ranges_s).any(axis=0)
-    return best
-
-
-def iou(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
-    """Return (W,) intersection over union of windows (W,) with the best of ranges (E, 2)."""
-    starts, ends = ranges_s[:, :1], ranges_s[:, 1:]
-    whole = np.maximum(end_s, ends) - np.minimum(start_s, starts)  # (E, W), NExT-GQA's union
-    shared = _shared(start_s, end_s, ranges_s)
-    best: Floats = (shared / np.where(whole > 0, whole, 1)).max(axis=0)
-    return best
-
-
-def _shared(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
-    """Return (E, W) the seconds in which ranges and windows overlap."""
-    starts, ends = ranges_s[:, :1], ranges_s[:, 1:]
-    shared: Floats = np.maximum(0.0, np.minimum(end_s, ends) - np.maximum(start_s, starts))
-    return shared
-
-
-def window(
-    overlap: Callable[[Floats, Floats, Floats], Floats],
-    timed: TimedQuestion,
-    picked: Spans,
-    _k: int,
-) -> float:
-    """Compute `iop` or `iou` of the window of the picks; NaN without ranges."""
-    ranges_s = np.array(timed.question.support_ranges, np.float64)
-    if not len(ranges_s):
-        return float("nan")
-    if not len(picked.time_s):
-        return 0.0
-    return float(overlap(picked.time_s[:1], picked.end_s[-1:], ranges_s)[0])
 
 
 def sim_m(

@@ -171,8 +171,8 @@ def _score_frames(
     columns = list(FIGURES)
     if not any(is_labelled(one.question) for one in timed):
         print(
-            f"no figures of frames: none of {len(timed)} questions has support_frames or "
-            "support_ranges",
+            f"no figures of frames: none of {len(timed)} questions has support_frames, "
+            "support_ranges or scenes",
             file=sys.stderr,
         )
         unknown = np.full((len(timed), len(columns)), np.nan)

@@ -1,8 +1,9 @@
-"""Baselines of a picker: uniform, random and oracle picks, for every figure.
+"""Baselines of a picker: uniform, random and oracle picks, for the figures.
 
 Random and oracle follow the rule of `infer.selection.strategies`: one row of each of K equal
 segments, and the places of segments without a row go to any rows left. Random is the exact
-expectation over all its draws, oracle the best of them, for each figure separately.
+expectation over all its draws, oracle the best of them, for each figure separately. UKSS has
+neither: it is no count of matches, so its draws cannot be counted by their number of matches.
 
 Legend: E spans or support times of a question, F rows of its video, K picks, G segments with rows,
 C candidates.
@@ -17,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Bools, Floats
-from index.spans import Spans, seconds_away, shown_during
+from index.spans import Spans, seconds_away
+from infer.evaluation.bootstrap import ARITHMETIC, Average, geometric
 from infer.evaluation.exact_random import chance_of_none, chance_of_span, ways_to_match
 from infer.metrics import (
     COUNTED,
@@ -26,23 +28,22 @@ from infer.metrics import (
     counted,
     distance_s,
     evidence_shown,
-    iop,
-    iou,
     segments_hit,
     share,
-    window,
 )
 from infer.selection.strategies import segments
+from infer.ukss import LEAST_UKSS, ukss
+from infer.windows import iop, iou, window
 
 _NONE = float("nan"), float("nan")
 
 
 def of_counted(figure: Counted, timed: TimedQuestion, k: int) -> tuple[float, float]:
     """Return random and oracle of a figure that counts matches."""
-    spans = figure.spans(timed.question)
-    if not len(spans):
+    scenes = figure.scenes(timed.question)
+    if not len(scenes.first):
         return _NONE
-    met = shown_during(timed.time_s, timed.end_s, spans)  # (E, F)
+    met = scenes.shown_by(Spans(timed.time_s, timed.end_s))  # (S, F)
     return of_matches(met, timed, k, figure.counts, figure.worth)
 
 
@@ -146,7 +147,7 @@ def _nearest_candidates(
 def of_window(
     overlap: Callable[[Floats, Floats, Floats], Floats], timed: TimedQuestion, k: int
 ) -> tuple[float, float]:
-    """Return random and oracle of `infer.metrics.iop` or `iou`."""
+    """Return random and oracle of `infer.windows.iop` or `iou`."""
     ranges_s = np.array(timed.question.support_ranges, np.float64)
     if not len(ranges_s):
         return _NONE
@@ -160,12 +161,19 @@ def of_window(
     return expected, best
 
 
+def no_baselines(_timed: TimedQuestion, _k: int) -> tuple[float, float]:
+    """Return NaN for random and oracle of a figure whose draws are not counted."""
+    return _NONE
+
+
 class Figure(NamedTuple):
     """A figure of one question; NaN if the question has no label for it."""
 
     value: Callable[[TimedQuestion, Spans, int], float]
     """The figure of picks, from `infer.metrics.picked_spans`."""
     random_and_oracle: Callable[[TimedQuestion, int], tuple[float, float]]
+    average: Average = ARITHMETIC
+    """How it is averaged over questions. Only an arithmetic mean has a difference to uniform."""
 
 
 FIGURES: dict[str, Figure] = {
@@ -177,6 +185,7 @@ FIGURES: dict[str, Figure] = {
     "distance_s": Figure(distance_s, of_distance),
     "IoP": Figure(partial(window, iop), partial(of_window, iop)),
     "IoU": Figure(partial(window, iou), partial(of_window, iou)),
+    "UKSS": Figure(ukss, no_baselines, geometric(LEAST_UKSS)),
 }
 """All figures by the name of their column. All are shares from 0 to 1, higher is better, except
 `distance_s`."""

@@ -7,7 +7,8 @@ Legend: N questions, V videos, M figures, R resamples.
 """
 
 import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,25 @@ class Estimate(NamedTuple):
     high: float
     questions: int
     """Number of questions that have the label."""
+
+
+class Average(NamedTuple):
+    """A mean of figures: `back` of the arithmetic mean of `into` of each."""
+
+    into: Callable[[Floats], Floats]
+    back: Callable[[float], float]
+
+
+def _itself(figures: Floats) -> Floats:
+    return figures
+
+
+ARITHMETIC = Average(_itself, float)
+
+
+def geometric(least: float) -> Average:
+    """Return the geometric mean of figures, each of them raised to `least` if it is lower."""
+    return Average(lambda figures: np.log(np.maximum(figures, least)), math.exp)
 
 
 class Resamples(NamedTuple):
@@ -73,23 +93,35 @@ def interval(drawn: Floats, counts: Floats, draws: Resamples) -> tuple[float, fl
     return low, high
 
 
-def estimates(table: npt.NDArray[np.float64], videos: Sequence[str], seed: int) -> list[Estimate]:
+def estimates(
+    table: npt.NDArray[np.float64],
+    videos: Sequence[str],
+    seed: int,
+    averages: Sequence[Average] | None = None,
+) -> list[Estimate]:
     """Return each column's mean over the rows that are not NaN, and its interval.
 
     Args:
         table: (N, M) a row for each question.
         videos: (N,) each question's video; the bootstrap draws whole videos.
         seed: Seed of the bootstrap; the same for all tables that are compared.
+        averages: (M,) how each column is averaged; None: by its arithmetic mean.
     """
+    averages = averages or [ARITHMETIC] * table.shape[1]
+    table = np.stack(
+        [one.into(column) for one, column in zip(averages, table.T, strict=True)], axis=1
+    )
     draws = resample(videos, seed)
     known = ~np.isnan(table)
     sums = draws.of_videos(np.where(known, table, 0.0))  # (V, M)
     counts = draws.of_videos(known.astype(np.float64))
     found = []
-    for column in range(table.shape[1]):
+    for column, average in enumerate(averages):
         many = draws.times @ counts[:, column]  # (R,)
         drawn = draws.times @ sums[:, column] / np.where(many > 0, many, 1.0)
         total = int(counts[:, column].sum())
         mean = float(sums[:, column].sum()) / total if total else float("nan")
-        found.append(Estimate(mean, *interval(drawn, counts[:, column], draws), total))
+        low, high = interval(drawn, counts[:, column], draws)
+        mean, low, high = map(average.back, (mean, low, high))
+        found.append(Estimate(mean, low, high, total))
     return found

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from index.arrays import Floats
 from index.progress import bar
 from infer.evaluation.baselines import FIGURES
-from infer.evaluation.bootstrap import Estimate, estimates
+from infer.evaluation.bootstrap import ARITHMETIC, Average, Estimate, estimates
 from infer.metrics import TimedQuestion, picked_spans, require_labels
 from infer.selection.strategies import pick_uniform
 
@@ -30,11 +30,11 @@ class ScoreTable(NamedTuple):
     rows: dict[str, Row]
     """Rows of the pickers, then of uniform, random and oracle."""
     minus_uniform: dict[str, Row]
-    """Paired differences to uniform, of all rows but uniform."""
+    """Paired differences to uniform, of all rows but uniform; of figures with arithmetic means."""
     questions: int
-    """Number of questions with support times or ranges."""
+    """Number of questions with support times, ranges or scenes."""
     skipped: int
-    """Number of questions without either."""
+    """Number of questions without any."""
 
 
 def uniform_picks(timed: Sequence[TimedQuestion], k: int) -> list[Floats]:
@@ -86,17 +86,20 @@ def score_table(
     known = require_labels(one.question for one in timed)
     videos = [one.video for one in timed]
 
-    def row(table: npt.NDArray[np.float64]) -> Row:
-        found = zip(columns, estimates(table, videos, seed), strict=True)
+    averages = [FIGURES[name].average if name in FIGURES else ARITHMETIC for name in columns]
+    differing = {name for name, one in zip(columns, averages, strict=True) if one is ARITHMETIC}
+
+    def row(table: npt.NDArray[np.float64], averages: Sequence[Average]) -> Row:
+        found = zip(columns, estimates(table, videos, seed, averages), strict=True)
         return {name: estimate for name, estimate in found if estimate.questions}
 
+    def lead(table: npt.NDArray[np.float64]) -> Row:
+        found = row(table - tables["uniform"], [ARITHMETIC] * len(columns))
+        return {name: estimate for name, estimate in found.items() if name in differing}
+
     return ScoreTable(
-        rows={name: row(table) for name, table in tables.items()},
-        minus_uniform={
-            name: row(table - tables["uniform"])
-            for name, table in tables.items()
-            if name != "uniform"
-        },
+        rows={name: row(table, averages) for name, table in tables.items()},
+        minus_uniform={name: lead(table) for name, table in tables.items() if name != "uniform"},
         questions=known,
         skipped=len(timed) - known,
     )

@@ -2,7 +2,8 @@
 
     picked    the picks of the question
     uniform   the middles of K equal segments, whatever was picked
-    support   the true frames: at its support times, else in the middle of its support ranges
+    support   the true frames: at its support times, else in the middles of its support ranges, else
+              in those of its scenes' segments
     all       every frame of the index; for --reader clip alone
 
 Legend: Q questions of one video, F its rows, K picks.
@@ -23,7 +24,7 @@ from infer.selection.strategies import ScoredVideo, pick_uniform
 def no_label(question_id: str) -> str:
     """Return the error of a question without labels, whose true frames are unknown."""
     return (
-        f"question {question_id!r} has no support_frames or support_ranges, which "
+        f"question {question_id!r} has no support_frames, support_ranges or scenes, which "
         "--reader-frames support shows"
     )
 

@@ -176,7 +176,7 @@ def test_answers_are_scored_without_labels_of_frames(
     assert (told["questions"], told["unlabelled"], told["rows"], told["by"]) == (0, 4, {}, {})
     assert told["reader"]["questions"] == 3
     assert list(told["reader"]["rows"]["picked"]) == ["accuracy", "ece"]
-    said = "no figures of frames: none of 4 questions has support_frames or support_ranges"
+    said = "no figures of frames: none of 4 questions has support_frames, support_ranges or scenes"
     assert result.err.splitlines()[0] == said
     assert "clip is right" in (tmp_path / "r.html").read_text()
     # Neither the frames nor the letters of these can be scored.
@@ -278,7 +278,9 @@ def test_ids_that_have_no_counterpart_are_counted(
 
 def test_questions_without_a_label_are_refused(scored: Any, answers: Path, tmp_path: Path) -> None:
     bare = write_questions(tmp_path / "bare.json", *({"video_path": "vp9.webm"} for _ in range(3)))
-    refused(scored(questions=bare), "none of 3 questions has support_frames or support_ranges")
+    refused(
+        scored(questions=bare), "none of 3 questions has support_frames, support_ranges or scenes"
+    )
 
 
 def test_unequal_numbers_of_frames_are_refused(scored: Any, answers: Path, tmp_path: Path) -> None:

@@ -26,11 +26,12 @@ def queries(
     ranges_s: Ranges = (),
     video: str = "v",
     end_s: npt.ArrayLike | None = None,
+    scenes_s: Sequence[Ranges] = (),
 ) -> TimedQuestion:
     timeline = moments(time_s, duration_s)
     if end_s is not None:
         timeline = timeline._replace(end_s=np.asarray(end_s, np.float64))
-    return TimedQuestion(ask(times_s, ranges_s), *timeline, video)
+    return TimedQuestion(ask(times_s, ranges_s, scenes_s), *timeline, video)
 
 
 def both(one: TimedQuestion, name: str, k: int = 4) -> tuple[float, float]:
@@ -61,7 +62,7 @@ def draws(one: TimedQuestion, k: int) -> dict[tuple[int, ...], Fraction]:
 
 @st.composite
 def small_cases(draw: st.DrawFn) -> tuple[TimedQuestion, int]:
-    """Few rows, with gaps, segments without a row, fewer rows than picks, spans of all kinds."""
+    """Few rows, with gaps, segments without a row, fewer rows than picks, labels of all kinds."""
     k = draw(st.integers(1, 4))
     halves = draw(st.lists(st.integers(0, 16), min_size=1, max_size=9, unique=True).map(sorted))
     time_s = [half / 2 for half in halves]
@@ -77,7 +78,9 @@ def small_cases(draw: st.DrawFn) -> tuple[TimedQuestion, int]:
         for a, b, part in zip(time_s, next_s, reach, strict=False)
     ]
     ranges_s = draw(st.lists(spans, max_size=4))
-    return queries(time_s, duration_s, times_s, ranges_s, end_s=end_s), k
+    # Segments of several scenes in any order: nested, one inside the gap of another, equal.
+    scenes_s = draw(st.lists(st.lists(spans, min_size=1, max_size=3), max_size=3))
+    return queries(time_s, duration_s, times_s, ranges_s, end_s=end_s, scenes_s=scenes_s), k
 
 
 @settings(max_examples=400, deadline=None)
@@ -87,7 +90,7 @@ def test_random_and_oracle_are_the_mean_and_the_best_of_all_draws(
 ) -> None:
     one, k = case
     chances = draws(one, k)
-    for name in FIGURES:
+    for name in sorted(set(FIGURES) - {"UKSS"}):
         expected, best = both(one, name, k)
         figures = {rows: value(name, one, rows, k) for rows in chances}
         if any(map(math.isnan, figures.values())):
@@ -126,6 +129,9 @@ CASES = {
     ),
     "all in one segment": queries(np.arange(12) / 2, 100.0, [0.4, 3.0, 5.2]),
     "fewer frames than picks": queries([0.0, 0.5, 7.0], 8.0, [0.2, 3.0]),
+    "scenes that alternate": queries(
+        np.arange(40) / 2, 20.0, scenes_s=[[(1, 3), (11, 12)], [(4, 6), (16, 17)], [(8, 8.4)]]
+    ),
 }
 
 
@@ -134,7 +140,7 @@ def test_random_is_the_mean_of_pick_random(case: str) -> None:
     one = CASES[case]
     n = 4_000
     rows = pick_random(one.time_s, one.duration_s, 4, np.arange(n, dtype=np.uint64))
-    for name in FIGURES:
+    for name in sorted(set(FIGURES) - {"UKSS"}):
         figures = [value(name, one, row, 4) for row in rows]
         if math.isnan(figures[0]):
             continue
@@ -173,6 +179,29 @@ def test_a_long_video_with_many_spans_is_exact_and_quick() -> None:
     assert both(one, "hit", 32) == pytest.approx((1 - (1 - share) ** 32, 1.0))
     assert both(one, "recall", 32) == pytest.approx((share, 1.0))
     assert both(one, "precision", 32) == pytest.approx((share, 1.0))
+
+
+def test_ukss_has_neither_random_nor_oracle() -> None:
+    one = CASES["scenes that alternate"]
+    assert all(map(math.isnan, both(one, "UKSS")))
+    assert value("UKSS", one, [2, 8, 22, 39], 4) > 0
+
+
+def test_a_scene_is_matched_once() -> None:
+    # One row of 5 in each quarter shows the first scene, one of 5 in the second the other.
+    one = queries(
+        np.arange(20) / 2, 10.0, scenes_s=[[(0, 0.4), (2.5, 2.9), (5, 5.4), (7.5, 7.9)], [(4, 4.4)]]
+    )
+    assert both(one, "recall") == pytest.approx(((1 - (4 / 5) ** 4 + 1 / 5) / 2, 1.0))
+    assert both(one, "precision") == pytest.approx(((3 / 5 + 2 / 5) / 4, 1.0))
+
+
+def test_many_scenes_of_a_long_video_are_exact_and_quick() -> None:
+    # Five scenes, each with a segment in every fifth of 40 segments of the video.
+    time_s = np.arange(14_400) / 2
+    scenes = [[(s * 180 + 50, s * 180 + 59.5) for s in range(40) if s % 5 == n] for n in range(5)]
+    one = queries(time_s, 7200.0, scenes_s=scenes)
+    assert both(one, "recall", 40) == pytest.approx((1 - (1 - 20 / 360) ** 8, 1.0))
 
 
 def test_a_time_beyond_the_end_cannot_be_matched() -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from infer.evaluation.bootstrap import RESAMPLES, estimates
+from infer.evaluation.bootstrap import ARITHMETIC, RESAMPLES, estimates, geometric
 
 
 def test_intervals_are_a_bootstrap_over_videos() -> None:
@@ -38,6 +38,20 @@ def test_intervals_are_a_bootstrap_over_videos() -> None:
     assert found[0].high - found[0].low > 1.5 * (alone[0].high - alone[0].low)
     assert estimates(table, videos, seed=5) == found
     assert estimates(table, videos, seed=6) != found
+
+
+def test_a_geometric_mean_is_that_of_the_logs() -> None:
+    rng = np.random.default_rng(1)
+    videos, table = ["a", "b", "a", "c"], rng.random((4, 2))
+    table[0] = 0.0, np.nan
+    logs = np.log(np.maximum(table, 0.01))
+    averages = [geometric(0.01), ARITHMETIC]
+    mixed, plain = estimates(table, videos, 5, averages), estimates(table, videos, 5)
+    assert mixed[1] == plain[1]
+    wanted = np.exp(estimates(logs, videos, 5)[0][:3])
+    assert mixed[0][:3] == pytest.approx(wanted)
+    assert mixed[0].questions == 4
+    assert mixed[0].mean == pytest.approx(np.prod(np.maximum(table[:, 0], 0.01)) ** (1 / 4))
 
 
 def test_one_video_gives_no_interval() -> None:

@@ -12,15 +12,9 @@ from tests.curves import moments
 
 
 def question(text: str, choices: int, times_s: list[float]) -> Question:
-    return Question(
-        id=text,
-        question=text,
-        video_path="v.mp4",
-        choices=[str(n) for n in range(choices)],
-        answer=None,
-        support_frames=times_s,
-        support_ranges=[],
-    )
+    numbers = [str(n) for n in range(choices)]
+    record = {"id": text, "question": text, "video_path": "v.mp4", "choices": numbers}
+    return Question.model_validate(record | {"support_frames": times_s})
 
 
 TIMED = [

@@ -38,15 +38,8 @@ def one(
     **grades: Grade | float,
 ) -> GradedQuestion:
     """A question; a number as a mark is its accuracy alone."""
-    question = Question(
-        id="q",
-        question=text,
-        video_path="v.mp4",
-        choices=[str(n) for n in range(choices)],
-        answer=right,
-        support_frames=[],
-        support_ranges=[],
-    )
+    record = {"id": "q", "question": text, "video_path": "v.mp4", "answer": right}
+    question = Question.model_validate(record | {"choices": [str(n) for n in range(choices)]})
     own: dict[ReaderFrames, Grade] = {
         name: mark if isinstance(mark, Grade) else Grade(float(mark), NAN, NAN, NAN)  # type: ignore[misc]  # the names are of ReaderFrames
         for name, mark in grades.items()

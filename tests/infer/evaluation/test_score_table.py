@@ -40,7 +40,8 @@ def test_the_panel_is_the_means_over_the_questions_that_have_the_label() -> None
     result = scored(QUESTIONS, PICKS)
     assert (result.questions, result.skipped) == (2, 1)
     assert list(result.rows) == ["trained", "untrained", "uniform", "random", "oracle"]
-    assert all(list(row) == list(FIGURES) for row in result.rows.values())
+    figures = [name for name in FIGURES if name != "UKSS"]  # it needs scenes
+    assert all(list(row) == figures for row in result.rows.values())
     rows = means(result.rows)
     assert rows["trained"]["hit"] == 1.0
     assert rows["untrained"]["hit"] == 0.5
