@@ -5,7 +5,8 @@ IoU 0 and IoP 1 or 0, and the keyframes of a selector (SeViLA) give the window f
 last. A strategy that spreads its picks over the whole video has a wide window: compare both with
 the oracle's.
 
-Legend: E support ranges of a question, W windows.
+Legend: E support ranges of a question, W windows; these may be of any shape, to which their starts
+and ends broadcast.
 """
 
 from collections.abc import Callable
@@ -19,17 +20,18 @@ from infer.metrics import TimedQuestion
 
 def iop(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
     """Return (W,) intersection over prediction of windows (W,) with the best of ranges (E, 2)."""
-    shared, length = _shared(start_s, end_s, ranges_s), end_s - start_s
-    best: Floats = shared.max(axis=0) / np.where(length > 0, length, 1)
+    length = end_s - start_s
+    best: Floats = _shared(start_s, end_s, ranges_s).max(axis=0) / np.where(length > 0, length, 1)
     points = length <= 0
     if points.any():
-        best[points] = shown_during(start_s[points], end_s[points], ranges_s).any(axis=0)
+        from_s, to_s = (np.broadcast_to(s, length.shape)[points] for s in (start_s, end_s))
+        best[points] = shown_during(from_s, to_s, ranges_s).any(axis=0)
     return best
 
 
 def iou(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
     """Return (W,) intersection over union of windows (W,) with the best of ranges (E, 2)."""
-    starts, ends = ranges_s[:, :1], ranges_s[:, 1:]
+    starts, ends = _beside(ranges_s, start_s, end_s)
     whole = np.maximum(end_s, ends) - np.minimum(start_s, starts)  # (E, W), NExT-GQA's union
     shared = _shared(start_s, end_s, ranges_s)
     best: Floats = (shared / np.where(whole > 0, whole, 1)).max(axis=0)
@@ -38,9 +40,15 @@ def iou(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
 
 def _shared(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
     """Return (E, W) the seconds in which ranges and windows overlap."""
-    starts, ends = ranges_s[:, :1], ranges_s[:, 1:]
+    starts, ends = _beside(ranges_s, start_s, end_s)
     shared: Floats = np.maximum(0.0, np.minimum(end_s, ends) - np.maximum(start_s, starts))
     return shared
+
+
+def _beside(ranges_s: Floats, start_s: Floats, end_s: Floats) -> tuple[Floats, Floats]:
+    """Return starts and ends of ranges (E, 2) as (E, 1, …), to broadcast with windows."""
+    shape = (-1, *[1] * max(start_s.ndim, end_s.ndim))
+    return ranges_s[:, 0].reshape(shape), ranges_s[:, 1].reshape(shape)
 
 
 def window(

@@ -154,9 +154,8 @@ def of_window(
     segment = segments(timed.time_s, timed.duration_s, k)
     expected, best = 0.0, 0.0
     for first, last, chances in chance_of_span(segment, k):  # never all pairs at once
-        ends_s = timed.end_s[last]
-        figures = overlap(np.full(len(last), timed.time_s[first]), ends_s, ranges_s)
-        expected += float(figures @ chances)
+        figures = overlap(timed.time_s[first], timed.end_s[last], ranges_s)
+        expected += float((figures * chances).sum())
         best = max(best, float(figures.max()))
     return expected, best
 

@@ -16,6 +16,9 @@ import numpy as np
 
 from index.arrays import Bools, Floats, Integers
 
+_PAIRS = 2**15
+"""Pairs of rows that are looked at together: as many numbers as a core's cache holds."""
+
 
 def ways_to_match(
     met: Bools, segment: Integers, k: int, *, counts: Literal["spans", "picks"]
@@ -104,12 +107,12 @@ def chance_of_none(inside: Integers, sizes: Integers, k: int) -> Floats:
     return first
 
 
-def chance_of_span(segment: Integers, k: int) -> Iterator[tuple[int, Integers, Floats]]:
+def chance_of_span(segment: Integers, k: int) -> Iterator[tuple[Integers, Integers, Floats]]:
     """Compute the joint distribution of a draw's first and last row.
 
     Yields:
-        A possible first row, the last rows possible with it (B,), and the chances of these pairs
-        (B,).
+        First rows, last rows and the chances of these pairs, of shapes that broadcast. There are
+        no more than `_PAIRS` of them at a time, or those of one first row.
     """
     _, sizes = np.unique(segment, return_counts=True)  # (G,)
     rows, picks = len(segment), min(k, len(segment))
@@ -128,14 +131,19 @@ def chance_of_span(segment: Integers, k: int) -> Iterator[tuple[int, Integers, F
             chance = chance * np.maximum(0, inside - len(sizes) - place) / (left - place)
         return np.asarray(chance, np.float64)
 
-    for first in range(sizes[0]):  # and a row of the first segment with rows
-        if len(sizes) > 1 and not spare:
-            yield first, last, np.full(len(last), 1 / (sizes[0] * sizes[-1]))
-            continue
-        between = last - first + 1  # rows from first to last, both counted
-        ends = last[(between == 1) if picks == 1 else (between >= picks)]
+    if picks == 1:
+        yield last, last, np.array(1 / rows)
+        return
+    if len(sizes) > 1 and not spare:  # and a row of the first segment with rows
+        some = max(1, _PAIRS // len(last))
+        for start in range(0, sizes[0], some):
+            firsts = np.arange(start, min(start + some, sizes[0]))
+            yield firsts[:, None], last, np.array(1 / (sizes[0] * sizes[-1]))
+        return
+    for first in range(sizes[0]):
+        ends = last[last - first + 1 >= picks]  # rows from first to last, both counted
         if len(ends):
             here, after = (chance_within(first + step, ends) for step in (0, 1))
             here_before, after_before = (chance_within(first + step, ends - 1) for step in (0, 1))
             chances = here - after - here_before + after_before
-            yield first, ends, np.maximum(chances, np.finfo(np.float64).tiny)
+            yield np.array([first]), ends, np.maximum(chances, np.finfo(np.float64).tiny)

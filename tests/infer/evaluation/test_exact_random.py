@@ -39,11 +39,24 @@ def test_the_chances_of_the_first_and_the_last_row(case: tuple[TimedQuestion, in
     for rows, chance in draws(one, k).items():
         wanted[rows[0], rows[-1]] = wanted.get((rows[0], rows[-1]), 0.0) + float(chance)
     found = {
-        (first, end): chance
-        for first, last, chances in chance_of_span(segments(one.time_s, one.duration_s, k), k)
-        for end, chance in zip(last.tolist(), chances.tolist(), strict=True)
+        (int(first), int(end)): float(chance)
+        for pairs in chance_of_span(segments(one.time_s, one.duration_s, k), k)
+        for first, end, chance in np.broadcast(*pairs)
     }
     assert found == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_the_pairs_of_long_videos_come_in_parts(k: int) -> None:
+    segment = np.repeat(np.arange(k), 1200 // k)
+    parts = [np.broadcast(*pairs) for pairs in chance_of_span(segment, k)]
+    assert (len(parts) > 1) == (k > 1)
+    assert max(part.size for part in parts) <= 2**15
+    pairs = {(int(first), int(last)) for part in parts for first, last, _ in part}
+    assert len(pairs) == sum(part.size for part in parts) == (1200 // k) ** min(k, 2)
+    for part in parts:
+        part.reset()
+    assert sum(float(chance) for part in parts for *_, chance in part) == pytest.approx(1)
 
 
 def test_the_ways_are_counted_by_hand() -> None:
