@@ -25,6 +25,7 @@ its picks.
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -125,12 +126,13 @@ class TimedQuestion(NamedTuple):
 
     question: Question
     time_s: Floats
-    """(F,) seconds of the video's rows, at least one, ascending."""
+    """(F,) seconds of the video's rows, ascending; F = 0 where the duration is not known."""
     end_s: Floats
     """(F,) ends of the spans in which they are shown."""
     duration_s: float
+    """Length of the video; NaN where it is not known, which leaves out what needs it."""
     video: str
-    """Content hash of the video."""
+    """Content hash of the video; without an index, its path."""
 
 
 def picked_spans(timed: TimedQuestion, picked_s: Floats) -> Spans:
@@ -139,6 +141,8 @@ def picked_spans(timed: TimedQuestion, picked_s: Floats) -> Spans:
     A time at which no row is shown, as where another tool picked a frame that the index has not, is
     a moment.
     """
+    if not len(timed.time_s):
+        return Spans(picked_s, picked_s)
     return spans_shown_at(timed.time_s, timed.end_s, picked_s)
 
 
@@ -219,7 +223,9 @@ def evidence_shown(timed: TimedQuestion, frames: Spans, k: int) -> Bools:
 
 
 def segments_hit(timed: TimedQuestion, picked: Spans, k: int) -> float:
-    """Return the share of the segments with evidence in which a pick shows some."""
+    """Return the share of the segments with evidence in which a pick shows some; NaN without."""
+    if isnan(timed.duration_s):
+        return float("nan")
     shown = evidence_shown(timed, picked, k)  # (H, P)
     return float(shown.any(axis=1).mean()) if len(shown) else float("nan")
 

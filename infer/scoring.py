@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from accelerate import PartialState
 
 from index.arrays import Floats
@@ -20,13 +19,13 @@ from index.storage.atomic_write import refuse_unwritable, written_whole
 from index.storage.store import read_profile
 from infer.answer_file import Answer
 from infer.evaluation.baselines import FIGURES
-from infer.evaluation.breakdown import breakdown
 from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
 from infer.evaluation.grading import frames_seen, grade
 from infer.evaluation.leakage import refuse_leakage
+from infer.evaluation.panel import OWN_ROW, Panel, make_panel, panel_json, print_panel
 from infer.evaluation.reader_metrics import reader_cells, reader_json, reader_line, score_reader
-from infer.evaluation.score_table import ScoreTable, figure_tables, score_table, uniform_picks
-from infer.evaluation.text_tables import group_cells, print_table, table_cells, table_json
+from infer.evaluation.score_table import ScoreTable, figure_tables, uniform_picks
+from infer.evaluation.text_tables import print_table
 from infer.indexed_videos import read_indexed_videos
 from infer.judge import Judge, load_judge
 from infer.metrics import TimedQuestion, is_labelled, require_labels
@@ -37,20 +36,6 @@ from infer.report.cases import summary, with_curves, worst_cases
 from infer.report.page import times_to_show, write_report
 from infer.report.thumbnails import thumbnails_of
 from infer.video_files import find_video_file
-
-_NAME = "answers"
-"""Name of the answers' own row, beside uniform, random and oracle."""
-
-
-class _FrameScores(NamedTuple):
-    """The figures of the answers' frames."""
-
-    columns: list[str]
-    own: npt.NDArray[np.float64]
-    """(N, M) the answers' own figures, by question."""
-    table: ScoreTable
-    groups: dict[str, dict[str, ScoreTable]]
-    """Score tables by kind of question."""
 
 
 def score_answers(
@@ -124,11 +109,7 @@ def score_answers(
         "not_scored": len(failed),
         "videos": len({one.video for one in timed}),
         "frames": k,
-        **table_json(frames.table),
-        "by": {
-            by: {name: table_json(table) for name, table in own.items()}
-            for by, own in frames.groups.items()
-        },
+        **panel_json(frames),
     }
     lines = [source]
     if graded.graded:
@@ -153,7 +134,7 @@ def score_answers(
             f"{labels} questions about {result['videos']} videos, {k} picks each; {len(cases)} are "
             "shown, the worst first"
         )
-        write_report(report, summary(frames.table, _NAME, [top, *lines], k), cases, pictures)
+        write_report(report, summary(frames.table, OWN_ROW, [top, *lines], k), cases, pictures)
     return 1 if failed else 0
 
 
@@ -166,8 +147,8 @@ def _score_frames(
     *,
     every_row: bool,
     seed: int,
-) -> _FrameScores:
-    """Score the frames and print the tables, or a line if no question is labelled."""
+) -> Panel:
+    """Score the frames and print the panel, or a line if no question is labelled."""
     columns = list(FIGURES)
     if not any(is_labelled(one.question) for one in timed):
         print(
@@ -176,19 +157,16 @@ def _score_frames(
             file=sys.stderr,
         )
         unknown = np.full((len(timed), len(columns)), np.nan)
-        return _FrameScores(columns, unknown, ScoreTable({}, {}, 0, len(timed)), {})
-    tables = figure_tables(timed, {_NAME: picks}, k)
+        return Panel(columns, unknown, ScoreTable({}, {}, 0, len(timed)), {})
+    tables = figure_tables(timed, {OWN_ROW: picks}, k)
     if judge:
-        pickers = {_NAME: picks, "uniform": uniform_picks(timed, k)}
+        pickers = {OWN_ROW: picks, "uniform": uniform_picks(timed, k)}
         similarity = sim_tables(timed, pickers, file_of, judge, k, every_row=every_row)
         columns += SIM_COLUMNS
         tables = {name: np.hstack([table, similarity[name]]) for name, table in tables.items()}
-    table = score_table(timed, tables, columns, seed)
-    groups = breakdown(timed, tables, columns, seed)
-    print_table(table_cells(table, [_NAME]))
-    print(file=sys.stderr)
-    print_table(group_cells(groups, _NAME, "hit"))
-    return _FrameScores(columns, tables[_NAME], table, groups)
+    panel = make_panel(timed, tables, columns, seed)
+    print_panel(panel)
+    return panel
 
 
 def _reader_name(answers: Iterable[Answer]) -> str | None:

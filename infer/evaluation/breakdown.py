@@ -1,6 +1,7 @@
 """Score tables by kind of question: number of choices or support frames, clip length, language."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,7 +14,12 @@ _LENGTHS_S = (10, 30, 60, 300, 1800)
 
 
 def clip_length(duration_s: float) -> str:
-    """Return the group of a clip's length: "under 10 s", "10 to 30 s", …, "1800 s and over"."""
+    """Return the group of a clip's length: "under 10 s", "10 to 30 s", …, "1800 s and over".
+
+    A duration of NaN is "not known", which stands last.
+    """
+    if math.isnan(duration_s):
+        return "not known"
     above = [border for border in _LENGTHS_S if duration_s >= border]
     below = _LENGTHS_S[len(above) :]
     if not above:

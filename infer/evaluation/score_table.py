@@ -37,36 +37,50 @@ class ScoreTable(NamedTuple):
     """Number of questions without any."""
 
 
-def uniform_picks(timed: Sequence[TimedQuestion], k: int) -> list[Floats]:
-    """Return the times in seconds of each question's uniform picks."""
-    return [one.time_s[pick_uniform(one.time_s, one.duration_s, k, one.end_s)] for one in timed]
+def each_k(k: int | Sequence[int], questions: int) -> Sequence[int]:
+    """Return (N,) each question's K, given one for all or one for each."""
+    return [k] * questions if isinstance(k, int) else k
+
+
+def uniform_picks(timed: Sequence[TimedQuestion], k: int | Sequence[int]) -> list[Floats]:
+    """Return the times in seconds of each question's uniform picks; none without rows."""
+    return [
+        one.time_s[pick_uniform(one.time_s, one.duration_s, own_k, one.end_s)]
+        for one, own_k in zip(timed, each_k(k, len(timed)), strict=True)
+    ]
 
 
 def figure_tables(
-    timed: Sequence[TimedQuestion], picks: Mapping[str, Sequence[Floats]], k: int
+    timed: Sequence[TimedQuestion], picks: Mapping[str, Sequence[Floats]], k: int | Sequence[int]
 ) -> FigureTables:
     """Score pickers beside uniform, random and oracle; columns are in the order of `FIGURES`.
 
     Args:
-        timed: The N questions.
+        timed: The N questions. One whose duration is not known has NaN in the baselines' rows.
         picks: For each picker's name, the ascending times in seconds of its picks for each
             question.
-        k: K of the baselines.
+        k: K of the baselines, for all questions or (N,) for each.
     """
+    ks = each_k(k, len(timed))
+    known = [len(one.time_s) > 0 for one in timed]
     both = [
-        [figure.random_and_oracle(one, k) for figure in FIGURES.values()]
-        for one in bar(timed, "question", len(timed))
+        [figure.random_and_oracle(one, own_k) for figure in FIGURES.values()]
+        if there
+        else [(np.nan, np.nan)] * len(FIGURES)
+        for one, own_k, there in bar(zip(timed, ks, known, strict=True), "question", len(timed))
     ]
     figures = {
         name: [
-            [f.value(one, spans, k) for f in FIGURES.values()]
-            for one, spans in zip(timed, map(picked_spans, timed, own), strict=True)
+            [f.value(one, spans, own_k) for f in FIGURES.values()]
+            for one, spans, own_k in zip(timed, map(picked_spans, timed, own), ks, strict=True)
         ]
-        for name, own in (*picks.items(), ("uniform", uniform_picks(timed, k)))
+        for name, own in (*picks.items(), ("uniform", uniform_picks(timed, ks)))
     }
     figures["random"] = [[random for random, _ in row] for row in both]
     figures["oracle"] = [[oracle for _, oracle in row] for row in both]
-    return {name: np.array(rows).reshape(-1, len(FIGURES)) for name, rows in figures.items()}
+    tables = {name: np.array(rows).reshape(-1, len(FIGURES)) for name, rows in figures.items()}
+    tables["uniform"][~np.array(known, np.bool_)] = np.nan
+    return tables
 
 
 def score_table(

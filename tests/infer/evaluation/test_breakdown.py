@@ -58,6 +58,7 @@ def test_groups_are_in_order_and_hold_each_labelled_question_once() -> None:
         (10.0, "10 to 30 s"),
         (299.0, "60 to 300 s"),
         (1800.0, "1800 s and over"),
+        (float("nan"), "not known"),
         (90_000.0, "1800 s and over"),
     ],
 )

@@ -108,3 +108,32 @@ def test_differences_are_paired() -> None:
     assert result.rows["mine"]["hit"].high - result.rows["mine"]["hit"].low > 0.3
     lead = result.minus_uniform["mine"]["hit"]
     assert (lead.low, lead.mean, lead.high) == pytest.approx((0.2, 0.2, 0.2))
+
+
+def test_each_question_may_have_its_own_k() -> None:
+    timed, ks = [QUESTIONS[0], QUESTIONS[2]], [2, 4]
+    picks = [PICKS["trained"][0][:2], PICKS["trained"][2]]
+    together = figure_tables(timed, {"mine": picks}, ks)
+    for n, k in enumerate(ks):
+        alone = figure_tables([timed[n]], {"mine": [picks[n]]}, k)
+        assert list(alone) == list(together)
+        for name, table in alone.items():
+            np.testing.assert_array_equal(table[0], together[name][n])
+    assert [len(own) for own in uniform_picks(timed, ks)] == ks
+    for wrong in ([4], [4, 4, 4]):
+        with pytest.raises(ValueError, match="argument"):
+            figure_tables(timed, {"mine": picks}, wrong)
+
+
+def test_without_a_duration_the_picks_alone_have_figures() -> None:
+    nothing = np.empty(0)
+    lost = QUESTIONS[2]._replace(time_s=nothing, end_s=nothing, duration_s=math.nan)
+    tables = figure_tables([QUESTIONS[2], lost], {"mine": PICKS["trained"][1:]}, 4)
+    figures = dict(zip(FIGURES, tables["mine"].T, strict=True))
+    assert figures["hit"].tolist() == figures["recall"].tolist() == [1.0, 1.0]
+    assert figures["IoP"][0] == figures["IoP"][1] > 0
+    assert not math.isnan(figures["segments"][0])
+    assert math.isnan(figures["segments"][1])
+    for name in ("uniform", "random", "oracle"):
+        assert not np.isnan(tables[name][0]).all()
+        assert np.isnan(tables[name][1]).all()
