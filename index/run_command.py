@@ -23,15 +23,20 @@ def own_default(text: str, metavar: str) -> object:
     return tyro.conf.arg(help_behavior_hint=f"(default: {text})", metavar=metavar)
 
 
-def one_of(choices: Mapping[str, str], intro: str = "") -> object:
+def one_of(choices: Mapping[str, str], intro: str = "", unset: str | None = None) -> object:
     """The type of a flag that takes a name from a registry, and its help.
 
     Args:
         choices: Names with what --help says of each.
         intro: Text before them in the help.
+        unset: The default in words, of a flag that may be left out and is None then.
     """
     help_text = intro + "; ".join(f"{name}: {text}" for name, text in choices.items()) + "."
-    return Annotated[Literal[tuple(choices)], tyro.conf.arg(help=help_text)]
+    if unset is None:
+        return Annotated[Literal[tuple(choices)], tyro.conf.arg(help=help_text)]
+    hint, names = f"(default: {unset})", "{" + ",".join(choices) + "}"
+    about = tyro.conf.arg(help=help_text, help_behavior_hint=hint, metavar=names)
+    return Annotated[Literal[tuple(choices)] | None, about]
 
 
 def positive(flag: str, value: float | None) -> None:

@@ -1,10 +1,11 @@
-"""Flags that several commands share; --pick is made from the registry of strategies."""
+"""Flags that several commands share, and those that are made from a registry."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from index.run_command import one_of, own_default
+from infer.picks.registry import PICKS_FORMATS
 from infer.selection.registry import STRATEGIES
 
 CaptionSetting = Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))]
@@ -18,8 +19,14 @@ QueryModel = Annotated[
 
 if TYPE_CHECKING:
     PickStrategy = str
+    PicksFormat = str | None
 else:
     PickStrategy = one_of(
         {name: entry.help for name, entry in STRATEGIES.items()}, "Which frames of a video. "
     )
-"""A name from `infer.selection.registry.STRATEGIES`."""
+    PicksFormat = one_of(
+        {name: entry.help for name, entry in PICKS_FORMATS.items()},
+        "ANSWERS are frames that another tool picked, in this format. ",
+        unset="answers of infer/answer.py",
+    )
+"""Names from `infer.selection.registry.STRATEGIES` and `infer.picks.registry.PICKS_FORMATS`."""

@@ -5,6 +5,9 @@ Usage: python infer/score.py ANSWERS QUESTIONS --index video_index
 ANSWERS is the output of infer/answer.py, QUESTIONS a file with support_frames or support_ranges or,
 if a reader answered, with answers. The tables go to stderr, the result as one JSON object to
 stdout. --report draws a page with each question's curve and frames.
+
+With --picks-format, ANSWERS are frames that another tool picked; neither an index nor a video is
+needed.
 """
 
 import sys
@@ -15,8 +18,9 @@ from typing import Annotated, Literal
 try:
     import tyro
 
+    from index.errors import CueframeError
     from index.run_command import own_default, positive, run
-    from infer.flags import CaptionSetting, QueryModel
+    from infer.flags import CaptionSetting, PicksFormat, QueryModel
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -30,6 +34,9 @@ class ScoreConfig:
     """File of answers, or - for standard input."""
     questions: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="QUESTIONS")]
     """File of labelled questions."""
+    picks_format: PicksFormat = None
+    picks_fps: Annotated[float | None, own_default("from the questions or the picks", "FPS")] = None
+    """Frames per second of the videos, for picks that are frame numbers."""
     index: Path = Path("video_index")
     """Folder of the index, which has the frames that could be picked."""
     judge: str = "facebook/dinov2-large"
@@ -63,6 +70,11 @@ class ScoreConfig:
 def score(config: ScoreConfig) -> int:
     """Score answers; returns the exit code."""
     positive("--report-limit", config.report_limit)
+    positive("--picks-fps", config.picks_fps)
+    if config.picks_format is not None:
+        return _score_picks(config, config.picks_format)
+    if config.picks_fps is not None:
+        raise CueframeError(f"--picks-fps {config.picks_fps} is for --picks-format aks; name it")
     from infer.answer_file import load_answers
     from infer.metrics import require_labels
     from infer.questions import load_questions
@@ -90,6 +102,38 @@ def score(config: ScoreConfig) -> int:
         seed=config.seed,
         source=f"{config.answers} · {config.questions} · {config.index}",
     )
+
+
+_NEED_AN_INDEX = (
+    "index judge judge_frames videos check_leak train_videos export export_path report "
+    "report_limit caption model"
+).split()
+"""Flags that play no part with --picks-format."""
+
+
+def _score_picks(config: ScoreConfig, picks_format: str) -> int:
+    """Score another tool's picks; returns the exit code."""
+    plain = ScoreConfig(answers="", questions="")
+    for name in _NEED_AN_INDEX:
+        value = getattr(config, name)
+        if value != getattr(plain, name) and (name, value) != ("judge", "none"):
+            flag = "--" + name.replace("_", "-")
+            raise CueframeError(
+                f"{flag} {value} needs an index, and --picks-format scores picks without one; "
+                f"leave {flag} out"
+            )
+    if config.picks_fps is not None and picks_format != "aks":
+        raise CueframeError(
+            f"--picks-fps {config.picks_fps} is the rate of frame numbers, and picks of "
+            f"--picks-format {picks_format} are in seconds; leave it out"
+        )
+    from infer.picks.files import load_picks
+    from infer.picks.run import score_picks
+    from infer.questions import load_questions
+
+    questions = load_questions(config.questions)
+    picks = load_picks(config.answers, picks_format, questions, config.picks_fps)
+    return score_picks(picks, questions, seed=config.seed)
 
 
 if __name__ == "__main__":

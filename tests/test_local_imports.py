@@ -21,6 +21,8 @@ REASONS = {
     ("infer/score.py", "infer.answer_file"): BEFORE_TORCH,
     ("infer/score.py", "infer.metrics"): BEFORE_TORCH,
     ("infer/score.py", "infer.questions"): BEFORE_TORCH,
+    ("infer/score.py", "infer.picks.files"): AFTER_FLAGS,
+    ("infer/score.py", "infer.picks.run"): AFTER_FLAGS,
     ("infer/score.py", "infer.scoring"): AFTER_FLAGS,
     ("train/main.py", "train.training"): AFTER_FLAGS,
     ("train/mine.py", "train.mining.run"): AFTER_FLAGS,

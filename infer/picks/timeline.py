@@ -1,0 +1,56 @@
+"""Questions on the timeline of a video that no index has: only its length is known.
+
+A moment is all that another tool tells of its picks, so the candidates of the baselines are
+moments, too. Each of the K segments is cut into an odd number of equal parts, and the middle of
+each part is a candidate. So every segment is covered evenly, and its own middle is a candidate,
+which uniform takes exactly.
+
+A grid of n / fps would do worse: labels end on whole seconds, just where such a grid has
+candidates. With two a second, three would be in a range of one second, and random would hit it with
+one and a half times its chance.
+"""
+
+import math
+
+import numpy as np
+
+from index.arrays import Floats
+from index.decoding.sampler import DEFAULT_FPS
+from infer.metrics import TimedQuestion
+from infer.picks.collector import is_number
+from infer.questions import Question, comparable
+
+LEAST_PARTS = 3
+"""Candidates of a segment, at least, so that random is not uniform where segments are short."""
+MOST_CANDIDATES = 20_000
+"""Candidates of a video, about: from 2.8 hours on they stand further apart."""
+
+
+def duration_of(question: Question) -> float | None:
+    """Return the length of a question's video in seconds, if its record has it.
+
+    That is `duration_s`, or the key `duration` where it is a number above 0.
+    """
+    if question.duration_s is not None:
+        return question.duration_s
+    duration = (question.model_extra or {}).get("duration")
+    return float(duration) if is_number(duration) and duration > 0 else None
+
+
+def candidates(duration_s: float, k: int, fps: float = DEFAULT_FPS) -> Floats:
+    """Return the moments (F,) in seconds that could be picked: at least fps of them in a second."""
+    parts = math.ceil(min(duration_s * fps, MOST_CANDIDATES) / k)
+    frames = k * max(LEAST_PARTS, parts + 1 - parts % 2)
+    middles: Floats = (np.arange(frames) + 0.5) / frames * duration_s
+    return middles
+
+
+def without_index(question: Question, k: int) -> TimedQuestion:
+    """Put a question on the timeline of its video, of which K frames are picked.
+
+    Without a duration it has no candidates.
+    """
+    duration_s = duration_of(question)
+    moments_s = np.empty(0) if duration_s is None else candidates(duration_s, k)
+    known_s = math.nan if duration_s is None else duration_s
+    return TimedQuestion(question, moments_s, moments_s, known_s, comparable(question.video_path))

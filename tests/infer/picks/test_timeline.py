@@ -1,0 +1,60 @@
+"""Candidates of a video of which only the length is known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from infer.evaluation.baselines import FIGURES
+from infer.evaluation.score_table import uniform_picks
+from infer.picks.timeline import MOST_CANDIDATES, candidates, duration_of, without_index
+from infer.selection.strategies import segments
+from tests.infer.picks.asked import asked
+
+CASES = [(10.0, 1), (10.0, 4), (10.0, 64), (190.16, 7), (3573.96, 64), (0.04, 4), (1e7, 3)]
+
+
+@pytest.mark.parametrize(
+    ("record", "duration_s"),
+    [
+        ({"duration_s": 12.5}, 12.5),
+        ({"duration_s": 12.5, "duration": 99}, 12.5),
+        ({"duration": 99}, 99.0),
+        *(({"duration": value}, None) for value in ("short", None, 0, -1, True, math.nan)),
+        ({}, None),
+    ],
+)
+def test_durations(record: dict[str, object], duration_s: float | None) -> None:
+    assert duration_of(asked(record)[0]) == duration_s
+
+
+@pytest.mark.parametrize(("duration_s", "k"), CASES)
+def test_every_segment_has_as_many_candidates_and_its_middle(duration_s: float, k: int) -> None:
+    times_s = candidates(duration_s, k)
+    counts = np.bincount(segments(times_s, duration_s, k))
+    assert len(counts) == k
+    assert (counts == counts[0]).all()
+    assert counts[0] % 2 == 1
+    assert counts[0] >= 3
+    if len(times_s) < MOST_CANDIDATES:
+        assert np.diff(times_s).max() <= 0.5
+    assert len(times_s) <= MOST_CANDIDATES + 2 * k
+    (one,) = [without_index(asked({"duration_s": duration_s})[0], k)]
+    middles = (np.arange(k) + 0.5) * duration_s / k
+    assert uniform_picks([one], k)[0] == pytest.approx(middles)
+
+
+def test_random_hits_a_range_by_its_share_of_the_time() -> None:
+    # A second of 10 s, whole seconds as labels are: one pick in a segment of 10, 5 or 2.5 s.
+    (question,) = asked({"duration_s": 10.0, "support_ranges": [[6, 7]]})
+    for k, share in ((1, 0.1), (2, 0.2), (4, 0.4)):
+        random, oracle = FIGURES["hit"].random_and_oracle(without_index(question, k), k)
+        assert random == pytest.approx(share, rel=0.15)
+        assert oracle == 1.0
+
+
+def test_without_a_duration_there_are_no_candidates() -> None:
+    one = without_index(asked({"duration": "long"})[0], 4)
+    assert len(one.time_s) == len(one.end_s) == 0
+    assert math.isnan(one.duration_s)
+    assert one.video == "videos/a.mp4"
