@@ -75,11 +75,13 @@ def of_distance(timed: TimedQuestion, k: int) -> tuple[float, float]:
     if not len(times_s):
         return _NONE
     segment = segments(timed.time_s, timed.duration_s, k)
-    there, sizes = np.unique(segment, return_counts=True)  # (G,)
+    there, starts, sizes = np.unique(segment, return_index=True, return_counts=True)  # (G,)
     own = segment[:, None] == there  # (F, G)
     expected = []
     for away_s in seconds_away(timed.time_s, timed.end_s, times_s):  # (F,)
         order = np.argsort(away_s, kind="stable")
+        # Every draw has a row of each segment: once the nearer rows hold all of one, none follows.
+        order = order[: np.maximum.reduceat(np.argsort(order), starts).min() + 1]
         # The nearest pick is the j-th nearest row: none of j-1 nearer rows is drawn, but one of j.
         none = chance_of_none(np.cumsum(own[order], axis=0), sizes, k)
         expected.append(float(away_s[order] @ -np.diff(none, prepend=1.0)))
