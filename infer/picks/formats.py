@@ -77,7 +77,7 @@ def read_bolt(content: object, found: Collector) -> None:
         if by_id and (by_id in here or _first_line(by_id.question) == text):
             same = [by_id]
         if len(same) > 1:
-            same = [one for one in same if one.id == name] or same
+            same = [one for one in same if one.id in (name, f"{video}_{name}")] or same
         if len(same) > 1:
             found.bad_record(place, record, f"an id, as {len(same)} questions are the same text")
         elif same:

@@ -108,5 +108,6 @@ def test_bolt_the_same_text_twice() -> None:
     assert taken(picks) == {}
     assert all("2 questions" in line for line in picks.problems)
     assert len(picks.problems) == 2
-    picks = bolt({"a": [record | {"question_id": "q1"}]}, same)
-    assert taken(picks) == {"q1": [1.0]}
+    for questions, number in ((same, "q1"), (asked({"id": "a_3"}, {"id": "a_4"}), 4)):
+        picks = bolt({"a": [record | {"question_id": number}]}, questions)
+        assert taken(picks) == {questions[1].id: [1.0]}
