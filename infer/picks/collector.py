@@ -29,11 +29,13 @@ class Picks(NamedTuple):
 class Collector:
     """Takes the records of a file as a reader finds them."""
 
-    def __init__(self, name: str, questions: Sequence[Question], fps: float | None) -> None:
+    def __init__(self, name: str, questions: Sequence[Question | None], fps: float | None) -> None:
         self.name = name
         """Name of the file in errors."""
-        self.questions = questions
-        self.by_id = {question.id: question for question in questions}
+        self.in_order = questions
+        """The records of the questions' file; None where one cannot be used."""
+        self.questions = [question for question in questions if question]
+        self.by_id = {question.id: question for question in self.questions}
         self.fps = fps
         """Value of --picks-fps, for picks that are frame numbers."""
         self._found: dict[str, Floats] = {}

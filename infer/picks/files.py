@@ -13,14 +13,15 @@ from infer.questions import Question
 
 
 def load_picks(
-    source: str, picks_format: str, questions: Sequence[Question], fps: float | None = None
+    source: str, picks_format: str, questions: Sequence[Question | None], fps: float | None = None
 ) -> Picks:
     """Read the picks of a file, or of standard input where source is "-".
 
     Args:
         source: The file.
         picks_format: A name from `infer.picks.registry.PICKS_FORMATS`.
-        questions: The questions that were asked, in the order of their file.
+        questions: The questions that were asked, in the order of their file; None holds the place
+            of a record that cannot be used.
         fps: Rate of the frame numbers, where the format has these.
 
     Raises:

@@ -75,12 +75,12 @@ def _pairs(content: Sequence[object], found: Collector) -> list[tuple[Question, 
     """Return questions with what stands for their frame numbers, not yet looked at."""
     pairs: list[tuple[Question, object]] = []
     if not any(isinstance(record, dict) for record in content):
-        if len(content) != len(found.questions):
+        if len(content) != len(found.in_order):
             raise CueframeError(
-                f"{found.name}: {len(content)} lists for {len(found.questions)} questions; give "
+                f"{found.name}: {len(content)} lists for {len(found.in_order)} questions; give "
                 "the questions in whose order they stand, or records with id and frame_idx"
             )
-        pairs = list(zip(found.questions, content, strict=True))
+        pairs = [(one, own) for one, own in zip(found.in_order, content, strict=True) if one]
     else:
         for number, record in enumerate(content, 1):
             name = id_of(record, "id", "question_id") if isinstance(record, Mapping) else None

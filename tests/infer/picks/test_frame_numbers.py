@@ -1,5 +1,6 @@
 """Frame numbers become times by the rate that is given, or that their step tells."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ STEPS = [
 ]
 
 
-def aks(content: Any, questions: list[Question], fps: float | None = None) -> Picks:
+def aks(content: Any, questions: Sequence[Question | None], fps: float | None = None) -> Picks:
     found = Collector("picks.json", questions, fps)
     read_aks(content, found)
     return found.picks()
@@ -96,6 +97,12 @@ def test_bad_lists_cost_their_own_question() -> None:
     picks = aks([[25, 50], None, [], [1.5], [-25]], asked(*[{}] * 5))
     assert list(picks.times_s) == ["q0"]
     assert len(picks.problems) == 4
+
+
+def test_a_question_that_cannot_be_used_holds_its_place() -> None:
+    first, last = asked({}, {})
+    picks = aks([[25], [50], [75]], [first, None, last], fps=25.0)
+    assert {name: own.tolist() for name, own in picks.times_s.items()} == {"q0": [1.0], "q1": [3.0]}
 
 
 def test_lists_for_other_questions_are_refused() -> None:
