@@ -62,6 +62,15 @@ def shown_during(time_s: Floats, end_s: Floats, stretches_s: npt.ArrayLike) -> B
     return shown
 
 
+def cut(frames: Spans, start_s: float, end_s: float) -> Spans:
+    """Cut the spans of frames (F,) at both ends of a stretch.
+
+    A frame that is not shown during the stretch is left as it is.
+    """
+    inside = shown_during(*frames, [start_s, end_s])[0]
+    return Spans(*(np.where(inside, np.clip(s, start_s, end_s), s) for s in frames))
+
+
 def seconds_away(time_s: Floats, end_s: Floats, moments_s: npt.ArrayLike) -> Floats:
     """Return (E, F) the seconds from each moment (E,) to the span of each frame, 0 inside it."""
     moments = np.asarray(moments_s, np.float64).reshape(-1, 1)

@@ -12,6 +12,7 @@ from index.model_loading import Dtype
 from index.progress import bar
 from index.storage.store import read_profile
 from infer.evaluation.baselines import FIGURES
+from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.score_table import figure_tables, score_table
 from infer.evaluation.text_tables import format_estimate, print_table, table_json
 from infer.indexed_videos import read_indexed_videos
@@ -19,6 +20,7 @@ from infer.queries import group_by_video, make_queries, on_timelines, print_fail
 from infer.query_encoder import encode_texts, load_query_encoder
 from infer.questions import Question
 from infer.selection.frame_scores import score_video
+from infer.selection.parts import parts_asked
 from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.strategies import load_strategy
 
@@ -49,9 +51,12 @@ def compare_strategies(
     """
     profile = read_profile(index)
     queries, failed = make_queries(questions, read_indexed_videos(index), caption_setting)
+    queries, timed, without_part = on_timelines(index, queries)
+    failed |= without_part
     print_failures(failed, "not scored")
     if not queries:
         raise CueframeError(f"none of {len(questions)} questions can be asked of {index}")
+    warn_of_late_labels(timed)
     device = PartialState().device
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
     texts, _ = encode_texts(encoder, [query.text for query in queries])  # (N, D)
@@ -61,11 +66,14 @@ def compare_strategies(
     for content, numbers in bar(videos.items(), "video", len(videos)):
         seeds = np.zeros(len(numbers), np.uint64)  # only random reads them
         scored = score_video(index, profile, content, texts[numbers], seeds)
-        for name, choose in strategies.items():
-            for n, rows in zip(numbers, choose(scored, k), strict=True):
-                times_s[name][n] = scored.time_s[rows]
+        spans_s = [queries[n].question.span_s for n in numbers]
+        for asked, part in parts_asked(scored, spans_s):
+            if isinstance(part, CueframeError):  # `on_timelines` left none
+                raise part
+            for name, choose in strategies.items():
+                for q, rows in zip(asked, choose(part.video, k), strict=True):
+                    times_s[name][numbers[q]] = part.time_s[rows]
 
-    timed = on_timelines(index, queries)
     table = score_table(timed, figure_tables(timed, times_s, k), list(FIGURES), seed)
     head = ["%, _s: seconds", *SHOWN, "hit − uniform"]
     body = [

@@ -32,7 +32,7 @@ import numpy as np
 
 from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
-from index.spans import TIME_TOLERANCE_S, Spans, seconds_away, shown_during, spans_shown_at
+from index.spans import TIME_TOLERANCE_S, Spans, cut, seconds_away, shown_during, spans_shown_at
 from infer.questions import Question
 from infer.selection.strategies import segments
 
@@ -101,6 +101,14 @@ def true_times(question: Question) -> list[float]:
     return sorted(set(question.support_frames or middles))
 
 
+def true_times_asked(question: Question) -> list[float]:
+    """Return `true_times`; those outside of `span_s` are moved to its nearer end."""
+    if question.span_s is None:
+        return true_times(question)
+    start_s, end_s = question.span_s
+    return sorted({min(max(time_s, start_s), end_s) for time_s in true_times(question)})
+
+
 def is_labelled(question: Question) -> bool:
     """Return whether a question has support times, ranges or scenes."""
     return bool(question.support_frames or question.support_ranges or question.scenes)
@@ -122,28 +130,46 @@ def require_labels(questions: Iterable[Question]) -> int:
 
 
 class TimedQuestion(NamedTuple):
-    """A question on the timeline of its video."""
+    """A question on the timeline of its video, or of the part of it that is asked about."""
 
     question: Question
     time_s: Floats
-    """(F,) seconds of the video's rows, ascending; F = 0 where the duration is not known."""
+    """(F,) seconds of the video's rows, ascending; of a part, the rows shown in it. The first of
+    these may begin before the part, and the last one end after it. F = 0 if the duration is NaN."""
     end_s: Floats
     """(F,) ends of the spans in which they are shown."""
     duration_s: float
-    """Length of the video; NaN where it is not known, which leaves out what needs it."""
+    """Length of the video, or of the part; NaN where it is not known."""
     video: str
     """Content hash of the video; without an index, its path."""
+    start_s: float = 0.0
+    """Second of the video at which the part begins."""
+
+    @property
+    def shown(self) -> Spans:
+        """The spans (F,) in which the rows are shown in the part, in seconds of the video."""
+        return self.cut(Spans(self.time_s, self.end_s))
+
+    def cut(self, frames: Spans) -> Spans:
+        """Cut spans to the part; those outside of it, and all without a part, are left."""
+        if self.question.span_s is None:
+            return frames
+        return cut(frames, self.start_s, self.start_s + self.duration_s)
+
+    def segments(self, time_s: Floats, k: int) -> Integers:
+        """Return the segment of each of some times of the video, of K equal ones of the part."""
+        return segments(time_s - self.start_s, self.duration_s, k)
 
 
 def picked_spans(timed: TimedQuestion, picked_s: Floats) -> Spans:
-    """Return the spans of the frames shown at times (P,) in seconds.
+    """Return the spans of the frames shown at times (P,) in seconds, cut to the part asked about.
 
     A time at which no row is shown, as where another tool picked a frame that the index has not, is
     a moment.
     """
     if not len(timed.time_s):
         return Spans(picked_s, picked_s)
-    return spans_shown_at(timed.time_s, timed.end_s, picked_s)
+    return timed.cut(spans_shown_at(timed.time_s, timed.end_s, picked_s))
 
 
 def picks_in_evidence(timed: TimedQuestion, picked_s: Floats) -> Bools:
@@ -203,7 +229,7 @@ def evidence_by_segment(timed: TimedQuestion, k: int) -> Integers:
     """Return the segments, of K, that hold evidence: part of a stretch, or a support time."""
     question = timed.question
     ends = _ranges_of_evidence(question) or [(t, t) for t in question.support_frames]
-    numbers = segments(np.array(ends, np.float64).reshape(-1), timed.duration_s, k).reshape(-1, 2)
+    numbers = timed.segments(np.array(ends, np.float64).reshape(-1), k).reshape(-1, 2)
     held = [np.arange(first, last + 1) for first, last in numbers.tolist()]
     return np.unique(np.concatenate([*held, np.empty(0, np.int64)]))
 
@@ -216,7 +242,7 @@ def evidence_shown(timed: TimedQuestion, frames: Spans, k: int) -> Bools:
     # The frame is on the screen while the stretch lasts from `first` to `last`, by segments.
     from_s = np.maximum(starts_s, stretches[:, :1])
     to_s = np.minimum(np.maximum(ends_s - TIME_TOLERANCE_S, starts_s), stretches[:, 1:])
-    first, last = (segments(s, timed.duration_s, k) for s in (from_s, np.maximum(from_s, to_s)))
+    first, last = (timed.segments(s, k) for s in (from_s, np.maximum(from_s, to_s)))
     held = evidence_by_segment(timed, k).reshape(-1, 1, 1)
     shown: Bools = np.any(met & (first <= held) & (held <= last), axis=1)
     return shown

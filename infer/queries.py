@@ -11,6 +11,7 @@ from index.storage.store import read_timeline
 from infer.indexed_videos import IndexedVideos, find_indexed
 from infer.metrics import TimedQuestion
 from infer.questions import Question, caption
+from infer.selection.parts import part_asked
 
 AnswerRecord = dict[str, Any]
 """One line of the answers: id, video, pick and frames, or id, video_path and error."""
@@ -53,17 +54,36 @@ def make_queries(
     return queries, failed
 
 
-def on_timelines(index: Path, queries: Sequence[Query]) -> list[TimedQuestion]:
-    """Return the questions with the times of their videos' rows, opening each vector file once.
+def on_timelines(
+    index: Path, queries: Sequence[Query]
+) -> tuple[list[Query], list[TimedQuestion], dict[int, AnswerRecord]]:
+    """Give the questions the times of their videos' rows, opening each vector file once.
+
+    Returns:
+        The queries whose video has the part that they ask about, these questions on the timelines
+        of their parts, and by place the failure records of the others.
 
     Raises:
         CueframeError: A vector file is missing or damaged.
     """
     timelines = {content: read_timeline(index, content) for content in group_by_video(queries)}
-    return [
-        TimedQuestion(one.question, *timelines[one.content_hash], video=one.content_hash)
-        for one in queries
-    ]
+    there: list[Query] = []
+    timed: list[TimedQuestion] = []
+    failed: dict[int, AnswerRecord] = {}
+    for one in queries:
+        timeline, question = timelines[one.content_hash], one.question
+        try:
+            rows, start_s, part = part_asked(question.span_s, timeline)
+        except CueframeError as error:
+            failed[one.place] = failure_record(question, error)
+            continue
+        there.append(one)
+        time_s, end_s = timeline.time_s[rows], timeline.end_s[rows]
+        content = one.content_hash
+        timed.append(
+            TimedQuestion(question, time_s, end_s, part.duration_s, content, start_s=start_s)
+        )
+    return there, timed, failed
 
 
 def group_by_video(queries: Sequence[Query]) -> dict[str, list[int]]:

@@ -14,13 +14,14 @@ from index.arrays import Floats
 from index.discovery import list_videos
 from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
-from index.spans import TIME_TOLERANCE_S
+from index.spans import shown_during
 from index.storage.atomic_write import refuse_unwritable, written_whole
 from index.storage.store import read_profile
 from infer.answer_file import Answer
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
 from infer.evaluation.grading import frames_seen, grade
+from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.leakage import refuse_leakage
 from infer.evaluation.panel import OWN_ROW, Panel, make_panel, panel_json, print_panel
 from infer.evaluation.reader_metrics import reader_cells, reader_json, reader_line, score_reader
@@ -75,6 +76,8 @@ def score_answers(
     elsewhere = by_tail(map(str, list_videos(videos))) if videos else {}
     indexed = read_indexed_videos(index)
     queries, failed = make_queries(questions, indexed, caption_setting if report else 1)
+    queries, timed, without_part = on_timelines(index, queries)
+    failed |= without_part
     print_failures(failed, "not scored")
     if not queries:
         raise CueframeError(
@@ -85,7 +88,6 @@ def score_answers(
         folders = [train_videos] if train_videos else [check_leak.parent, check_leak.parent.parent]
         scored = {query.content_hash: query.path for query in queries}
         refuse_leakage(scored, check_leak, folders, indexed)
-    timed = on_timelines(index, queries)
     chosen = [by_id[query.question.id] for query in queries]
     k = _picks_each(chosen, timed)
     picks = [np.array([frame.time_s for frame in answer.frames]) for answer in chosen]
@@ -98,6 +100,7 @@ def score_answers(
     if export_path:
         _export(export_path, by_id.values())
     _warn_of_foreign_times(picks, timed, index)
+    warn_of_late_labels(timed)
 
     file_of = partial(find_video_file, indexed, elsewhere=elsewhere)
     frames = _score_frames(
@@ -214,15 +217,15 @@ def _picks_each(answers: Sequence[Answer], timed: Sequence[TimedQuestion]) -> in
 def _warn_of_foreign_times(
     picks: Sequence[Floats], timed: Sequence[TimedQuestion], index: Path
 ) -> None:
-    """Warn of picks at times that are not in the index."""
+    """Warn of picks at times at which no row of the index, or of the part asked about, is shown."""
     foreign = sum(
-        bool((np.abs(times_s[:, None] - one.time_s).min(axis=1) > TIME_TOLERANCE_S).any())
+        not shown_during(one.time_s, one.end_s, np.stack([times_s] * 2, axis=1)).any(axis=1).all()
         for times_s, one in zip(picks, timed, strict=True)
     )
     if foreign:
         print(
-            f"warning: {foreign} of {len(timed)} answers have frames at times that are none of "
-            f"{index}'s; random and oracle are held to the index's frames",
+            f"warning: {foreign} of {len(timed)} answers have frames at times at which none of "
+            f"{index}'s is shown; random and oracle are held to the index's frames",
             file=sys.stderr,
         )
 

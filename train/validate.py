@@ -148,7 +148,7 @@ def score(
     answered = [
         (one, record) for one, record in zip(queries, records, strict=True) if "frames" in record
     ]
-    timed = on_timelines(index, [one for one, _ in answered])
+    _, timed, _ = on_timelines(index, [one for one, _ in answered])
     picks = [np.array([f["time_s"] for f in record["frames"]]) for _, record in answered]
     tables = figure_tables(timed, {"trained": picks}, K)
     return Validation(score_table(timed, tables, list(FIGURES), seed), records)

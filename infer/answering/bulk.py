@@ -14,11 +14,13 @@ from index.errors import CueframeError
 from index.storage.store import Profile
 from infer.queries import AnswerRecord, Query, failure_record, group_by_video
 from infer.selection.frame_scores import picked_frames, score_video
+from infer.selection.parts import parts_asked
 from infer.selection.strategies import ScoredVideo, load_strategy, question_seed
 
 VectorReader = Callable[[ScoredVideo, Integers, list[int]], list[dict[str, Any]]]
-"""A reader of stored vectors: takes a video, the picked rows of its queries and their positions;
-returns for each query what its record gains, or its error."""
+"""A reader of stored vectors: takes a video, or the part of it that queries ask about, the picked
+rows of these queries and their positions; returns for each query what its record gains, or its
+error."""
 
 
 def answer_all(
@@ -36,7 +38,8 @@ def answer_all(
 
     Yields:
         For each video, the places and records of its questions. If its vectors cannot be read, all
-        records are errors; if the reader refuses a question, that one is.
+        records are errors; if the reader refuses a question or its video has no such span, that one
+        is.
     """
     choose = load_strategy(pick)
     for content, numbers in group_by_video(queries).items():
@@ -49,12 +52,19 @@ def answer_all(
         except CueframeError as error:
             yield [(one.place, failure_record(one.question, error)) for one in own]
             continue
-        rows = choose(scored, k)
-        more = read(scored, rows, numbers) if read else [{}] * len(own)
-        records = []
-        for one, frames, gained in zip(own, picked_frames(scored, rows, k), more, strict=True):
-            record = {"id": one.question.id, "video": one.path, "pick": pick, "frames": frames}
-            if "error" in gained:
-                record = failure_record(one.question, gained["error"])
-            records.append((one.place, record | gained))
-        yield records
+        records: dict[int, AnswerRecord] = {}
+        for asked, part in parts_asked(scored, [one.question.span_s for one in own]):
+            if isinstance(part, CueframeError):
+                records |= {q: failure_record(own[q].question, part) for q in asked}
+                continue
+            rows = choose(part.video, k)
+            more = (
+                read(part.video, rows, [numbers[q] for q in asked]) if read else [{}] * len(asked)
+            )
+            for q, frames, gained in zip(asked, picked_frames(part, rows, k), more, strict=True):
+                one = own[q]
+                record = {"id": one.question.id, "video": one.path, "pick": pick, "frames": frames}
+                if "error" in gained:
+                    record = failure_record(one.question, gained["error"])
+                records[q] = record | gained
+        yield [(one.place, records[q]) for q, one in enumerate(own)]

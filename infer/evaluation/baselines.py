@@ -31,7 +31,6 @@ from infer.metrics import (
     segments_hit,
     share,
 )
-from infer.selection.strategies import segments
 from infer.ukss import LEAST_UKSS, ukss
 from infer.windows import iop, iou, window
 
@@ -43,7 +42,7 @@ def of_counted(figure: Counted, timed: TimedQuestion, k: int) -> tuple[float, fl
     scenes = figure.scenes(timed.question)
     if not len(scenes.first):
         return _NONE
-    met = scenes.shown_by(Spans(timed.time_s, timed.end_s))  # (S, F)
+    met = scenes.shown_by(timed.shown)  # (S, F)
     return of_matches(met, timed, k, figure.counts, figure.worth)
 
 
@@ -55,7 +54,7 @@ def of_matches(
     worth: Callable[[int, int], float],
 ) -> tuple[float, float]:
     """Return random and oracle, given which rows match which of E ≥ 1 spans, met (E, F)."""
-    ways = ways_to_match(met, segments(timed.time_s, timed.duration_s, k), k, counts=counts)
+    ways = ways_to_match(met, timed.segments(timed.time_s, k), k, counts=counts)
     total = len(met) if counts == "spans" else min(k, len(timed.time_s))
     # The ways are integers that may exceed a float's range; their ratio does not.
     draws = sum(ways.values())
@@ -65,7 +64,7 @@ def of_matches(
 
 def of_segments(timed: TimedQuestion, k: int) -> tuple[float, float]:
     """Return random and oracle of `infer.metrics.segments_hit`."""
-    shown = evidence_shown(timed, Spans(timed.time_s, timed.end_s), k)  # (H, F)
+    shown = evidence_shown(timed, timed.shown, k)  # (H, F)
     return of_matches(shown, timed, k, "spans", share) if len(shown) else _NONE
 
 
@@ -74,35 +73,35 @@ def of_distance(timed: TimedQuestion, k: int) -> tuple[float, float]:
     times_s = np.array(timed.question.support_frames, np.float64)  # (E,)
     if not len(times_s):
         return _NONE
-    segment = segments(timed.time_s, timed.duration_s, k)
+    segment = timed.segments(timed.time_s, k)
     there, starts, sizes = np.unique(segment, return_index=True, return_counts=True)  # (G,)
     own = segment[:, None] == there  # (F, G)
     expected = []
-    for away_s in seconds_away(timed.time_s, timed.end_s, times_s):  # (F,)
+    for away_s in seconds_away(*timed.shown, times_s):  # (F,)
         order = np.argsort(away_s, kind="stable")
         # Every draw has a row of each segment: once the nearer rows hold all of one, none follows.
         order = order[: np.maximum.reduceat(np.argsort(order), starts).min() + 1]
         # The nearest pick is the j-th nearest row: none of j-1 nearer rows is drawn, but one of j.
         none = chance_of_none(np.cumsum(own[order], axis=0), sizes, k)
         expected.append(float(away_s[order] @ -np.diff(none, prepend=1.0)))
-    return float(np.mean(expected)), _least_distance_s(timed, np.sort(times_s), segment, k)
+    return float(np.mean(expected)), _least_distance_s(timed.shown, np.sort(times_s), segment, k)
 
 
 def _least_distance_s(
-    timed: TimedQuestion, times_s: Floats, segment: npt.NDArray[np.int64], k: int
+    rows: Spans, times_s: Floats, segment: npt.NDArray[np.int64], k: int
 ) -> float:
     """Return the least mean distance of support times (E,), ascending, to the picks of any draw.
 
     Only the rows of `_nearest_candidates` are tried, by dynamic programming in order of time: for
     each last pick and number of spare picks used, the least cost of all times before that pick.
     """
-    tried = _nearest_candidates(timed, times_s, segment)  # (C,)
-    at_s = timed.time_s[tried]
+    tried = _nearest_candidates(rows, times_s, segment)  # (C,)
+    at_s = rows.time_s[tried]
     place = np.searchsorted(np.unique(segment), segment[tried])  # number of its segment, 0 … G-1
     spare = min(k, len(segment)) - len(np.unique(segment))
 
     # Cost of the times between two picks, each time assigned to the nearer one: (C, C).
-    ahead = seconds_away(at_s, timed.end_s[tried], times_s).T  # (C, E)
+    ahead = seconds_away(at_s, rows.end_s[tried], times_s).T  # (C, E)
     between = (times_s >= at_s[:, None, None]) & (times_s < at_s[None, :, None])  # (C, C, E)
     cost = (np.minimum(ahead[:, None], ahead[None, :]) * between).sum(axis=2)
     cost_before = (ahead * (times_s < at_s[:, None])).sum(axis=1)
@@ -123,7 +122,7 @@ def _least_distance_s(
 
 
 def _nearest_candidates(
-    timed: TimedQuestion, times_s: Floats, segment: npt.NDArray[np.int64]
+    rows: Spans, times_s: Floats, segment: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Return the rows (C,), ascending, among which some picks of the least distance are.
 
@@ -132,13 +131,13 @@ def _nearest_candidates(
     that are best for some m and n are enough, and the last one, which alone may reach beyond the
     later time: its end is cut there.
     """
-    gap = np.searchsorted(times_s, timed.time_s)  # the number of times before a row begins
-    ends_s = np.minimum(timed.end_s, np.append(times_s, np.inf)[gap])
+    gap = np.searchsorted(times_s, rows.time_s)  # the number of times before a row begins
+    ends_s = np.minimum(rows.end_s, np.append(times_s, np.inf)[gap])
     changes = (np.diff(segment, prepend=-1) != 0) | (np.diff(gap, prepend=-1) != 0)
     starts = np.flatnonzero(changes).tolist()
     found: set[int] = set()
     for start, end in zip(starts, [*starts[1:], len(segment)], strict=True):
-        begins_s, own_ends_s = timed.time_s[start:end], ends_s[start:end]
+        begins_s, own_ends_s = rows.time_s[start:end], ends_s[start:end]
         before = int(gap[start])
         found.add(end - 1)
         for m, n in product(range(before + 1), range(len(times_s) - before + 1)):
@@ -153,10 +152,10 @@ def of_window(
     ranges_s = np.array(timed.question.support_ranges, np.float64)
     if not len(ranges_s):
         return _NONE
-    segment = segments(timed.time_s, timed.duration_s, k)
+    rows, segment = timed.shown, timed.segments(timed.time_s, k)
     expected, best = 0.0, 0.0
     for first, last, chances in chance_of_span(segment, k):  # never all pairs at once
-        figures = overlap(timed.time_s[first], timed.end_s[last], ranges_s)
+        figures = overlap(rows.time_s[first], rows.end_s[last], ranges_s)
         expected += float((figures * chances).sum())
         best = max(best, float(figures.max()))
     return expected, best

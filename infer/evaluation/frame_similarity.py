@@ -91,4 +91,5 @@ def sim_tables(
 def _wanted_s(timed: Sequence[TimedQuestion], *, every_row: bool) -> set[float]:
     """Return the support times of a video's questions and, if `every_row`, all rows' times."""
     wanted = {time_s for one in timed for time_s in one.question.support_frames}
-    return wanted | set(timed[0].time_s.tolist()) if every_row else wanted
+    rows = (one.time_s.tolist() for one in timed) if every_row else ()
+    return wanted.union(*rows)

@@ -1,8 +1,8 @@
 """Grade a reader's answers: is the letter valid, is it right, do the frames show why.
 
 Grounding is graded on the frames that the reader saw: the picks, uniform ones, or those at the
-labels' `infer.metrics.true_times`, which nearly always hit, but whose window may still be wider
-than a range. If the reader saw all frames, grounding is not graded.
+labels' `infer.metrics.true_times_asked`, which nearly always hit, but whose window may still be
+wider than a range. If the reader saw all frames, grounding is not graded.
 
 Legend: N questions, K picks.
 """
@@ -18,7 +18,7 @@ from index.errors import CueframeError
 from infer.answer_file import Answer, Chosen, ReaderFrames
 from infer.choices import letter_of, lettered
 from infer.evaluation.baselines import FIGURES
-from infer.metrics import TimedQuestion, picked_spans, true_times
+from infer.metrics import TimedQuestion, picked_spans, true_times_asked
 from infer.questions import Question
 
 GROUNDED_IOP = 0.5
@@ -70,7 +70,7 @@ def frames_seen(
     "all" is left out: there, grounding is not graded.
     """
     return [
-        {"picked": own, "uniform": even, "support": np.array(true_times(one.question))}
+        {"picked": own, "uniform": even, "support": np.array(true_times_asked(one.question))}
         for one, own, even in zip(timed, picked, uniform, strict=True)
     ]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from index.arrays import Floats
+from index.arrays import Floats, Integers
 from index.progress import bar
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.bootstrap import ARITHMETIC, Average, Estimate, estimates
@@ -44,10 +44,14 @@ def each_k(k: int | Sequence[int], questions: int) -> Sequence[int]:
 
 def uniform_picks(timed: Sequence[TimedQuestion], k: int | Sequence[int]) -> list[Floats]:
     """Return the times in seconds of each question's uniform picks; none without rows."""
-    return [
-        one.time_s[pick_uniform(one.time_s, one.duration_s, own_k, one.end_s)]
-        for one, own_k in zip(timed, each_k(k, len(timed)), strict=True)
-    ]
+    ks = each_k(k, len(timed))
+    return [one.time_s[uniform_rows(one, own_k)] for one, own_k in zip(timed, ks, strict=True)]
+
+
+def uniform_rows(one: TimedQuestion, k: int) -> Integers:
+    """Return the rows (min(K, F),) of a question's uniform picks, which may be those of a part."""
+    time_s, end_s = (s - one.start_s for s in one.shown)
+    return pick_uniform(time_s, one.duration_s, k, end_s)
 
 
 def figure_tables(

@@ -5,17 +5,16 @@ import math
 import sys
 from collections.abc import Sequence
 
-import numpy as np
-
 from index.arrays import Floats
 from index.errors import CueframeError
 from index.messages import print_some
 from infer.evaluation.baselines import FIGURES
+from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.panel import OWN_ROW, make_panel, panel_json, print_panel
 from infer.evaluation.score_table import figure_tables
 from infer.metrics import TimedQuestion, require_labels
 from infer.picks.collector import Picks
-from infer.picks.timeline import without_index
+from infer.picks.timeline import duration_of, without_index
 from infer.questions import Question
 
 _LATE_S = 1.0
@@ -52,6 +51,7 @@ def score_picks(picks: Picks, questions: Sequence[Question], *, seed: int = 42) 
     timed = [without_index(question, k) for question, k in zip(chosen, ks, strict=True)]
     unknown = sum(math.isnan(one.duration_s) for one in timed)
     _print_durations(timed, times_s, unknown)
+    warn_of_late_labels(timed)
     tables = figure_tables(timed, {OWN_ROW: times_s}, ks)
     panel = make_panel(timed, tables, list(FIGURES), seed)
     print_panel(panel)
@@ -93,8 +93,9 @@ def _print_durations(
             "question's record",
             file=sys.stderr,
         )
-    late = np.sum(
-        [own[-1] > one.duration_s + _LATE_S for one, own in zip(timed, times_s, strict=True)]
+    late = sum(
+        own[-1] > (duration_of(one.question) or math.inf) + _LATE_S
+        for one, own in zip(timed, times_s, strict=True)
     )
     if late:
         print(

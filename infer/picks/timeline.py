@@ -1,5 +1,7 @@
 """Questions on the timeline of a video that no index has: only its length is known.
 
+If a question asks about a part of its video, what follows is said of this part.
+
 A moment is all that another tool tells of its picks, so the candidates of the baselines are
 moments, too. Each of the K segments is cut into an odd number of equal parts, and the middle of
 each part is a candidate. So every segment is covered evenly, and its own middle is a candidate,
@@ -46,11 +48,19 @@ def candidates(duration_s: float, k: int, fps: float = DEFAULT_FPS) -> Floats:
 
 
 def without_index(question: Question, k: int) -> TimedQuestion:
-    """Put a question on the timeline of its video, of which K frames are picked.
+    """Put a question on the timeline of its video, or part, of which K frames are picked.
 
-    Without a duration it has no candidates.
+    Without a duration, or where the video ends before the part begins, it has no candidates.
     """
-    duration_s = duration_of(question)
-    moments_s = np.empty(0) if duration_s is None else candidates(duration_s, k)
-    known_s = math.nan if duration_s is None else duration_s
-    return TimedQuestion(question, moments_s, moments_s, known_s, comparable(question.video_path))
+    start_s, end_s = question.span_s or (0.0, math.inf)
+    length_s = min(end_s, duration_of(question) or end_s) - start_s
+    known = 0 < length_s < math.inf
+    moments_s = start_s + candidates(length_s, k) if known else np.empty(0)
+    return TimedQuestion(
+        question,
+        moments_s,
+        moments_s,
+        length_s if known else math.nan,
+        comparable(question.video_path),
+        start_s=start_s,
+    )

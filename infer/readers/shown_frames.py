@@ -6,6 +6,8 @@
               in those of its scenes' segments
     all       every frame of the index; for --reader clip alone
 
+All are of the part of the video that the question asks about.
+
 Legend: Q questions of one video, F its rows, K picks.
 """
 
@@ -16,8 +18,9 @@ import numpy as np
 from index.arrays import Bools, Integers
 from index.spans import Timeline, rows_shown_at
 from infer.answer_file import ReaderFrames
-from infer.metrics import true_times
+from infer.metrics import true_times_asked
 from infer.questions import Question
+from infer.selection.parts import part_asked
 from infer.selection.strategies import ScoredVideo, pick_uniform
 
 
@@ -48,10 +51,12 @@ def times_shown(
     if which == "picked":
         return list(picked_s)
     if which == "uniform":
-        rows = pick_uniform(timeline.time_s, timeline.duration_s, k, timeline.end_s)
-        middles: list[float] = timeline.time_s[rows].tolist()
+        part = part_asked(question.span_s, timeline)
+        time_s, end_s, duration_s = part.timeline
+        rows = pick_uniform(time_s, duration_s, k, end_s)
+        middles: list[float] = timeline.time_s[part.rows][rows].tolist()
         return middles
-    return true_times(question)
+    return true_times_asked(question)
 
 
 def rows_shown(
@@ -64,7 +69,7 @@ def rows_shown(
     Args:
         which: Kind of frames.
         questions: The Q questions.
-        scored: Their video.
+        scored: Their video, or the part of it that they all ask about.
         rows: (Q, min(K, F)) picked rows.
         k: K of "uniform".
     """
@@ -75,6 +80,7 @@ def rows_shown(
         shown[:, pick_uniform(scored.time_s, scored.duration_s, k, scored.end_s)] = True
     elif which == "support":
         for n, question in enumerate(questions):
-            true = rows_shown_at(scored.time_s, scored.end_s, true_times(question))
+            true_s = np.array(true_times_asked(question)) - scored.start_s
+            true = rows_shown_at(scored.time_s, scored.end_s, true_s)
             shown[n, true] = True
     return shown

@@ -43,6 +43,7 @@ def worst_cases(
             time_s=on.time_s,
             scores=None,
             duration_s=on.duration_s,
+            start_s=on.start_s,
             picked_s=picked_s,
             shows_evidence=picks_in_evidence(on, picked_s),
             picked_scores=[
@@ -83,7 +84,7 @@ def with_curves(
         scored = score_video(index, profile, content, texts[numbers], seeds)
         for n, scores in zip(numbers, scored.scores, strict=True):
             at = place[shown[n].question.id]
-            drawn[at] = replace(cases[at], scores=scores)
+            drawn[at] = replace(cases[at], scores=scores, time_s=scored.time_s)
             told = np.array(cases[at].picked_scores)
             found = np.interp(cases[at].picked_s, scored.time_s, scores)
             other += bool((np.abs(told - found) > _SAME).any())

@@ -40,10 +40,13 @@ class Case:
     video: str
     """The path under which the video is known."""
     time_s: Floats
-    """(F,) seconds of the video's rows."""
+    """(F,) seconds of the video's rows; without scores perhaps of the part's rows alone."""
     scores: Floats | None
     """(F,) scores of the question's text with each row; None without an encoder."""
     duration_s: float
+    """Length of the video, or of the part of it that is asked about."""
+    start_s: float = 0.0
+    """Second of the video at which that part begins."""
     picked_s: Floats
     """(P,) times of the picks in seconds, ascending."""
     shows_evidence: Bools
@@ -154,7 +157,7 @@ def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
         "choices": _choices(case),
         "texts": [(shown, said.text) for shown, said in case.read.items() if not said.letter],
         "end": clock(end_s, end_s),
-        "borders": [share(s * case.duration_s / k, end_s) for s in range(k + 1)],
+        "borders": [share(case.start_s + s * case.duration_s / k, end_s) for s in range(k + 1)],
         "ticks": ticks(end_s),
         "curve": None if case.scores is None else curve(case.time_s, case.scores, end_s),
         "scale": None if case.scores is None else _scale(case.scores),
@@ -229,7 +232,7 @@ def _figures(case: Case) -> list[tuple[str, str]]:
 
 def _end_s(case: Case) -> float:
     """Return the end of the timeline; times of an index's rows may lie past the duration."""
-    return max(case.duration_s, float(case.time_s.max(initial=0)))
+    return max(case.start_s + case.duration_s, float(case.time_s.max(initial=0)))
 
 
 def _known(case: Case, name: str) -> float:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from index.arrays import Floats, Integers
 from index.storage.store import Profile, read_own_vectors
+from infer.selection.parts import ScoredPart
 from infer.selection.strategies import ScoredVideo, Seeds, segments
 
 
@@ -18,7 +19,7 @@ class PickedFrame(TypedDict):
     """One frame of an answer."""
 
     segment: int
-    """Number of its segment among the K equal segments of the timeline."""
+    """Number of its segment among the K equal segments of the part that is asked about."""
     row: int
     """Row in the video's vector file."""
     time_s: float
@@ -50,11 +51,15 @@ def score_video(
     return ScoredVideo(cosines(texts, frames), *vectors.timeline, frames, seeds)
 
 
-def picked_frames(scored: ScoredVideo, rows: Integers, k: int) -> list[list[PickedFrame]]:
-    """Convert the rows (Q, min(K, F)) that a strategy chose to a list for each question."""
-    segment = segments(scored.time_s, scored.duration_s, k)[rows]
-    score = np.take_along_axis(scored.scores, rows, axis=1).astype(np.float64).round(6)
-    columns = (segment.tolist(), rows.tolist(), scored.time_s[rows].tolist(), score.tolist())
+def picked_frames(part: ScoredPart, rows: Integers, k: int) -> list[list[PickedFrame]]:
+    """Convert the rows (Q, min(K, F)) that a strategy chose of a part to a list for each question.
+
+    Rows and times are those of the whole video, segments those of the part.
+    """
+    segment = segments(part.video.time_s, part.video.duration_s, k)[rows]
+    score = np.take_along_axis(part.video.scores, rows, axis=1).astype(np.float64).round(6)
+    own_rows, times_s = part.first_row + rows, part.time_s[rows]
+    columns = (segment.tolist(), own_rows.tolist(), times_s.tolist(), score.tolist())
     return [
         [PickedFrame(segment=s, row=r, time_s=t, score=c) for s, r, t, c in zip(*one, strict=True)]
         for one in zip(*columns, strict=True)

@@ -46,6 +46,8 @@ class ScoredVideo(NamedTuple):
     """(F, D) unit vectors of the frames."""
     seeds: Seeds
     """(Q,) one seed for each question, from `question_seed`."""
+    start_s: float = 0.0
+    """Second at which the timeline begins in its file (`infer.selection.parts`)."""
 
 
 def segments(time_s: Floats, duration_s: float, k: int) -> Integers:

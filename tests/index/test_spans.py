@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.spans import rows_shown_at, seconds_away, shown_during, until_next
+from index.spans import Spans, cut, rows_shown_at, seconds_away, shown_during, until_next
 
 # Frames of a video in fiftieths of a second, and which of them are rows of an index.
 videos = st.lists(st.integers(0, 400), min_size=2, max_size=12, unique=True).map(sorted)
@@ -62,6 +62,24 @@ def test_a_row_is_shown_during_a_stretch_if_at_any_moment_of_it(
     for (first, last), row in zip(stretches, met, strict=True):
         shown = {shown_at(ticks, moment) for moment in range(first, last + 1)}
         assert row.tolist() == [round(50 * t) in shown for t in time_s]
+
+
+@given(indexed(), st.integers(0, 450), st.integers(1, 200))
+def test_a_cut_frame_is_shown_at_the_moments_inside(
+    case: tuple[list[int], np.ndarray, np.ndarray], start: int, length: int
+) -> None:
+    _, *spans = case
+    end = start + length
+    frames = Spans(*spans)
+    before, after = (
+        np.round(50 * np.stack(s)).T for s in (frames, cut(frames, start / 50, end / 50))
+    )
+    for (a, b), (own_a, own_b) in zip(before.tolist(), after.tolist(), strict=True):
+        if a > end or b <= start:
+            assert (own_a, own_b) == (a, b)
+        else:
+            inside = [moment for moment in range(start, end) if a <= moment < b]
+            assert [moment for moment in range(500) if own_a <= moment < own_b] == inside
 
 
 def test_rounded_times_find_the_frame_as_the_decoders_do() -> None:

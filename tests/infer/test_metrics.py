@@ -23,6 +23,7 @@ from infer.metrics import (
     spans_around,
     spans_of_evidence,
     true_times,
+    true_times_asked,
 )
 from infer.questions import Question
 from tests.curves import moments
@@ -280,6 +281,22 @@ def test_a_screen_recording_shows_its_slide_for_a_minute() -> None:
     # Another tool's pick at 60 s is that same picture; one at 100 s is of no row, and a moment.
     assert picked_spans(slides, np.array([60.0, 100.0])).end_s.tolist() == [90.0, 100.0]
     assert picked_spans(slides, np.array([60.0, 100.0])).time_s.tolist() == [31.0, 100.0]
+
+
+def test_a_pick_is_cut_to_the_part_that_is_asked_about() -> None:
+    # Slides at 0, 30 and 60 s; 20 to 40 s are asked about. The first slide shows evidence at 10 s.
+    question = ask([], [(10.0, 12.0), (35.0, 36.0)]).model_copy(update={"span_s": (20.0, 40.0)})
+    time_s, end_s = np.array([0.0, 30.0]), np.array([30.0, 60.0])
+    asked = TimedQuestion(question, time_s, end_s, 20.0, "v", 20.0)
+    assert [s.tolist() for s in asked.shown] == [[20.0, 30.0], [30.0, 40.0]]
+    # By its own time, or by another tool's inside of its span; what is not of the part is a moment.
+    picked = picked_spans(asked, np.array([0.0, 25.0, 60.0]))
+    assert [s.tolist() for s in picked] == [[20.0, 20.0, 60.0], [30.0, 30.0, 60.0]]
+    assert FIGURES["hit"].value(asked, picked_spans(asked, time_s[:1]), 4) == 0.0
+    assert FIGURES["recall"].value(asked, picked_spans(asked, time_s), 4) == 0.5
+    assert evidence_by_segment(asked, 4).tolist() == [0, 3]  # a label before the part: its first
+    assert true_times_asked(question) == [20.0, 35.5]
+    assert true_times_asked(ask([5.0])) == [5.0]
 
 
 def test_the_figures_need_no_torch() -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from infer.indexed_videos import read_indexed_videos
-from infer.queries import group_by_video, make_queries, print_failures
+from infer.queries import group_by_video, make_queries, on_timelines, print_failures
 from infer.questions import Question
-from tests.fixtures_infer import seen_as, world
+from tests.fixtures_infer import seen_as, stored, world
 
 NAMES = ("few.mp4", "one.mp4", "absent.mp4", "x/few.mp4", "b/constant.mp4", "a/constant.mp4")
 
@@ -35,6 +35,30 @@ def test_ask() -> None:
         one: [1],
         constant: [3, 4],
     }  # copies are one video
+
+
+def test_questions_on_the_timelines_of_their_parts() -> None:
+    here = world()
+    spans: list[list[float] | None] = [None, [0.6, 1.2], [90, 91]]
+    record = {"question": "?", "video_path": "vp9.webm"}
+    asked = [
+        Question.model_validate(record | {"id": n, "span_s": span}) for n, span in enumerate(spans)
+    ]
+    queries, _ = make_queries(asked, read_indexed_videos(here.index), 1)
+    there, timed, failed = on_timelines(here.index, queries)
+    assert [one.place for one in there] == [0, 1]
+    assert list(failed) == [2]
+    assert "lies past the end" in failed[2]["error"]
+    _, time_s, duration_s = stored(here.index, here.videos / "vp9.webm")
+    whole, part = timed
+    assert (whole.time_s.tolist(), whole.duration_s, whole.start_s) == (
+        time_s.tolist(),
+        duration_s,
+        0.0,
+    )
+    assert part.time_s.tolist() == [t for t in time_s if 0.6 <= t <= 1.2]
+    assert part.start_s == 0.6
+    assert part.duration_s == pytest.approx(0.6)
 
 
 def test_many_failures_are_told_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -308,12 +308,68 @@ def test_a_video_shorter_than_k_has_fewer(
 def test_frames_of_another_index_are_told(scored: Any, answers: Path, tmp_path: Path) -> None:
     time_s = stored(world().index, world().videos / "a/constant.mp4")[1]
     records = [json.loads(line) for line in answers.read_text().splitlines()]
-    records[0]["frames"][0]["time_s"] = float(time_s[0]) + 0.01
     path = tmp_path / "other.jsonl"
-    path.write_text("".join(json.dumps(one) + "\n" for one in records))
-    assert (
-        "warning: 1 of 4 answers have frames at times that are none of" in scored(answers=path).err
+
+    def told(later_s: float) -> str:
+        records[0]["frames"][0]["time_s"] = float(time_s[0]) + later_s
+        path.write_text("".join(json.dumps(one) + "\n" for one in records))
+        return str(scored(answers=path).err)
+
+    # A frame of the index is shown until the next one of the video, and not at times in between.
+    assert "frames at times" not in told(0.01)
+    assert "warning: 1 of 4 answers have frames at times at which none of" in told(0.2)
+
+
+def test_a_span_bounds_all_frames_and_figures(
+    scored: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = {"video_path": "a/constant.mp4", "support_frames": [1.0]}
+    questions = write_questions(
+        tmp_path / "q.json",
+        label,
+        label | {"span_s": [0.7, 2.3]},
+        label | {"span_s": [2.2, 60.0]},  # the label is outside
+        label | {"span_s": [60.0, 70.0]},
     )
+    answers, index = tmp_path / "a.jsonl", ("--index", world().index)
+    asked = (questions, *index, "--frames", 2, "--output", answers)
+    told = ran(capsys, "answer.py", *asked)
+    assert told.code == 1
+    assert "failed: q3: span_s [60, 70] lies past the end of the video, which is" in told.err
+    records = [json.loads(line) for line in answers.read_text().splitlines()]
+    times_s = stored(world().index, world().videos / "a/constant.mp4")[1]
+    for record, first, last in zip(records, (0.0, 0.6, 2.2), (9.0, 2.3, 9.0), strict=False):
+        for frame in record["frames"]:
+            assert frame["time_s"] == times_s[frame["row"]]
+            assert first <= frame["time_s"] <= last
+        assert [frame["segment"] for frame in record["frames"]] == [0, 1]
+    page = tmp_path / "report.html"
+    result = scored(
+        "--report", page, "--judge", judge_folder(), answers=answers, questions=questions
+    )
+    assert result.code == 0, result.err  # what is an error among the answers is not scored
+    assert "warning: 1 answers are errors" in result.err
+    assert "warning: 1 of 3 questions have labels past the end of their video or" in result.err
+    assert "frames at times" not in result.err
+    assert "curves" not in result.err
+    rows = result.records[0]["rows"]
+    assert rows["oracle"]["hit"]["mean"] == pytest.approx(2 / 3, abs=1e-6)
+    assert rows["oracle"]["sim_0.99"]["questions"] == 3
+    assert page.is_file()
+    # Answers of somebody who did not know of the span.
+    records[3] = records[0] | {"id": "q3"}
+    answers.write_text("".join(json.dumps(one) + "\n" for one in records))
+    result = scored(answers=answers, questions=questions)
+    assert result.code == 1
+    assert "not scored: q3: span_s [60, 70] lies past the end" in result.err
+    assert result.records[0]["not_scored"] == 1
+
+    compared = ran(capsys, "compare.py", questions, *index, "--frames", 2)
+    assert compared.code == 1
+    assert "not scored: q3: span_s [60, 70] lies past the end" in compared.err
+    assert "warning: 1 of 3 questions have labels past the end" in compared.err
+    assert compared.records[0]["rows"]["quarters"] == result.records[0]["rows"]["answers"]
+    assert compared.records[0]["rows"]["oracle"] == result.records[0]["rows"]["oracle"]
 
 
 def test_questions_about_videos_that_are_not_indexed(scored: Any, tmp_path: Path) -> None:

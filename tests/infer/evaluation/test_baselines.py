@@ -8,12 +8,15 @@ from itertools import combinations, product
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from index.spans import Spans
+from index.errors import CueframeError
+from index.spans import Spans, Timeline
 from infer.evaluation.baselines import FIGURES, of_matches
-from infer.metrics import TimedQuestion, every
+from infer.evaluation.score_table import uniform_picks, uniform_rows
+from infer.metrics import TimedQuestion, every, picked_spans
+from infer.selection.parts import part_asked
 from infer.selection.strategies import pick_random, segments
 from tests.curves import moments
 from tests.infer.test_metrics import Ranges, ask
@@ -117,6 +120,50 @@ def test_spans_may_be_any_sets_of_rows(
     found = {rows: bool(met[:, list(rows)].any(axis=1).all()) for rows in chances}
     assert expected == pytest.approx(sum(float(chances[rows]) for rows in found if found[rows]))
     assert best == max(found.values())
+
+
+@settings(max_examples=300, deadline=None)
+@given(small_cases(), st.integers(0, 36), st.integers(0, 36))
+def test_the_figures_of_a_part_are_those_of_a_video_cut_to_it(
+    case: tuple[TimedQuestion, int], one_end: int, other_end: int
+) -> None:
+    whole, k = case
+    span = min(one_end, other_end) / 4, max(one_end, other_end) / 4  # quarters: no sum rounds
+    timeline = Timeline(whole.time_s, whole.end_s, whole.duration_s)
+    try:
+        rows, start_s, part = part_asked(span, timeline)
+    except CueframeError:
+        assume(False)
+    asked = TimedQuestion(
+        whole.question.model_copy(update={"span_s": span}),
+        whole.time_s[rows],
+        whole.end_s[rows],
+        part.duration_s,
+        "v",
+        start_s,
+    )
+    labels = whole.question
+    moved = labels.model_copy(
+        update={
+            "support_frames": [t - start_s for t in labels.support_frames],
+            "support_ranges": [(a - start_s, b - start_s) for a, b in labels.support_ranges],
+            "scenes": [[(a - start_s, b - start_s) for a, b in own] for own in labels.scenes],
+        }
+    )
+    alone = TimedQuestion(moved, *part, "v")
+    assert (uniform_picks([asked], k)[0]).tolist() == (
+        asked.time_s[uniform_rows(alone, k)].tolist()
+    )
+    for name, figure in FIGURES.items():
+        assert figure.random_and_oracle(asked, k) == pytest.approx(
+            figure.random_and_oracle(alone, k), abs=1e-9, nan_ok=True
+        ), name
+        for places in combinations(range(len(part.time_s)), min(k, len(part.time_s))):
+            own = picked_spans(asked, asked.time_s[list(places)])
+            cut = Spans(part.time_s[list(places)], part.end_s[list(places)])
+            assert figure.value(asked, own, k) == pytest.approx(
+                figure.value(alone, cut, k), abs=1e-9, nan_ok=True
+            ), name
 
 
 CASES = {

@@ -53,6 +53,22 @@ def test_random_hits_a_range_by_its_share_of_the_time() -> None:
         assert oracle == 1.0
 
 
+def test_a_part_of_the_video() -> None:
+    for record, length_s in (
+        ({"span_s": [20, 30]}, 10.0),
+        ({"span_s": [20, 30], "duration_s": 24.0}, 4.0),
+        ({"span_s": [20, 30], "duration_s": 100.0}, 10.0),
+    ):
+        one = without_index(asked(record)[0], 2)
+        assert (one.start_s, one.duration_s) == (20.0, length_s)
+        assert one.time_s == pytest.approx(20 + candidates(length_s, 2))
+        middles = [20 + length_s / 4, 20 + 3 * length_s / 4]
+        assert uniform_picks([one], 2)[0] == pytest.approx(middles)
+    beyond = without_index(asked({"span_s": [20, 30], "duration_s": 20.0})[0], 2)
+    assert len(beyond.time_s) == 0
+    assert math.isnan(beyond.duration_s)
+
+
 def test_without_a_duration_there_are_no_candidates() -> None:
     one = without_index(asked({"duration": "long"})[0], 4)
     assert len(one.time_s) == len(one.end_s) == 0

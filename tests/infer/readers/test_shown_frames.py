@@ -6,10 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.errors import CueframeError
 from index.spans import Timeline, until_next
 from infer.answer_file import ReaderFrames
 from infer.questions import Question
 from infer.readers.shown_frames import no_label, rows_shown, times_shown
+from infer.selection.parts import parts_asked
 from infer.selection.strategies import ScoredVideo
 
 TIME_S = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5])
@@ -63,6 +65,29 @@ def test_rows() -> None:
     assert shown("uniform") == [[1, 4, 7]] * 3
     assert shown("all") == [[*range(8)]] * 3
     assert shown("support") == [[1, 7], [], [2, 3]]
+
+
+def test_frames_of_a_part() -> None:
+    # 1.2 to 3.2 s: rows 2 to 6, of which the first is shown since 1 s; its middles are at 1.53,
+    # 2.2 and 2.87 s. A label outside is moved to the nearer end.
+    asked = question(support_frames=[0.3, 2.6], span_s=[1.2, 3.2])
+    timeline = Timeline(TIME_S, until_next(TIME_S, 4.0), 4.0)
+
+    def shown_at(which: ReaderFrames) -> list[float]:
+        return times_shown(which, asked, [1.5], timeline, 3)
+
+    assert (shown_at("picked"), shown_at("uniform")) == ([1.5], [1.5, 2.0, 2.5])
+    assert shown_at("support") == [1.2, 2.6]
+    whole = scored(1)._replace(end_s=timeline.end_s)
+    ((_, part),) = parts_asked(whole, [asked.span_s])
+    assert not isinstance(part, CueframeError)
+
+    def rows_of(which: ReaderFrames) -> list[int]:
+        found = rows_shown(which, [asked], part.video, np.array([[0, 4]]), 3)
+        return (part.first_row + np.flatnonzero(found[0])).tolist()
+
+    assert (rows_of("picked"), rows_of("uniform")) == ([2, 6], [3, 4, 5])
+    assert (rows_of("support"), rows_of("all")) == ([2, 5], [2, 3, 4, 5, 6])
 
 
 seconds = st.integers(0, 9000).map(lambda n: n / 1000)

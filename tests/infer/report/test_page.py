@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,14 @@ def test_marks_stand_at_their_times(tmp_path: Path) -> None:
     assert re.findall(r'<use href="#mark" x="([\d.]+)%"', hit) == ["30.0", "75.0"]
     borders = re.findall(r'class="border" x1="([\d.]+)%" x2="[\d.]+%" y2="128"', hit)
     assert [float(x) for x in borders] == [0, 25, 50, 75, 100]
+
+
+def test_the_segments_of_a_part_lie_in_it_on_the_whole_timeline(tmp_path: Path) -> None:
+    part = replace(case("part", [4.0, 7.0], span_s=[4.0, 8.0]), start_s=4.0, duration_s=4.0)
+    page = written(tmp_path, [part])
+    borders = re.findall(r'class="border" x1="([\d.]+)%" x2="[\d.]+%" y2="128"', page)
+    # The last row of the video begins at 9.5 s.
+    assert [float(x) for x in borders] == [round(100 * s / 9.5, 2) for s in (4, 5, 6, 7, 8, 9.5)]
 
 
 def test_each_picture_is_stored_once(tmp_path: Path) -> None:

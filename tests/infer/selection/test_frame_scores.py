@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from index.errors import CueframeError
 from index.storage.store import read_profile
 from infer.selection.frame_scores import cosines, picked_frames, score_video
+from infer.selection.parts import ScoredPart
 from infer.selection.strategies import ScoredVideo
 from tests.fixtures_infer import seen_as, stored, world
 
@@ -74,7 +75,8 @@ def test_picked_frames_by_hand() -> None:
         vectors=np.zeros((4, 1)),
         seeds=NO_SEEDS,
     )
-    assert picked_frames(scored, np.array([[0, 3], [1, 2]]), 4) == [
+    whole = ScoredPart(scored, 0, scored.time_s)
+    assert picked_frames(whole, np.array([[0, 3], [1, 2]]), 4) == [
         [
             {"segment": 0, "row": 0, "time_s": 0.0, "score": 0.1},
             {"segment": 3, "row": 3, "time_s": 3.5, "score": 0.4},
@@ -83,4 +85,10 @@ def test_picked_frames_by_hand() -> None:
             {"segment": 0, "row": 1, "time_s": 0.9, "score": 0.333333},
             {"segment": 1, "row": 2, "time_s": 1.0, "score": 0.7},
         ],
+    ]
+    # As the part from 19 s on of a video whose row 7, shown since 18.5 s, is its first.
+    part = ScoredPart(scored._replace(start_s=19.0), 7, np.array([18.5, 19.9, 20.0, 22.5]))
+    assert picked_frames(part, np.array([[0, 3], [1, 2]]), 4)[0] == [
+        {"segment": 0, "row": 7, "time_s": 18.5, "score": 0.1},
+        {"segment": 3, "row": 10, "time_s": 22.5, "score": 0.4},
     ]
