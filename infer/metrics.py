@@ -91,14 +91,24 @@ def scenes_around(delta_s: float, question: Question) -> Scenes:
     return Scenes(spans_s, np.arange(len(spans_s)))
 
 
-def true_times(question: Question) -> list[float]:
-    """Return ascending times whose frames show the answer.
+def answer_times(question: Question) -> list[float]:
+    """Return times whose frames show the answer, in the order of the labels.
 
     They are the support times, else the middles of the ranges, else those of the scenes' segments.
     """
     ranges = question.support_ranges or _ranges_of_evidence(question)
-    middles = [(start_s + end_s) / 2 for start_s, end_s in ranges]
-    return sorted(set(question.support_frames or middles))
+    return question.support_frames or [(start_s + end_s) / 2 for start_s, end_s in ranges]
+
+
+def true_times(question: Question) -> list[float]:
+    """Return `answer_times` ascending, each once."""
+    return sorted(set(answer_times(question)))
+
+
+def answer_ranges(question: Question) -> Floats:
+    """Return (E, 2) all stretches labelled as showing the answer: ranges, and scenes' segments."""
+    both = [*question.support_ranges, *chain.from_iterable(question.scenes)]
+    return np.array(both, np.float64).reshape(-1, 2)
 
 
 def true_times_asked(question: Question) -> list[float]:

@@ -25,6 +25,7 @@ from torch.utils.data import Dataset
 from index.discovery import hash_files
 from index.errors import CueframeError
 from infer.frame_files import folder_name
+from infer.metrics import is_labelled
 from infer.questions import Question, caption, load_questions
 from infer.video_files import file_in
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
@@ -64,7 +65,7 @@ def load_data(
 ) -> tuple[list[Example], list[Example]]:
     """Read labelled questions with their mined frames, split by video.
 
-    Questions without a support time, without mined frames, or without a known content hash of
+    Questions without a label, without mined frames, or without a known content hash of
     their video are left out, with a line on stderr that counts and names them.
 
     Args:
@@ -90,7 +91,8 @@ def load_data(
     if not Path(json_path).is_file():
         raise CueframeError(f"{json_path} is not there; name the questions' file by --json_path")
     questions = load_questions(json_path)
-    usable = _left([q for q in questions if q.support_frames], questions, "no support_frames")
+    lack = "no support_frames, support_ranges or scenes"
+    usable = _left([q for q in questions if is_labelled(q)], questions, lack)
     known = dict(contents or {})
     if image_path is not None:
         mined = _mined(usable, Path(image_path))

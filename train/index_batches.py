@@ -1,9 +1,10 @@
 """Text tuning from an index: image vectors come from disk, nothing is decoded or encoded.
 
 The positive of a question is the indexed frame shown at a support time, else the nearest; every
-indexed frame of its video that is shown neither near a support time nor during a support range is a
-negative. The vision
-side is frozen, so the index stays valid for the tuned model.
+indexed frame of its video, or of the part that is asked about, that is shown neither near a support
+time nor during a support range or scene is a negative. Questions without support times have the
+middles of their ranges or scenes. The vision side is frozen, so the index stays valid for the tuned
+model.
 
 B: questions of a process's shard of a step, N: negatives, D: width of a vector,
 R: rows of all the videos together.
@@ -21,16 +22,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from index.arrays import Bools, Floats, Integers
+from index.arrays import Floats, Integers
 from index.errors import CueframeError, VideoError
-from index.spans import rows_shown_at, seconds_away, shown_during, until_next
+from index.spans import rows_shown_at, seconds_away, until_next
 from index.storage.store import Profile, Vectors, read_own_vectors, read_profile
 from infer.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
-from infer.metrics import spans_around
+from infer.metrics import answer_ranges, answer_times
 from infer.questions import Question, load_questions
 from train.batches import Shard, TokenizedTexts
 from train.data import Example
 from train.grad_cache import MicroBatch
+from train.mining.negatives import is_asked_about, shows_answer
 
 _NAMED = 5
 """Maximum number of questions that a message names; the rest is counted."""
@@ -106,7 +108,7 @@ class IndexBatches:
         for one in examples:
             video, offset = videos[one["content_hash"]], first_row[one["content_hash"]]
             true, negatives, distance_s = rows_of(
-                one["question"], video.time_s, guard_s, video.end_s
+                one["question"], video.time_s, guard_s, video.end_s, video.metadata.duration_s
             )
             self._true.append(offset + true)
             self._negatives.append(offset + negatives)
@@ -138,30 +140,39 @@ class IndexBatches:
 
 
 def rows_of(
-    question: Question, time_s: Floats, guard_s: float, end_s: Floats | None = None
+    question: Question,
+    time_s: Floats,
+    guard_s: float,
+    end_s: Floats | None = None,
+    duration_s: float = float("inf"),
 ) -> tuple[Integers, Integers, float]:
     """Select the rows of a video on which a question is trained.
 
     Args:
-        question: A question with support times.
+        question: A question with a label.
         time_s: (F,) times of the rows, ascending.
-        guard_s: Seconds around a support time during which no negative is shown.
+        guard_s: Seconds around a support time during which no negative is shown. A support time
+            past the end is taken for the end, as in mining.
         end_s: (F,) ends of their spans; None if the rows are all frames of the video.
+        duration_s: Length of the video.
 
     Returns:
-        The rows shown at the support times (`index.spans.rows_shown_at`); the rows of the
-        negatives; the largest distance in seconds from a support time to its row's span.
+        The rows shown at the support times, or in the middles of ranges
+        (`infer.metrics.answer_times`, `index.spans.rows_shown_at`); the rows of the negatives, all
+        of the part that is asked about; the largest distance in seconds from such a time to its
+        row's span.
     """
     ends_s = until_next(time_s) if end_s is None else end_s
-    moments_s = np.array(question.support_frames, np.float64)
+    moments_s = np.array(answer_times(question), np.float64)
     true = rows_shown_at(time_s, ends_s, moments_s)
     away_s = seconds_away(time_s, ends_s, moments_s)[np.arange(len(true)), true]
-    spans = spans_around(guard_s, question)
-    if question.support_ranges:
-        spans = np.concatenate([spans, np.array(question.support_ranges, np.float64)])
-    near: Bools = np.any(shown_during(time_s, ends_s, spans), axis=0)  # (F,)
+    ranges_s = answer_ranges(question)
+    near = shows_answer(
+        time_s, ends_s, duration_s, support_s=moments_s, ranges_s=ranges_s, guard_s=guard_s
+    )  # (F,)
     near[true] = True
-    return true, np.flatnonzero(~near), float(away_s.max())
+    asked = is_asked_about(time_s, ends_s, question.span_s)  # (F,)
+    return true, np.flatnonzero(asked & ~near), float(away_s.max())
 
 
 def print_distances(distances_s: dict[str, float], fps: float) -> None:

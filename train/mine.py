@@ -35,7 +35,7 @@ class MineConfig:
     output_folder: Path = Path("dataset")
     """Folder for the frames."""
     json_path: Annotated[Path | None, own_default("INPUT_FOLDER/train/train.json", "PATH")] = None
-    """File of questions with support_frames."""
+    """File of questions with support_frames, support_ranges or scenes."""
     model: Annotated[
         str | None,
         tyro.conf.arg(aliases=("--model-name",)),

@@ -275,7 +275,9 @@ def data_fingerprint(train_list: list[Example], val_list: list[Example]) -> str:
     for side in (train_list, val_list):
         for one in side:
             question = one["question"]
-            labels = (question.support_frames, question.support_ranges)
+            # Scenes and spans only where there are any, so that older runs may go on.
+            more = [label for label in (question.scenes, question.span_s) if label]
+            labels = (question.support_frames, question.support_ranges, *more)
             folders = [Path(folder) for folder in (one["pos_path"], one["neg_path"]) if folder]
             pictures = [sorted(p.name for p in folder.glob("*.*")) for folder in folders]
             known = [one["id"], one["caption"], one["content_hash"], labels, pictures]

@@ -142,8 +142,16 @@ def test_what_has_no_frames_is_left_out_and_named(
     train_list, val_list = folder.load()
     assert sorted(ids(train_list + val_list)) == ["q0", "q1", "q2", "q4", "q6", "q7"]
     err = capsys.readouterr().err
-    assert "left out: 1 of 8 questions (q3): no support_frames" in err
+    assert "left out: 1 of 8 questions (q3): no support_frames, support_ranges or scenes" in err
     assert "left out: 1 of 7 questions (q5): no mined frames; run train/mine.py again" in err
+
+
+def test_ranges_and_scenes_are_labels(folder: Folder) -> None:
+    folder.records[2] |= {"support_frames": [], "support_ranges": [[0.5, 1.0]]}
+    folder.records[3] |= {"support_frames": [], "scenes": [[[0.5, 1.0], [2, 3]]]}
+    folder.write()
+    train_list, val_list = folder.load()
+    assert sorted(ids(train_list + val_list)) == [f"q{n}" for n in range(8)]
 
 
 def test_contents_come_from_the_ledger_then_from_the_files(

@@ -39,9 +39,11 @@ def digest(folder: Path) -> dict[str, str]:
     }
 
 
-def question(support_frames: list[float], support_ranges: list[Any] | None = None) -> Question:
+def question(
+    support_frames: list[float], support_ranges: list[Any] | None = None, **more: Any
+) -> Question:
     record = {"id": "q", "question": "?", "video_path": "v.mp4", "support_frames": support_frames}
-    return Question.model_validate(record | {"support_ranges": support_ranges or []})
+    return Question.model_validate(record | {"support_ranges": support_ranges or []} | more)
 
 
 def test_rows_of_a_question() -> None:
@@ -56,6 +58,36 @@ def test_rows_of_a_question() -> None:
     assert distance_s == 4.5
     true, _, _ = rows_of(question([0.25]), time_s, 0.0, time_s)
     assert true.tolist() == [0]  # the earlier on a tie
+
+
+def test_rows_of_a_question_with_ranges_or_scenes_alone() -> None:
+    time_s = np.linspace(0, 4.5, 10)
+    true, negatives, distance_s = rows_of(question([], [[3.0, 4.2], [1.0, 1.9]]), time_s, 0.1)
+    assert (true.tolist(), negatives.tolist(), distance_s) == ([7, 2], [0, 1, 4, 5, 9], 0.0)
+    scenes = [[[3.0, 4.2], [1.0, 1.9]], [[0.0, 0.2]]]
+    true, negatives, _ = rows_of(question([], scenes=scenes), time_s, 0.0)
+    assert (true.tolist(), negatives.tolist()) == ([7, 2, 0], [1, 4, 5, 9])
+    # Support times are the true ones where there are any; scenes are no negatives all the same.
+    true, negatives, _ = rows_of(question([2.6], scenes=scenes), time_s, 0.0)
+    assert (true.tolist(), negatives.tolist()) == ([5], [1, 4, 9])
+
+
+def test_negatives_are_of_the_part_that_is_asked_about() -> None:
+    time_s = np.linspace(0, 4.5, 10)
+    true, negatives, _ = rows_of(question([2.1], span_s=[1.2, 3.5]), time_s, 0.0)
+    assert (true.tolist(), negatives.tolist()) == ([4], [2, 3, 5, 6, 7])
+    _, negatives, _ = rows_of(question([2.1], span_s=[90, 99]), time_s, 0.0, time_s + 0.04)
+    assert negatives.tolist() == []
+
+
+def test_a_support_time_past_the_end_guards_the_end_as_in_mining() -> None:
+    time_s = np.linspace(0, 4.5, 10)
+    late = question([99.0])
+    _, negatives, distance_s = rows_of(late, time_s, 1.1, time_s + 0.04, 5.0)
+    assert negatives.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert distance_s == pytest.approx(99 - 4.54)
+    _, negatives, _ = rows_of(late, time_s, 1.1, time_s + 0.04, 4.54)
+    assert negatives.tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_the_row_that_is_shown_at_a_support_time_is_the_positive() -> None:

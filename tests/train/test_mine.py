@@ -417,6 +417,37 @@ def ask(small: World, *records: dict[str, Any]) -> None:
     write(small.folder, [{"id": f"q{n}"} | known | more for n, more in enumerate(records)])
 
 
+def test_ranges_and_scenes_alone_are_labels_too(
+    small: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = [[[0.0, 0.5], [3.0, 3.5]], [[1.0, 1.6]]]
+    ask(
+        small,
+        {"support_frames": [], "support_ranges": [[2.0, 3.0], [0.5, 1.0]]},
+        {"support_frames": [], "scenes": scenes},
+        {"support_frames": [1.0], "scenes": scenes},
+        {"support_frames": [1.0], "span_s": [0.9, 2.6]},
+    )
+    ran = run(small, tmp_path / "dataset", capsys, neg_sim_threshold=1.1, guard_s=0.1)
+    assert ran.code == 0, ran.err
+    assert ran.result["mined"] == 4
+    mined = lines(tmp_path / "dataset")
+    true = [[shot["support_time_s"] for shot in line["true"]] for line in mined]
+    assert true == [[2.5, 0.75], [0.25, 3.25, 1.3], [1.0], [1.0]]
+    (truth,) = small.truths.values()
+    for line in mined:
+        for shot in line["true"]:
+            assert shot["time_s"] == pytest.approx(shown(truth, shot["support_time_s"])[1])
+            assert (tmp_path / "dataset" / shot["file"]).is_file()
+    # Of the sampled frames, at 0, 0.48, 1, 1.48 … 3.48 s, those that are shown in no range and not
+    # near a true frame; of the last question those of its span, in the 2nd, 4th and 5th of fifths.
+    negatives = [[round(shot["time_s"], 2) for shot in line["negatives"]] for line in mined]
+    assert negatives == [[0.0, 1.48, 3.48], [2.0, 2.48], [2.0, 2.48], [1.48, 2.0, 2.48]]
+    assert [shot["segment"] for shot in mined[3]["negatives"]] == [1, 3, 4]
+    again = run(small, tmp_path / "dataset", capsys, neg_sim_threshold=1.1, guard_s=0.1)
+    assert (again.result["mined"], again.result["reused"]) == (0, 4)
+
+
 def test_what_cannot_be_mined_is_reported_and_the_rest_is_mined(
     small: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -437,7 +468,8 @@ def test_what_cannot_be_mined_is_reported_and_the_rest_is_mined(
     gone = "cannot be read: No such file or directory (questions: q1, q2)"
     assert f"failed: {videos}/gone.mp4: {gone}\n" in ran.err
     assert f"failed: {videos}/text.mp4: cannot be opened as a video" in ran.err
-    assert "left out: 1 questions without support_frames: q3\n" in ran.err
+    lack = "support_frames, support_ranges or scenes"
+    assert f"left out: 1 questions without {lack}: q3\n" in ran.err
     assert (
         "warning: question q0: support time 9.25 s is past the end (4.000 s); "
         "taken is the last frame, at 3.960 s\n" in ran.err

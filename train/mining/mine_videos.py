@@ -13,6 +13,7 @@ from index.errors import CueframeError, VideoError
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job
 from index.storage.store import Profile, read_own_vectors
+from infer.metrics import answer_times
 from train.mining.decoding_pass import DecodingPass, WantedFrames
 from train.mining.manifest import ManifestRecord
 from train.mining.question_frames import (
@@ -116,7 +117,7 @@ def mine_videos(
 
 
 def _support_times(asked: Sequence[MiningTask]) -> tuple[float, ...]:
-    return tuple(sorted({time_s for one in asked for time_s in one.question.support_frames}))
+    return tuple(sorted({time_s for one in asked for time_s in answer_times(one.question)}))
 
 
 def _stored(index: tuple[Path, Profile] | None, job: Job) -> FrameVectors | None:

@@ -4,15 +4,16 @@ The timeline has equal segments. Each gives the first of its candidates, in a gi
 far enough from the true frames in time and not too similar to them: a random order is equivalent to
 drawing until a candidate passes, the order of text scores gives hard negatives.
 
-Legend: F candidates (frames of one video), T true frames of a question, R its support ranges,
+Legend: F candidates (frames of one video), T true frames of a question, R its labelled ranges,
 D width of a vector, N negatives.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from index.arrays import Floats, Integers
+from index.arrays import Bools, Floats, Integers
 from index.spans import shown_during
+from infer.selection.parts import SpanSeconds, bounds
 from infer.selection.strategies import question_seed, segments
 
 DECIMALS = 4
@@ -46,6 +47,30 @@ def hard_order(frames: Floats, text: Floats) -> Floats:
     return -np.round(scores.astype(np.float64), DECIMALS)
 
 
+def shows_answer(
+    time_s: Floats,
+    end_s: Floats,
+    duration_s: float,
+    *,
+    support_s: Floats,
+    ranges_s: Floats,
+    guard_s: float,
+) -> Bools:
+    """Return (F,) which frames are shown near a support time or during a range.
+
+    Arguments are those of `choose_negatives`.
+    """
+    moments_s = np.minimum(support_s, duration_s).reshape(-1, 1)
+    around = moments_s + np.array([-guard_s, guard_s])  # (T, 2)
+    evidence = np.concatenate([around, np.asarray(ranges_s, np.float64).reshape(-1, 2)])
+    return np.asarray(shown_during(time_s, end_s, evidence).any(axis=0))
+
+
+def is_asked_about(time_s: Floats, end_s: Floats, span_s: SpanSeconds) -> Bools:
+    """Return (F,) which frames are shown during the part of the video that is asked about."""
+    return np.asarray(shown_during(time_s, end_s, span_s or (-np.inf, np.inf))[0])
+
+
 def choose_negatives(
     time_s: Floats,
     end_s: Floats,
@@ -59,6 +84,7 @@ def choose_negatives(
     num_segments: int,
     guard_s: float,
     threshold: float,
+    span_s: SpanSeconds = None,
 ) -> Integers:
     """Choose from each segment the first frame in the order that passes all tests, if any.
 
@@ -66,25 +92,28 @@ def choose_negatives(
         time_s: (F,) candidates, seconds, ascending.
         end_s: (F,) ends of the spans in which they are shown.
         duration_s: Length of the timeline.
-        support_s: (T,) support times, each taken for the end where it lies past it; frames shown
-            within guard_s of one are excluded.
+        support_s: (T,) support times or the middles of ranges, each taken for the end where it lies
+            past it; frames shown within guard_s of one are excluded.
         true_s: (T,) times of the true frames, which are excluded whatever the guard.
         ranges_s: (R, 2) starts and ends of evidence; frames shown during one are excluded.
         similarity: (F,) highest cosine to a true frame; only frames below the threshold pass.
         order: (F,) sort keys, lowest first; of equal ones the earlier frame comes first.
-        num_segments: Equal parts of the timeline, as `infer.selection.strategies.segments` cuts it.
+        num_segments: Equal parts of the timeline, as `infer.selection.strategies.segments` cuts it,
+            or of the part that is asked about.
         guard_s: Seconds.
         threshold: Limit on the similarity; above 1 every frame passes.
+        span_s: The part that is asked about; only frames shown during it pass.
 
     Returns:
         (N,) rows of the candidates, ascending, N ≤ num_segments.
     """
-    moments_s = np.minimum(support_s, duration_s).reshape(-1, 1)
-    around = moments_s + np.array([-guard_s, guard_s])  # (T, 2)
-    evidence = np.concatenate([around, np.asarray(ranges_s, np.float64).reshape(-1, 2)])
-    near = shown_during(time_s, end_s, evidence).any(axis=0) | np.isin(time_s, true_s)  # (F,)
-    passes = ~near & (similarity < threshold)  # (F,)
-    part = segments(time_s, duration_s, num_segments)  # (F,)
+    near = shows_answer(
+        time_s, end_s, duration_s, support_s=support_s, ranges_s=ranges_s, guard_s=guard_s
+    ) | np.isin(time_s, true_s)  # (F,)
+    asked = is_asked_about(time_s, end_s, span_s)  # (F,)
+    passes = asked & ~near & (similarity < threshold)  # (F,)
+    start_s, length_s = bounds(span_s, duration_s)
+    part = segments(time_s - start_s, length_s, num_segments)  # (F,)
     rows = [
         rows[order[rows].argmin()]  # the first of equals
         for number in range(num_segments)

@@ -46,7 +46,7 @@ def plan_mining(
     pictures are gone.
 
     Args:
-        questions: All questions with a support time.
+        questions: All questions with a label.
         captions: By id, if they matter (`train.mining.question_frames.question_key`).
         records: Manifest records by id.
         input_folder: Folder to which a question's video_path is relative.

@@ -14,7 +14,9 @@ import xxhash
 from index.errors import CueframeError, VideoError
 from index.spans import rows_shown_at
 from infer.frame_files import folder_name
+from infer.metrics import answer_ranges, answer_times
 from infer.questions import Question
+from infer.selection.parts import bounds
 from infer.selection.strategies import segments
 from train.mining.decoding_pass import ImageFormat, picture_path
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, ManifestRecord
@@ -62,7 +64,9 @@ class DecodedVideo(NamedTuple):
 def question_key(question: Question, content_hash: str, caption: str | None) -> str:
     """Return the digest by which a line shows that labels, caption and video are unchanged."""
     known = (question.support_frames, question.support_ranges, content_hash, caption)
-    return xxhash.xxh3_64_hexdigest(repr(known).encode())
+    # Only where there are any: questions without them keep the keys that they had before.
+    more = [label for label in (question.scenes, question.span_s) if label]
+    return xxhash.xxh3_64_hexdigest(repr((*known, *more)).encode())
 
 
 def sampled(frames: FrameVectors, duration_s: float, fps: float) -> FrameVectors:
@@ -84,7 +88,8 @@ def mine_question(
         CueframeError: The pictures cannot be written.
     """
     question, candidates = task.question, video.candidates
-    true = video.frames.shown_at(question.support_frames)  # (T,)
+    support_s = answer_times(question)
+    true = video.frames.shown_at(support_s)  # (T,)
     true_s = video.frames.time_s[true]  # (T,)
     similarity = highest_similarity(candidates.vectors, video.frames.vectors[true])  # (F,)
     if task.text is None:
@@ -95,17 +100,19 @@ def mine_question(
         candidates.time_s,
         candidates.end_s,
         video.duration_s,
-        support_s=np.array(question.support_frames, np.float64),
+        support_s=np.array(support_s, np.float64),
         true_s=true_s,
-        ranges_s=np.array(question.support_ranges, np.float64),
+        ranges_s=answer_ranges(question),
         similarity=similarity,
         order=order,
         num_segments=rules.num_segments,
         guard_s=rules.guard_s,
         threshold=rules.neg_sim_threshold,
+        span_s=question.span_s,
     )  # (N,)
     negatives_s = candidates.time_s[rows]  # (N,)
-    parts = segments(negatives_s, video.duration_s, rules.num_segments)  # (N,)
+    start_s, length_s = bounds(question.span_s, video.duration_s)
+    parts = segments(negatives_s - start_s, length_s, rules.num_segments)  # (N,)
     name, suffix = folder_name(question.id), rules.image_format
     true_folder, negative_folder = Path(TRUE_FOLDER, name), Path(NEGATIVE_FOLDER, name)
     _place(output / true_folder, true_s.tolist(), video.pictures, suffix)
@@ -120,10 +127,10 @@ def mine_question(
             {
                 "file": picture_path(true_folder, time_s, suffix).as_posix(),
                 "time_s": time_s,
-                "support_time_s": support_s,
-                "clamped": support_s >= video.duration_s,
+                "support_time_s": moment_s,
+                "clamped": moment_s >= video.duration_s,
             }
-            for time_s, support_s in zip(true_s.tolist(), question.support_frames, strict=True)
+            for time_s, moment_s in zip(true_s.tolist(), support_s, strict=True)
         ],
         "negatives": [
             {

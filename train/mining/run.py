@@ -17,6 +17,7 @@ from index.model_loading import Dtype
 from index.pipeline import Cost
 from index.planning import Job
 from index.storage.lock import locked
+from infer.metrics import is_labelled
 from infer.query_encoder import encode_texts
 from infer.questions import Question, caption, load_questions
 from train.mining.decoding_pass import ImageFormat
@@ -155,19 +156,20 @@ def mine_frames(
 
 
 def _labelled(path: Path) -> tuple[dict[str, Question], list[str]]:
-    """Read the questions with a support time, by id, and the ids of the others."""
+    """Read the questions with a label, by id, and the ids of the others."""
     if not path.is_file():
         raise CueframeError(
             f"{path} is not there; name the file of questions by --json_path, or the folder that "
             "holds train/train.json by --input_folder"
         )
     questions = load_questions(path)
-    labelled = {q.id: q for q in questions if q.support_frames}
+    labelled = {q.id: q for q in questions if is_labelled(q)}
     if not labelled:
         raise CueframeError(
-            f"{path}: no question has support_frames; mining starts from labelled questions"
+            f"{path}: no question has support_frames, support_ranges or scenes; mining starts from "
+            "labelled questions"
         )
-    return labelled, [q.id for q in questions if not q.support_frames]
+    return labelled, [q.id for q in questions if q.id not in labelled]
 
 
 def _shards(plan: MiningPlan, ranks: int) -> list[list[tuple[dict[str, Any], list[str]]]]:

@@ -52,7 +52,7 @@ def print_summary(
     Args:
         outcome: Summary over all processes.
         path_of: Path of every labelled question's video, by id.
-        unlabelled: Ids of questions without a support time.
+        unlabelled: Ids of questions without a label.
         records: Lines of all questions mined so far, by id.
         done_before: Ids of those that an earlier run mined.
         threshold: Threshold of similarity.
@@ -76,7 +76,10 @@ def print_summary(
     _warn(sorted(outcome.warnings))
     _warn(clamped)
     if unlabelled:
-        _say(f"left out: {len(unlabelled)} questions without support_frames: {named(unlabelled)}")
+        _say(
+            f"left out: {len(unlabelled)} questions without support_frames, support_ranges or "
+            f"scenes: {named(unlabelled)}"
+        )
     if outcome.too_long:
         _warn(
             [f"{len(outcome.too_long)} captions are cut by the encoder: {named(outcome.too_long)}"]

@@ -40,20 +40,35 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         "num_segments": draw(st.integers(1, 8)),
         "guard_s": draw(st.sampled_from([0.0, 0.1, 0.5, 2.0])),
         "threshold": draw(st.sampled_from([0.1, 0.95, 1.1])),
+        "span_s": draw(
+            st.none()
+            | st.tuples(st.integers(0, 130), st.integers(0, 130)).map(
+                lambda two: (min(two) / 10, max(two) / 10)
+            )
+        ),
     }
 
 
 def by_definition(case: dict[str, Any]) -> list[int]:
     """Draw again and again from what is left of a segment until one passes."""
     rows = []
+    first_s, last_s = case["span_s"] or (-1.0, 1e9)
+    start_s, end_s = max(0.0, first_s), min(last_s, case["duration_s"])
+
+    def part_of(time_s: float) -> int:
+        if end_s <= start_s:
+            return 0
+        share = max(0.0, time_s - start_s) / (end_s - start_s)
+        parts: int = case["num_segments"]
+        return min(parts - 1, int(round(parts * share, 9)))
+
     for segment in range(case["num_segments"]):
         left = [
             row
-            for row, time_s in enumerate(case["time_s"])
-            if min(
-                case["num_segments"] - 1, int(case["num_segments"] * time_s / case["duration_s"])
-            )
-            == segment
+            for row, (time_s, until_s) in enumerate(zip(case["time_s"], case["end_s"], strict=True))
+            if part_of(time_s) == segment
+            and time_s <= last_s + SLACK_S
+            and (until_s > first_s + SLACK_S or time_s >= first_s - SLACK_S)
         ]
         while left:
             row = min(left, key=lambda row: (case["order"][row], row))
@@ -126,6 +141,10 @@ def test_a_slide_that_is_on_the_screen_during_evidence_is_no_negative() -> None:
     assert chosen(case) == [0, 1, 3]
     assert chosen(case | {"ranges_s": [[15.0, 16.0]]}) == [1, 3]
     assert chosen(case | {"ranges_s": [[29.0, 30.5]]}) == [3]
+    # Only what is shown in the part that is asked about, whose fourths are its own.
+    assert chosen(case | {"span_s": (10.0, 20.0)}) == [0]
+    assert chosen(case | {"span_s": (30.5, 99.0)}) == [1, 3]
+    assert chosen(case | {"span_s": (95.0, 99.0)}) == []
     # A label past the end means the last frame, and the guard counts from the end.
     assert chosen(case | {"support_s": [500.0], "true_s": [90.0], "guard_s": 0.1}) == [0, 1]
 
