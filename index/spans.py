@@ -52,13 +52,18 @@ def until_next(time_s: Floats, last_end_s: float = np.inf) -> Floats:
     return np.append(time_s[1:], last_end_s)
 
 
-def shown_during(time_s: Floats, end_s: Floats, stretches_s: npt.ArrayLike) -> Bools:
+def shown_during(
+    time_s: Floats,
+    end_s: Floats,
+    stretches_s: npt.ArrayLike,
+    tolerance_s: float = TIME_TOLERANCE_S,
+) -> Bools:
     """Return (E, F) which of the frames (F,) are shown during which of the stretches (E, 2)."""
     stretches = np.asarray(stretches_s, np.float64).reshape(-1, 2)
     starts, ends = stretches[:, :1], stretches[:, 1:]
     # A frame that begins in a stretch is shown during it, however short it is.
-    late_enough = (end_s > starts + TIME_TOLERANCE_S) | (time_s >= starts - TIME_TOLERANCE_S)
-    shown: Bools = late_enough & (time_s <= ends + TIME_TOLERANCE_S)
+    late_enough = (end_s > starts + tolerance_s) | (time_s >= starts - tolerance_s)
+    shown: Bools = late_enough & (time_s <= ends + tolerance_s)
     return shown
 
 

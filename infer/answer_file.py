@@ -7,10 +7,17 @@ there is one answer for each kind.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
-from index.errors import CueframeError
-from infer.records import Record, Seconds, load_records
+from infer.record_files.raw_records import read_raw_records, source_name
+from infer.records import Record, RecordFile, Seconds, validated
 
 
 class Picked(BaseModel):
@@ -59,6 +66,19 @@ class Answer(Record):
         f"each {_CHOSEN}, or of these the text alone",
     )
 
+    @field_validator("frames")
+    @classmethod
+    def _by_time(cls, frames: list[Picked]) -> list[Picked]:
+        return sorted(frames, key=lambda frame: frame.time_s)
+
+    @model_validator(mode="after")
+    def _has_content(self) -> "Answer":
+        if not self.frames and self.error is None:
+            raise ValueError(
+                "it has neither frames nor an error; give the lines that infer/answer.py wrote"
+            )
+        return self
+
     @property
     def by_frames(self) -> dict[ReaderFrames, Chosen]:
         """The reader's answers by the frames it saw; a single `answer` is from the picked ones."""
@@ -67,23 +87,11 @@ class Answer(Record):
         return {"picked": self.answer}
 
 
-def load_answers(source: str | Path) -> list[Answer]:
-    """Read and validate the answers of a file; "-" is standard input.
-
-    Frames are sorted by time.
+def load_answers(source: str | Path) -> RecordFile[Answer]:
+    """Read and validate the answers of a file; "-" is standard input. Frames are sorted by time.
 
     Raises:
-        CueframeError: As `infer.records.load_records`, or an answer has neither frames nor an
-            error.
+        CueframeError: The file cannot be read, or none of its lines can be used.
     """
-    answers = load_records(source, Answer, "answer")
-    for one in answers:
-        if not one.frames and one.error is None:
-            raise CueframeError(
-                f"{source}: answer {one.id!r} has neither frames nor an error; give the lines that "
-                "infer/answer.py wrote"
-            )
-    return [
-        one.model_copy(update={"frames": sorted(one.frames, key=lambda f: f.time_s)})
-        for one in answers
-    ]
+    raws = read_raw_records(source, "answer", Answer.model_fields.__contains__)
+    return validated(raws, Answer, "answer", source_name(source))

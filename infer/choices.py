@@ -1,28 +1,25 @@
 """Letters of a question's choices, whatever markers the data has in front of them."""
 
-import re
 import string
 from collections.abc import Sequence
 from typing import Any
 
 from index.errors import CueframeError
 from infer.questions import Question
+from infer.texts.choice_markers import marker_alone, split_marker, without_markers
 
 LETTERS = string.ascii_uppercase
-
-_MARKED = re.compile(r"([A-Z])[.):]\s+(.+)", re.DOTALL)
 
 
 def lettered(question: Question) -> list[tuple[str, str]]:
     """Return the letter and the text of each choice, in order from A on.
 
-    "A. Red", "A) Red" and "A: Red" become "Red", but only if all choices have their own letters in
-    order; else the marker belongs to the text.
+    The text is that of `infer.texts.choice_markers.without_markers`.
 
     Raises:
         CueframeError: There are fewer than two choices or more than 26, or two are equal.
     """
-    texts = [choice.strip() for choice in question.choices]
+    texts = without_markers(question.choices).texts
     if not texts:
         raise CueframeError(
             f"question {question.id!r} has no choices; give it some, or let a vision-language "
@@ -33,9 +30,6 @@ def lettered(question: Question) -> list[tuple[str, str]]:
             f"question {question.id!r} has {len(texts)} choices; a reader needs from 2 to "
             f"{len(LETTERS)} of them"
         )
-    graded = [_MARKED.fullmatch(text) for text in texts]
-    if all(found and found[1] == letter for found, letter in zip(graded, LETTERS, strict=False)):
-        texts = [found[2] for found in graded if found]
     place: dict[str, int] = {}
     for number, text in enumerate(texts):
         first = place.setdefault(_spaced(text), number)
@@ -68,8 +62,9 @@ def chosen(question: Question, shares: Sequence[float]) -> dict[str, Any]:
 def letter_of(question: Question) -> str:
     """Return the letter of a question's answer.
 
-    The answer may be a choice as in the data, its text without the marker, marker and text, or the
-    letter alone; if several of these match, the first in this order counts.
+    The answer may be a choice as in the data, its text without the marker, marker and text, a text
+    in other case ("Blue" for "blue"), a letter or marker alone ("b", "(B)", "B."), or the number of
+    a choice, counted from 0; if several of these match, the first in this order counts.
 
     Raises:
         CueframeError: It has no answer, its answer is none of its choices, or as `lettered`.
@@ -79,23 +74,41 @@ def letter_of(question: Question) -> str:
         raise CueframeError(
             f"question {question.id!r} has no answer; give it that of its choices which is right"
         )
-    answer = _spaced(question.answer)
-    for number, choice in enumerate(question.choices):
-        if answer == _spaced(choice):
-            return LETTERS[number]
-    by_text = {_spaced(text): letter for letter, text in choices}
-    if answer in by_text:
-        return by_text[answer]
-    graded = _MARKED.fullmatch(answer)
-    if graded and by_text.get(graded[2]) == graded[1]:
-        return graded[1]
-    last = choices[-1][0]
-    if answer in by_text.values():
-        return answer
-    raise CueframeError(
-        f"question {question.id!r}: the answer {question.answer!r} is none of its choices; want "
-        f"one of their texts, or a letter from A to {last}"
-    )
+    place = _place_of(_spaced(question.answer), question.choices, [text for _, text in choices])
+    if place is None:
+        raise CueframeError(
+            f"question {question.id!r}: the answer {question.answer!r} is none of its choices; "
+            f"want one of their texts, or a letter from A to {choices[-1][0]}"
+        )
+    return LETTERS[place]
+
+
+def _place_of(answer: str, choices: Sequence[str], texts: Sequence[str]) -> int | None:
+    """Return the place of the choice that an answer means, or None."""
+    for written in ([_spaced(choice) for choice in choices], [_spaced(text) for text in texts]):
+        if answer in written:
+            return written.index(answer)
+    markers = without_markers(choices).markers or list(LETTERS[: len(texts)])
+    split = split_marker(answer)
+    if split and split.marker in markers:
+        place = markers.index(split.marker)
+        if split.text.casefold() == _spaced(texts[place]).casefold():
+            return place
+    folded = [_folded(text) for text in texts]
+    if folded.count(_folded(answer)) == 1:
+        return folded.index(_folded(answer))
+    alone = marker_alone(answer)
+    if alone is None:
+        return None
+    for order in (markers, list(LETTERS[: len(texts)]), [str(n) for n in range(len(texts))]):
+        if alone in order:
+            return order.index(alone)
+    return None
+
+
+def _folded(text: str) -> str:
+    """Return a text without differences of case, blanks and a last full stop."""
+    return _spaced(text).casefold().rstrip(". ")
 
 
 def _spaced(text: str) -> str:

@@ -15,7 +15,7 @@ try:
     import tyro
 
     from index.run_command import positive, run
-    from infer.flags import CaptionSetting, QueryModel
+    from infer.flags import CaptionSetting, LabelFiles, QueryModel, QuestionFormat
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -27,6 +27,8 @@ class CompareConfig:
 
     questions: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="QUESTIONS")]
     """File of labelled questions, or - for standard input."""
+    format: QuestionFormat = "auto"
+    labels: LabelFiles = ()
     index: Path = Path("video_index")
     """Folder of the index."""
     frames: int = 4
@@ -45,15 +47,16 @@ def compare(config: CompareConfig) -> int:
     """Score all strategies; returns the exit code."""
     positive("--frames", config.frames)
     from infer.metrics import require_labels
-    from infer.questions import load_questions
+    from infer.question_files.loading import read_questions
 
     # Before torch is loaded, so that unusable questions fail at once.
-    questions = load_questions(config.questions)
-    require_labels(questions)
+    file = read_questions(config.questions, layout=config.format, labels=config.labels)
+    file.print_refused("question")
+    require_labels(file.records)
     from infer.comparing import compare_strategies
 
-    return compare_strategies(
-        questions,
+    code = compare_strategies(
+        file.records,
         config.index,
         k=config.frames,
         caption_setting=config.caption,
@@ -61,6 +64,7 @@ def compare(config: CompareConfig) -> int:
         dtype=config.dtype,
         seed=config.seed,
     )
+    return 1 if file.refused else code
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from infer.evaluation.baselines import FIGURES
 from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.score_table import figure_tables, score_table
 from infer.evaluation.text_tables import format_estimate, print_table, table_json
-from infer.indexed_videos import read_indexed_videos
 from infer.queries import group_by_video, make_queries, on_timelines, print_failures
 from infer.query_encoder import encode_texts, load_query_encoder
 from infer.questions import Question
@@ -23,6 +22,7 @@ from infer.selection.frame_scores import score_video
 from infer.selection.parts import parts_asked
 from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.strategies import load_strategy
+from infer.videos.indexed_videos import read_indexed_videos
 
 SHOWN = ("hit", "recall", "precision", "all@0.5", "distance_s")
 """Figures shown in the table; the JSON has all."""

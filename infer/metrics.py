@@ -15,8 +15,8 @@ would be punished: a picker that always lands inside a 2 s event has a hit@0.5 o
 included, within the tolerance of frame times. The segments of a scene count as one; each range, and
 each support time, is a scene of its own.
 
-KFS-Bench: Li et al., WACV 2026, arXiv 2512.14017; `infer.ukss` has its UKSS, `infer.windows` IoP
-and IoU.
+KFS-Bench: Li et al., WACV 2026, arXiv 2512.14017; `infer.evaluation.ukss` has its UKSS,
+`infer.evaluation.windows` IoP and IoU.
 
 Legend: E stretches of evidence of a question, S scenes that they make up, F rows of its video, P
 its picks.
@@ -72,9 +72,9 @@ class Scenes(NamedTuple):
     first: Integers
     """(S,) the position in `spans_s` at which each scene begins."""
 
-    def shown_by(self, frames: Spans) -> Bools:
+    def shown_by(self, frames: Spans, tolerance_s: float = TIME_TOLERANCE_S) -> Bools:
         """Return (S, P) during which scenes which of the frames (P,) are shown."""
-        met = shown_during(*frames, self.spans_s)  # (E, P)
+        met = shown_during(*frames, self.spans_s, tolerance_s)  # (E, P)
         return np.logical_or.reduceat(met, self.first, axis=0)
 
 
@@ -154,6 +154,9 @@ class TimedQuestion(NamedTuple):
     """Content hash of the video; without an index, its path."""
     start_s: float = 0.0
     """Second of the video at which the part begins."""
+    tolerance_s: float = TIME_TOLERANCE_S
+    """By how much a frame may miss a stretch of evidence; 0 for the times of another tool, which
+    are taken as they are, as KFS-Bench's own scorer does."""
 
     @property
     def shown(self) -> Spans:
@@ -230,7 +233,7 @@ def counted(figure: Counted, timed: TimedQuestion, picked: Spans, _k: int) -> fl
     scenes = figure.scenes(timed.question)
     if not len(scenes.first):
         return float("nan")
-    met = scenes.shown_by(picked)  # (S, P)
+    met = scenes.shown_by(picked, timed.tolerance_s)  # (S, P)
     matched: Bools = np.any(met, axis=1 if figure.counts == "spans" else 0)
     return figure.worth(int(matched.sum()), len(matched))
 

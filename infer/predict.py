@@ -32,11 +32,12 @@ from index.preprocess import ViewMode, image_transform_of
 from index.run_command import positive
 from index.spans import Timeline
 from index.storage.store import read_profile
-from infer.indexed_videos import read_indexed_videos
 from infer.query_encoder import encode_texts, refuse_other_vision
 from infer.selection.frame_scores import cosines, score_video
 from infer.selection.strategies import ScoredVideo, pick_quarters
-from infer.video_files import content_of
+from infer.texts.clean_text import clean_text
+from infer.videos.indexed_videos import read_indexed_videos
+from infer.videos.video_files import content_of
 
 SIZE = (1920, 1080)
 """Width and height in pixels, to which every picture is stretched."""
@@ -98,7 +99,7 @@ def get_top4_frames(
     """
     positive("fps_target", fps_target)
     positive("batch_size", batch_size)
-    if not caption.strip():
+    if not clean_text(caption).strip():
         raise CueframeError("the caption is blank; say what the frames shall show")
     path = Path(video_path)
     model.to(device)  # type: ignore[arg-type]  # transformers' wrapper loses the method's self
@@ -170,7 +171,7 @@ def _encoder(model: PreTrainedModel, processor: Any, view: ViewMode | None) -> E
 
 def _encode(encoder: Encoder, caption: str) -> npt.NDArray[np.float32]:
     """Return the caption's vector (1, D); warn if the caption is longer than the model reads."""
-    vectors, too_long = encode_texts(encoder, [caption])
+    vectors, too_long = encode_texts(encoder, [clean_text(caption)])
     if too_long[0]:
         warnings.warn(
             f"the model reads {encoder.max_tokens} tokens and did not see the end of the caption",

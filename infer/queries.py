@@ -8,10 +8,11 @@ from typing import Any
 from index.errors import CueframeError
 from index.messages import escaped, print_some
 from index.storage.store import read_timeline
-from infer.indexed_videos import IndexedVideos, find_indexed
 from infer.metrics import TimedQuestion
-from infer.questions import Question, caption
+from infer.question_texts import caption
+from infer.questions import Question
 from infer.selection.parts import part_asked
+from infer.videos.indexed_videos import IndexedVideos, find_indexed
 
 AnswerRecord = dict[str, Any]
 """One line of the answers: id, video, pick and frames, or id, video_path and error."""
@@ -43,7 +44,7 @@ def make_queries(
     for place, question in enumerate(questions):
         try:
             text = caption(question, setting)
-            path, video = find_indexed(indexed, question.video_path)
+            path, video = find_indexed(indexed, question.video_path, question.video_aliases)
         except CueframeError as error:
             failed[place] = failure_record(question, error)
         else:

@@ -1,15 +1,12 @@
-"""Questions about videos: read and validate them, make the encoder's text, match them to files."""
+"""Questions about videos: all the fields that one can have."""
 
-import re
-import unicodedata
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from index.errors import CueframeError
-from infer.records import PathText, Record, Seconds, Text, load_records, short
+from infer.records import PathText, Record, Seconds, Text
+from infer.texts.choice_markers import is_blank_choice
+from infer.texts.clean_text import clean_text
 
 
 def _in_order(span_s: tuple[float, float]) -> tuple[float, float]:
@@ -18,28 +15,62 @@ def _in_order(span_s: tuple[float, float]) -> tuple[float, float]:
     return span_s
 
 
+MAX_TEXT_CHARS = 20_000
+"""Longest text of a question in characters. An encoder reads some 60 to 300 of them, and splitting
+a text of 5 million into tokens takes minutes."""
+
+
+def _clean(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    if len(text) > MAX_TEXT_CHARS:
+        raise ValueError(f"{len(text)} characters")
+    return clean_text(text)
+
+
+def _no_blank_choice(choices: list[str]) -> list[str]:
+    if any(is_blank_choice(choice, place) for place, choice in enumerate(choices)):
+        raise ValueError("a choice is blank")
+    return choices
+
+
+CleanText = Annotated[Text, BeforeValidator(_clean)]
+"""A text as `infer.texts.clean_text` makes it, not blank and of `MAX_TEXT_CHARS` at most."""
 RangeSeconds = Annotated[tuple[Seconds, Seconds], AfterValidator(_in_order)]
 
 
 class Question(Record):
-    """One question about one video. Keys other than these fields are kept as they are."""
+    """One question about one video: all fields that a question can have.
+
+    Keys other than these are kept as they are. The texts are cleaned once, here, for training and
+    asking alike.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    question: Annotated[Text, StringConstraints(strip_whitespace=True)] = Field(
-        description="a text that is not blank"
+    question: Annotated[CleanText, StringConstraints(strip_whitespace=True)] = Field(
+        description=f"a text that is not blank, of {MAX_TEXT_CHARS} characters at most"
     )
-    choices: list[Text] = Field([], description="a list of texts, none of them blank")
+    choices: Annotated[list[CleanText], AfterValidator(_no_blank_choice)] = Field(
+        default_factory=list,
+        description="a list of texts, none of them blank, each of "
+        f"{MAX_TEXT_CHARS} characters at most",
+    )
     video_path: PathText = Field(description="the path of the video, a text that is not blank")
-    answer: str | None = Field(None, description="a text, or null where it is not known")
+    answer: Annotated[str, BeforeValidator(_clean)] | None = Field(
+        None,
+        description="one of the choices, its letter or its number from 0, or null where it is not "
+        f"known; a text of {MAX_TEXT_CHARS} characters at most",
+    )
     support_frames: list[Seconds] = Field(
-        [], description="a list of times in seconds, finite numbers from 0 up"
+        default_factory=list, description="a list of times in seconds, finite numbers from 0 up"
     )
     support_ranges: list[RangeSeconds] = Field(
-        [], description="a list of [start, end] in seconds, finite numbers with 0 ≤ start ≤ end"
+        default_factory=list,
+        description="a list of [start, end] in seconds, finite numbers with 0 ≤ start ≤ end",
     )
     scenes: list[Annotated[list[RangeSeconds], Field(min_length=1)]] = Field(
-        [],
+        default_factory=list,
         description="a list of scenes, each a list of its segments [start, end] in seconds, which "
         "count as one",
     )
@@ -51,82 +82,19 @@ class Question(Record):
     duration_s: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
         None, description="the length of the video in seconds, above 0, or null where not known"
     )
-    events: list[Text] = Field([], description="a list of texts in the order of what they tell")
-    paraphrases: list[Text] = Field([], description="a list of other wordings, each a text")
-    negative_frames: list[Seconds] = Field(
-        [], description="a list of times in seconds that do not answer, finite numbers from 0 up"
+    events: list[CleanText] = Field(
+        default_factory=list, description="a list of texts in the order of what happens"
     )
-
-
-def load_questions(source: str | Path) -> list[Question]:
-    """Read and validate the questions of a file; "-" is standard input.
-
-    Raises:
-        CueframeError: As `infer.records.load_records`.
-    """
-    return load_records(source, Question, "question")
-
-
-def caption(question: Question, setting: int) -> str:
-    """Make the text that the encoder reads for a question, for training and answering alike.
-
-        1  the question                 What colour is it?
-        2  the choices                  A. Red B. Blue
-        3  the question, the choices    What colour is it? A. Red B. Blue
-
-    The parts are joined by one space, without added labels or punctuation; blanks, tabs and line
-    ends inside them become one space too. Without choices, setting 3 gives the question alone.
-
-    Raises:
-        CueframeError: Setting 2 for a question without choices, or a setting other than these.
-    """
-    if setting not in (1, 2, 3):
-        raise CueframeError(
-            f"--caption {setting} is unknown; want 1 (question), 2 (choices) or 3 (both)"
-        )
-    if setting == 2 and not question.choices:
-        raise CueframeError(
-            f"question {short(question.id)} has no choices, and --caption 2 reads nothing else; "
-            "use --caption 1"
-        )
-    parts = {1: [question.question], 2: question.choices, 3: [question.question, *question.choices]}
-    return " ".join(" ".join(parts[setting]).split())
-
-
-def comparable(path: str) -> str:
-    """Return a path in the one form in which paths are compared; files are opened by their own.
-
-    macOS writes an accent as a character of its own (NFD), most others compose them (NFC). Bytes
-    that are not UTF-8 are lone surrogates in Python, and U+FFFD in files of most other programs.
-    """
-    return unicodedata.normalize("NFC", re.sub("[\ud800-\udfff\ufffd]+", "\ufffd", path))
-
-
-def by_tail(paths: Iterable[str]) -> dict[str, list[str]]:
-    """Map every `comparable` tail (`x.mp4`, `videos/x.mp4`, …) to the paths that end in it."""
-    tails: dict[str, list[str]] = {}
-    for path in dict.fromkeys(paths):
-        for tail in tails_of(comparable(path)):
-            tails.setdefault(tail, []).append(path)
-    return tails
-
-
-def find_video(video_path: str, tails: dict[str, list[str]]) -> list[str]:
-    """Find the paths that share the longest common tail with video_path, in the order given.
-
-    Components are compared whole and case-sensitively, `\\` and `/` alike, and as `comparable`
-    makes them; of several paths those count that are written just so, if there are any. At least
-    the file name must agree, else the list is empty. `tails` comes from `by_tail`. The caller
-    decides what several paths mean: copies of one content are one video, different contents an
-    error.
-    """
-    for tail in tails_of(video_path):
-        if found := tails.get(comparable(tail)):
-            return [path for path in found if tail in tails_of(path)] or found
-    return []
-
-
-def tails_of(path: str) -> list[str]:
-    """List the tails of a path, the longest first, with `/` between components."""
-    parts = [part for part in re.split(r"[\\/]", path) if part not in ("", ".")]
-    return ["/".join(parts[start:]) for start in range(len(parts))]
+    paraphrases: list[CleanText] = Field(
+        default_factory=list,
+        description="a list of other wordings or translations, each a text that is not blank",
+    )
+    negative_frames: list[Seconds] = Field(
+        default_factory=list,
+        description="a list of times in seconds that do not answer, finite numbers from 0 up",
+    )
+    video_aliases: list[PathText] = Field(
+        default_factory=list,
+        description="a list of other names of the video, tried in order where video_path is not "
+        "found",
+    )

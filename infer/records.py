@@ -1,12 +1,9 @@
-"""Read and validate files of records with an id, questions or answers; errors name the place.
+"""Validate records with an id, questions or answers, one by one; errors name the place."""
 
-Formats: the JSON object `{"data": [record, …]}`, a bare JSON list, or JSON lines.
-"""
-
-import json
 import sys
-from pathlib import Path
-from typing import Annotated, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -18,6 +15,9 @@ from pydantic import (
 )
 
 from index.errors import CueframeError
+from index.messages import print_some
+from infer.record_files.raw_records import RawRecord
+from infer.record_files.spooled_records import SpooledRecords
 
 
 def _text_of_integer(value: object) -> object:
@@ -47,107 +47,124 @@ class Record(BaseModel):
 Kind = TypeVar("Kind", bound=Record)
 
 
-def load_records(source: str | Path, kind: type[Kind], noun: str) -> list[Kind]:
-    """Read and validate the records of a UTF-8 file, or of standard input where source is "-".
+class RefusedRecord(NamedTuple):
+    """A record that cannot be used."""
+
+    place: str
+    """Where it stands in its file: "record 3"."""
+    after: int
+    """How many good records stand before it."""
+    id: str | None
+    """Its id, or None where it has none that can be used."""
+    video_path: str
+    """Its video_path, or "" where it has none."""
+    error: str
+    """What is wrong, with what is wanted."""
+
+
+class RecordFile(NamedTuple, Generic[Kind]):
+    """The records of a file: the good ones, and those that cannot be used."""
+
+    name: str
+    records: Sequence[Kind]
+    refused: list[RefusedRecord]
+
+    def in_order(self) -> Iterator[Kind | RefusedRecord]:
+        """Yield all records as they stand in the file."""
+        refused = deque(self.refused)
+        for number in range(len(self.records) + 1):
+            while refused and refused[0].after == number:
+                yield refused.popleft()
+            if number < len(self.records):
+                yield self.records[number]
+
+    def print_refused(self, noun: str, see: str = "") -> None:
+        """Print the refused records to stderr, all together; see `index.messages.print_some`."""
+        lines = [f"{one.place}: {one.error}" for one in self.refused]
+        print_some(f"not read: {self.name}", lines, see)
+        if lines:
+            total = len(lines) + len(self.records)
+            print(f"{len(lines)} of {total} {noun}s cannot be used", file=sys.stderr)
+
+
+def validated(
+    raws: Iterable[RawRecord],
+    kind: type[Kind],
+    noun: str,
+    name: str,
+    fields_of: Callable[[RawRecord], Mapping[str, Any]] = lambda raw: _mapping(raw.value),
+) -> RecordFile[Kind]:
+    """Validate records one by one.
 
     Args:
-        source: The file.
+        raws: The records.
         kind: Class of each record.
         noun: Name of a record in errors: "question".
+        name: Name of the file in errors.
+        fields_of: Gives a record its fields under the names of `kind`; may raise ValueError.
 
     Raises:
-        CueframeError: One line that names the file and, as far as there is one, the record, the
-            field, its value and what is wanted: file missing or not UTF-8, malformed JSON, none of
-            the three formats, no record at all, an invalid record, a duplicate id.
+        CueframeError: No record can be used; the first errors are in the line.
     """
-    name = "standard input" if str(source) == "-" else str(source)
-    found = _records(_read(source, name, noun), set(kind.model_fields), name, noun)
-    if not found:
+    refused: list[RefusedRecord] = []
+    place_of_id: dict[int, str] = {}  # by hash: ids may be long, and many
+
+    def good() -> Iterable[Kind]:
+        count = 0
+        for raw in raws:
+            error = raw.error
+            record = None
+            there: Mapping[str, Any] = raw.value if isinstance(raw.value, dict) else {}
+            if error is None:
+                try:
+                    there = fields_of(raw)
+                    record = _valid(there, kind)
+                    first = place_of_id.setdefault(hash(record.id), raw.place)
+                    if first != raw.place:
+                        error = (
+                            f"id {short(record.id)} stands twice, in {first} and in {raw.place}; "
+                            f"want an id of its own for each {noun}"
+                        )
+                except ValueError as wrong:
+                    error = str(wrong)
+            if record is not None and error is None:
+                count += 1
+                yield record
+                continue
+            known, path = there.get("id"), there.get("video_path")
+            own = str(known) if _names(known) else None
+            about = f"{noun} {short(known)}: " if _names(known) and not record else ""
+            video = path if isinstance(path, str) else ""
+            refused.append(RefusedRecord(raw.place, count, own, video, f"{about}{error}"))
+
+    records = SpooledRecords(kind, good())
+    if not records and refused:
+        first = "; ".join(f"{one.place}: {one.error}" for one in refused[:3])
+        more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+        raise CueframeError(f"{name}: {first}{more}")
+    if not records:
         raise CueframeError(f"{name}: there is no {noun} in it; want at least one")
-    records = []
-    place_of_id: dict[str, str] = {}
-    for place, raw in found:
-        record = _valid(raw, kind, place, name, noun)
-        if record.id in place_of_id:
-            raise CueframeError(
-                f"{name}: id {short(record.id)} stands twice, in {place_of_id[record.id]} "
-                f"and in {place}; want an id of its own for each {noun}"
-            )
-        place_of_id[record.id] = place
-        records.append(record)
-    return records
+    return RecordFile(name, records, refused)
 
 
-def _read(source: str | Path, name: str, noun: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if str(source) == "-" else Path(source).read_bytes()
-    except OSError as error:
-        raise CueframeError(
-            f"{name}: cannot be read ({error.strerror}); give a JSON file of {noun}s, or -"
-        ) from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CueframeError(
-            f"{name}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from error
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"it is {short(value)}; want a JSON object")  # noqa: TRY004 - one kind of error for a bad record
+    return value
 
 
-def _records(text: str, fields: set[str], name: str, noun: str) -> list[tuple[str, object]]:
-    """Split a text into its records, each with its place ("record 3", "line 3")."""
-    lines = [  # split, not splitlines: a JSON string may hold U+2028
-        (number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()
-    ]
-    if not lines:
-        return []
-    if len(lines) > 1 and _is_object(lines[0][1]):
-        return [(f"line {number}", _parse(line, name, number)) for number, line in lines]
-    whole = _parse(text, name, 1)
-    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
-        whole = whole["data"]
-    elif isinstance(whole, dict) and whole.keys() & fields:
-        whole = [whole]  # JSON lines, one line long
-    if not isinstance(whole, list):
-        raise CueframeError(
-            f'{name}: {short(whole)} is not a list of {noun}s; want {{"data": [{noun}, …]}}, '
-            "a list, or JSON lines"
-        )
-    return [(f"record {number}", record) for number, record in enumerate(whole, 1)]
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _parse(text: str, name: str, first_line: int) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        line = first_line + error.lineno - 1
-        raise CueframeError(
-            f"{name}: line {line}, column {error.colno}: {error.msg}; mend the JSON there"
-        ) from error
-    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
-        raise CueframeError(f"{name}: the JSON from line {first_line} on: {error}") from error
-
-
-def _valid(record: object, kind: type[Kind], place: str, name: str, noun: str) -> Kind:
+def _valid(record: Mapping[str, Any], kind: type[Kind]) -> Kind:
     """Validate one record; its error names the first field that is wrong."""
-    if not isinstance(record, dict):
-        raise CueframeError(f"{name}: {place} is {short(record)}; want a JSON object")
     try:
         return kind.model_validate(record)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False)[0]
+    if not error["loc"]:  # of the record as a whole
+        raise ValueError(error["msg"].removeprefix("Value error, "))
     field, *inner = error["loc"]
     where = f"{field}" + "".join(f"[{step}]" for step in inner)
     what = "is missing" if error["type"] == "missing" else f"is {short(error['input'])}"
-    wanted = kind.model_fields[str(field)].description
-    known = f"{noun} {short(record['id'])} ({place})" if _names(record.get("id")) else place
-    raise CueframeError(f"{name}: {known}: {where} {what}; want {wanted}")
+    raise ValueError(f"{where} {what}; want {kind.model_fields[str(field)].description}")
 
 
 def _names(record_id: object) -> bool:
@@ -156,5 +173,8 @@ def _names(record_id: object) -> bool:
 
 def short(value: object, width: int = 60) -> str:
     """Format a value for an error, cut if it is long."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        shown = f"{type(value).__name__} of many levels"
     return shown if len(shown) <= width else shown[: width - 1] + "…"

@@ -20,7 +20,7 @@ try:
 
     from index.errors import CueframeError
     from index.run_command import own_default, positive, run
-    from infer.flags import CaptionSetting, PicksFormat, QueryModel
+    from infer.flags import CaptionSetting, LabelFiles, PicksFormat, QueryModel, QuestionFormat
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -34,6 +34,8 @@ class ScoreConfig:
     """File of answers, or - for standard input."""
     questions: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="QUESTIONS")]
     """File of labelled questions."""
+    format: QuestionFormat = "auto"
+    labels: LabelFiles = ()
     picks_format: PicksFormat = None
     picks_fps: Annotated[float | None, own_default("from the questions or the picks", "FPS")] = None
     """Frames per second of the videos, for picks that are frame numbers."""
@@ -77,15 +79,19 @@ def score(config: ScoreConfig) -> int:
         raise CueframeError(f"--picks-fps {config.picks_fps} is for --picks-format aks; name it")
     from infer.answer_file import load_answers
     from infer.metrics import require_labels
-    from infer.questions import load_questions
+    from infer.question_files.loading import read_questions
 
     # Before torch is loaded, so that unusable files fail at once.
-    questions, answers = load_questions(config.questions), load_answers(config.answers)
+    file = read_questions(config.questions, layout=config.format, labels=config.labels)
+    file.print_refused("question")
+    given = load_answers(config.answers)
+    given.print_refused("answer")
+    questions, answers = file.records, given.records
     if all(q.answer is None for q in questions) or not any(a.by_frames for a in answers):
         require_labels(questions)  # there is nothing else to score
     from infer.scoring import score_answers
 
-    return score_answers(
+    code = score_answers(
         answers,
         questions,
         config.index,
@@ -102,6 +108,7 @@ def score(config: ScoreConfig) -> int:
         seed=config.seed,
         source=f"{config.answers} · {config.questions} · {config.index}",
     )
+    return 1 if file.refused or given.refused else code
 
 
 _NEED_AN_INDEX = (
@@ -129,11 +136,15 @@ def _score_picks(config: ScoreConfig, picks_format: str) -> int:
         )
     from infer.picks.files import load_picks
     from infer.picks.run import score_picks
-    from infer.questions import load_questions
+    from infer.question_files.loading import read_questions
+    from infer.questions import Question
 
-    questions = load_questions(config.questions)
-    picks = load_picks(config.answers, picks_format, questions, config.picks_fps)
-    return score_picks(picks, questions, seed=config.seed)
+    file = read_questions(config.questions, layout=config.format, labels=config.labels)
+    file.print_refused("question")
+    in_order = [one if isinstance(one, Question) else None for one in file.in_order()]
+    picks = load_picks(config.answers, picks_format, in_order, config.picks_fps)
+    code = score_picks(picks, file.records, seed=config.seed)
+    return 1 if file.refused else code
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from index.arrays import Floats
 from index.discovery import list_videos
 from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
+from index.messages import print_some
 from index.spans import shown_during
 from index.storage.atomic_write import refuse_unwritable, written_whole
 from index.storage.store import read_profile
@@ -27,16 +28,17 @@ from infer.evaluation.panel import OWN_ROW, Panel, make_panel, panel_json, print
 from infer.evaluation.reader_metrics import reader_cells, reader_json, reader_line, score_reader
 from infer.evaluation.score_table import ScoreTable, figure_tables, uniform_picks
 from infer.evaluation.text_tables import print_table
-from infer.indexed_videos import read_indexed_videos
 from infer.judge import Judge, load_judge
 from infer.metrics import TimedQuestion, is_labelled, require_labels
 from infer.queries import make_queries, on_timelines, print_failures
 from infer.query_encoder import load_query_encoder
-from infer.questions import Question, by_tail
+from infer.questions import Question
 from infer.report.cases import summary, with_curves, worst_cases
 from infer.report.page import times_to_show, write_report
 from infer.report.thumbnails import thumbnails_of
-from infer.video_files import find_video_file
+from infer.videos.indexed_videos import read_indexed_videos
+from infer.videos.video_files import find_video_file
+from infer.videos.video_names import by_tail
 
 
 def score_answers(
@@ -92,6 +94,7 @@ def score_answers(
     k = _picks_each(chosen, timed)
     picks = [np.array([frame.time_s for frame in answer.frames]) for answer in chosen]
     graded = grade(timed, chosen, frames_seen(timed, picks, uniform_picks(timed, k)), k)
+    print_some("not graded", graded.wrong)
     if not graded.graded:
         require_labels(one.question for one in timed)
     encoder = _curve_encoder(index, model) if report else None

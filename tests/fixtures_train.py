@@ -144,6 +144,8 @@ def as_flags(flags: TrainConfig) -> list[str]:
         value = getattr(flags, name)
         if isinstance(value, bool):
             words += [f"--{name}"] * value
+        elif isinstance(value, tuple):
+            words += [f"--{name}", *map(str, value)] if value else []
         elif value is not None:
             words += [f"--{name}", str(value)]
     return words

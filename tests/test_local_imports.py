@@ -15,12 +15,13 @@ REASONS = {
     ("infer/answer.py", "infer.answering.inputs"): BEFORE_TORCH,
     ("infer/answer.py", "infer.answering.run"): AFTER_FLAGS,
     ("infer/compare.py", "infer.metrics"): BEFORE_TORCH,
-    ("infer/compare.py", "infer.questions"): BEFORE_TORCH,
+    ("infer/compare.py", "infer.question_files.loading"): BEFORE_TORCH,
     ("infer/compare.py", "infer.comparing"): AFTER_FLAGS,
     ("infer/find.py", "infer.finding"): AFTER_FLAGS,
     ("infer/score.py", "infer.answer_file"): BEFORE_TORCH,
     ("infer/score.py", "infer.metrics"): BEFORE_TORCH,
     ("infer/score.py", "infer.questions"): BEFORE_TORCH,
+    ("infer/score.py", "infer.question_files.loading"): BEFORE_TORCH,
     ("infer/score.py", "infer.picks.files"): AFTER_FLAGS,
     ("infer/score.py", "infer.picks.run"): AFTER_FLAGS,
     ("infer/score.py", "infer.scoring"): AFTER_FLAGS,
@@ -29,6 +30,7 @@ REASONS = {
     ("infer/evaluation/breakdown.py", "py3langid"): (
         "it reads its model of 4 MB when it is imported, and only tables by language need it"
     ),
+    ("infer/record_files/tables.py", "pyarrow"): "an extra, for Parquet files alone",
     ("infer/metrics.py", "infer.judge"): "torch: seconds that the other figures do not need",
 }
 

@@ -58,7 +58,7 @@ def test_a_strategy(
     output = tmp_path / "a.jsonl"
     flags = ("--index", world().index, "--output", output, "--pick", "first")
     assert ran(capsys, "answer.py", questions, *flags).code == 0
-    for answer in load_answers(output):
+    for answer in load_answers(output).records:
         assert [frame.model_extra["row"] for frame in answer.frames if frame.model_extra] == [
             *range(len(answer.frames))
         ]
@@ -97,7 +97,7 @@ def test_a_figure(
     assert ran(capsys, "answer.py", questions, *asked, "--output", output).code == 0
     result = ran(capsys, "score.py", output, questions, *asked, "--judge", "none", "--report", page)
     assert result.code == 0, result.err
-    firsts = [min(f.time_s for f in answer.frames) for answer in load_answers(output)]
+    firsts = [min(f.time_s for f in answer.frames) for answer in load_answers(output).records]
     rows = result.records[0]["rows"]
     assert rows["answers"]["earliest_s"]["mean"] == pytest.approx(sum(firsts) / 2, abs=1e-6)
     assert set(rows) == {"answers", "uniform", "random", "oracle"}

@@ -10,6 +10,7 @@ import tyro
 
 from index.errors import CueframeError
 from index.run_command import own_default, positive
+from infer.flags import LabelFiles, QuestionFormat
 from train.losses.registry import LOSSES
 
 Tune = Literal["all", "vision", "text", "projection"]
@@ -29,7 +30,9 @@ class TrainConfig:
     """Flags of train/main.py."""
 
     json_path: Path = Path("../dataset/train/train.json")
-    """File of questions with support_frames."""
+    """File of questions with support_frames, support_ranges or scenes."""
+    format: QuestionFormat = "auto"
+    labels: LabelFiles = ()
     image_path: Path = Path("dataset")
     """Folder of mined frames, the --output_folder of train/mine.py."""
     video_path: Path = Path("../dataset/train/videos")
@@ -99,7 +102,17 @@ class TrainConfig:
 
 
 FREE = (
-    *("json_path", "image_path", "video_path", "output_path", "index", "only_test", "resume"),
+    *(
+        "json_path",
+        "format",
+        "labels",
+        "image_path",
+        "video_path",
+        "output_path",
+        "index",
+        "only_test",
+        "resume",
+    ),
     *("save_every", "keep", "tracker", "judge", "num_workers", "gradient_checkpointing"),
 )
 """Flags that may differ when a run is resumed; the data at the paths is compared by content."""

@@ -24,10 +24,12 @@ from torch.utils.data import Dataset
 
 from index.discovery import hash_files
 from index.errors import CueframeError
-from infer.frame_files import folder_name
 from infer.metrics import is_labelled
-from infer.questions import Question, caption, load_questions
-from infer.video_files import file_in
+from infer.question_files.loading import load_questions
+from infer.question_texts import caption
+from infer.questions import Question
+from infer.videos.frame_files import folder_name
+from infer.videos.video_files import file_in
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -63,13 +65,48 @@ def load_data(
     seed: int = 42,
     contents: Mapping[str, str] | None = None,
 ) -> tuple[list[Example], list[Example]]:
-    """Read labelled questions with their mined frames, split by video.
+    """Read labelled questions with their mined frames, split by video; see `split_data`.
+
+    Args:
+        json_path: Questions, in any format that `infer.question_files.loading` reads.
+        image_path: As for `split_data`, like all that follow.
+        video_path: Folder of the videos.
+        caption_setting: 1 the question, 2 its choices, 3 both.
+        ratio: Fraction of the videos held out for validation.
+        seed: Seed of the split.
+        contents: Content hashes by question id.
+
+    Raises:
+        CueframeError: As for `load_questions` and `split_data`.
+    """
+    if not 0 <= ratio <= 1:
+        raise CueframeError(f"--ratio is {ratio}; give the share of videos to validate on, 0 to 1")
+    if not Path(json_path).is_file():
+        raise CueframeError(f"{json_path} is not there; name the questions' file by --json_path")
+    questions = load_questions(json_path)
+    return split_data(
+        questions, json_path, image_path, video_path, caption_setting, ratio, seed, contents
+    )
+
+
+def split_data(
+    questions: Sequence[Question],
+    json_path: str | Path,
+    image_path: str | Path | None,
+    video_path: str | Path,
+    caption_setting: int,
+    ratio: float,
+    seed: int,
+    contents: Mapping[str, str] | None,
+) -> tuple[list[Example], list[Example]]:
+    """Split labelled questions with their mined frames by video.
 
     Questions without a label, without mined frames, or without a known content hash of
     their video are left out, with a line on stderr that counts and names them.
 
     Args:
-        json_path: Questions, in any format that `infer.questions.load_questions` reads.
+        questions: The questions.
+        json_path: Their file, for messages.
         image_path: Folder that train/mine.py wrote; None if no frames are needed.
         video_path: Folder of the videos. A record's video_path, or a tail of it, is relative to it.
         caption_setting: 1 the question, 2 its choices, 3 both.
@@ -83,14 +120,8 @@ def load_data(
         train_list and val_list, each in the questions' order.
 
     Raises:
-        CueframeError: As for `load_questions` and `caption`; also if a folder is missing or no
-            question is left.
+        CueframeError: As for `caption`; also if a folder is missing or no question is left.
     """
-    if not 0 <= ratio <= 1:
-        raise CueframeError(f"--ratio is {ratio}; give the share of videos to validate on, 0 to 1")
-    if not Path(json_path).is_file():
-        raise CueframeError(f"{json_path} is not there; name the questions' file by --json_path")
-    questions = load_questions(json_path)
     lack = "no support_frames, support_ranges or scenes"
     usable = _left([q for q in questions if is_labelled(q)], questions, lack)
     known = dict(contents or {})
@@ -239,7 +270,7 @@ def _shared(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def _left(kept: list[Question], of: list[Question], lack: str) -> list[Question]:
+def _left(kept: list[Question], of: Sequence[Question], lack: str) -> list[Question]:
     """Return the kept questions, after printing a line about the others."""
     there = {q.id for q in kept}
     gone = [q.id for q in of if q.id not in there]
@@ -273,7 +304,7 @@ def _pictures(folder: str) -> list[str]:
 
 def _video_files(questions: list[Question], video_path: Path) -> dict[str, Path]:
     """Find the video files by question id, by the longest tail of video_path that exists."""
-    found = {q.id: file_in(video_path, q.video_path) for q in questions}
+    found = {q.id: file_in(video_path, q.video_path, q.video_aliases) for q in questions}
     return {name: file for name, file in found.items() if file is not None}
 
 

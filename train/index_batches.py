@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,9 @@ from index.arrays import Floats, Integers
 from index.errors import CueframeError, VideoError
 from index.spans import rows_shown_at, seconds_away, until_next
 from index.storage.store import Profile, Vectors, read_own_vectors, read_profile
-from infer.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
 from infer.metrics import answer_ranges, answer_times
-from infer.questions import Question, load_questions
+from infer.questions import Question
+from infer.videos.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
 from train.batches import Shard, TokenizedTexts
 from train.data import Example
 from train.grad_cache import MicroBatch
@@ -46,13 +46,15 @@ class OpenIndex:
     profile: Profile
     indexed: IndexedVideos
 
-    def contents(self, json_path: Path) -> dict[str, str]:
+    def contents(self, questions: Iterable[Question], json_path: Path) -> dict[str, str]:
         """Return the content hashes of the questions' videos that are indexed, by question id."""
         found: dict[str, str] = {}
         lost: list[str] = []
-        for question in load_questions(json_path):
+        for question in questions:
             try:
-                found[question.id] = find_indexed(self.indexed, question.video_path)[1].content_hash
+                found[question.id] = find_indexed(
+                    self.indexed, question.video_path, question.video_aliases
+                )[1].content_hash
             except VideoError as error:
                 lost.append(f"{question.id}: {error}")
         if lost and os.environ.get("RANK", "0") == "0":

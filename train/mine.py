@@ -21,6 +21,7 @@ try:
 
     from index.errors import CueframeError
     from index.run_command import own_default, positive, run
+    from infer.flags import LabelFiles, QuestionFormat
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -36,6 +37,8 @@ class MineConfig:
     """Folder for the frames."""
     json_path: Annotated[Path | None, own_default("INPUT_FOLDER/train/train.json", "PATH")] = None
     """File of questions with support_frames, support_ranges or scenes."""
+    format: QuestionFormat = "auto"
+    labels: LabelFiles = ()
     model: Annotated[
         str | None,
         tyro.conf.arg(aliases=("--model-name",)),
@@ -92,6 +95,8 @@ def mine(config: MineConfig) -> int:
         config.json_path or config.input_folder / "train" / "train.json",
         config.input_folder,
         config.output_folder,
+        layout=config.format,
+        labels=config.labels,
         model=config.model,
         index=config.index,
         fps=config.fps,

@@ -21,9 +21,10 @@ from index.model_loading import in_one_line
 from index.preprocess import image_transform_of
 from index.resume import deciding
 from infer.query_encoder import refuse_other_vision
+from infer.question_files.loading import load_questions
 from train.batches import BatchLoader, MinedBatches, TokenizedTexts, epoch_order
 from train.config import FREE, TrainConfig
-from train.data import Example, load_data
+from train.data import Example, split_data
 from train.grad_cache import encode_pool, out_of_ddp
 from train.index_batches import IndexBatches, OpenIndex, open_index, print_distances
 from train.log import say
@@ -150,14 +151,16 @@ def accelerator_of(config: TrainConfig) -> Accelerator:
 def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example], list[Example]]:
     """Load the questions to train and to validate on; with an index, only those indexed."""
     mined = None if index or (config.only_test and not config.image_path.is_dir()) else True
-    lists = load_data(
+    questions = load_questions(config.json_path, layout=config.format, labels=config.labels)
+    lists = split_data(
+        questions,
         config.json_path,
         config.image_path if mined else None,
         config.video_path,
         config.caption,
         config.ratio,
         config.seed,
-        index.contents(config.json_path) if index else None,
+        index.contents(questions, config.json_path) if index else None,
     )
     if index is None:
         refuse_missing_videos(lists[1], config.video_path)

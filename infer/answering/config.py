@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from index.run_command import own_default
-from infer.flags import CaptionSetting, PickStrategy, QueryModel
+from infer.flags import CaptionSetting, LabelFiles, PickStrategy, QueryModel, QuestionFormat
 from infer.readers.registry import OWN_READERS
 
 Reader = Annotated[
@@ -27,6 +27,8 @@ class AnswerConfig:
 
     questions: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="QUESTIONS")]
     """File of questions, or - for standard input."""
+    format: QuestionFormat = "auto"
+    labels: LabelFiles = ()
     index: Path = Path("video_index")
     """Folder of the index."""
     output: str = "answers.jsonl"
@@ -63,7 +65,11 @@ class AnswerConfig:
     timing: bool = False
     """Write the seconds that each question took."""
     submission: Annotated[Path | None, own_default("none", "FILE.csv")] = None
-    """CSV file of id and answer, for a contest; a missing answer is an empty field."""
+    """CSV file of id and answer, for a contest."""
+    submission_columns: str = "id,answer"
+    """Names of the two columns of --submission, for its head."""
+    guess: str = ""
+    """What a question without an answer gets in --submission."""
     save_frames: Annotated[Path | None, own_default("none are saved", "DIR")] = None
     """Folder for the picked frames: DIR/<id>/<k>_<time>s.jpg."""
     videos: Annotated[Path | None, own_default("where they were indexed", "PATH")] = None
@@ -74,7 +80,7 @@ class AnswerConfig:
 
 
 FREE = (
-    *("questions", "index", "output", "videos", "submission", "save_frames", "size"),
-    *("reader_batch", "device_map"),
+    *("questions", "format", "labels", "index", "output", "videos", "save_frames", "size"),
+    *("submission", "submission_columns", "guess", "reader_batch", "device_map"),
 )
 """Flags that may differ when a run is resumed; questions and index are compared by content."""

@@ -10,22 +10,26 @@ from index.run_command import positive
 from index.storage.atomic_write import refuse_unwritable
 from index.storage.store import Profile, read_profile
 from infer.answering.config import AnswerConfig
-from infer.frame_files import frame_size
-from infer.questions import Question, by_tail, load_questions
+from infer.answering.submission import submission_columns
+from infer.question_files.loading import read_questions
+from infer.questions import Question
 from infer.readers.prompts import Prompt, load_prompt
 from infer.readers.registry import OWN_READERS
+from infer.records import RecordFile
+from infer.videos.frame_files import frame_size
+from infer.videos.video_names import by_tail
 
 
 class Inputs(NamedTuple):
     """Content of the files that are read at the start."""
 
-    questions: list[Question]
+    questions: RecordFile[Question]
     profile: Profile
     prompt: Prompt
     frame_size: tuple[int, int]
     """Width and height in pixels of saved frames."""
     elsewhere: dict[str, list[str]]
-    """The videos at --videos by tail, from `infer.questions.by_tail`."""
+    """The videos at --videos by tail, from `infer.videos.video_names.by_tail`."""
 
 
 def read_inputs(config: AnswerConfig) -> Inputs:
@@ -39,7 +43,7 @@ def read_inputs(config: AnswerConfig) -> Inputs:
     return Inputs(
         frame_size=frame_size(config.size),
         prompt=load_prompt(config.prompt),
-        questions=load_questions(config.questions),
+        questions=read_questions(config.questions, layout=config.format, labels=config.labels),
         profile=read_profile(config.index),
         elsewhere=by_tail(map(str, list_videos(config.videos))) if config.videos else {},
     )
@@ -84,6 +88,7 @@ def refuse_bad_values(config: AnswerConfig) -> None:
     output = Path(config.output)
     if config.output != "-" and output.exists() and not output.is_file():
         raise CueframeError(f"--output {output} is no file; name a file, or - for stdout")
+    submission_columns(config.submission_columns)
     if config.submission:
         if config.submission.resolve() == output.resolve():
             raise CueframeError(f"--submission {output} is --output too; name another file")

@@ -1,66 +1,66 @@
 """Outputs of infer/answer.py: answers, a submission, saved frames, and messages on stderr."""
 
-import csv
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from index.errors import VideoError
+from index.messages import escaped
 from index.progress import bar
-from index.storage.atomic_write import written_whole
 from infer.answering.run_log import as_json_line, write_and_remove_log
-from infer.frame_files import save_frames
 from infer.queries import AnswerRecord, Query, group_by_video, print_failures
 from infer.questions import Question
+from infer.records import RecordFile, RefusedRecord
+from infer.videos.frame_files import save_frames
 
 
 def write_answers(
     output: str,
-    questions: Sequence[Question],
+    questions: RecordFile[Question],
     lines: Mapping[str, bytes],
     failed: Mapping[int, AnswerRecord],
 ) -> None:
-    """Write a line for each question, in the questions' order: the whole file or nothing.
+    """Write a line for each record of a file of questions, in its order: the whole or nothing.
 
     Args:
         output: The file, or - for stdout.
-        questions: All questions.
+        questions: All questions, and the records that cannot be used.
         lines: JSON lines of the answered questions, by id.
-        failed: Records of the failed questions, by place.
+        failed: Records of the failed questions, by place among the questions.
 
     Raises:
         CueframeError: The file cannot be written.
     """
-    ordered = (
-        lines[question.id] if question.id in lines else as_json_line(failed[place])
-        for place, question in enumerate(questions)
-    )
+
+    def ordered() -> Iterator[bytes]:
+        place = 0
+        for one in questions.in_order():
+            if isinstance(one, RefusedRecord):
+                yield as_json_line(refused_record(one))
+                continue
+            yield lines[one.id] if one.id in lines else as_json_line(failed[place])
+            place += 1
+
     if output == "-":
-        sys.stdout.buffer.writelines(ordered)
+        sys.stdout.buffer.writelines(ordered())
     else:
-        write_and_remove_log(Path(output), ordered)
+        write_and_remove_log(Path(output), ordered())
 
 
-def write_submission(path: Path, questions: Sequence[Question], lines: Mapping[str, bytes]) -> None:
-    """Write rows of id and answer, a letter or a free text; empty if there is no answer.
-
-    Raises:
-        CueframeError: The file cannot be written.
-    """
-    with (
-        written_whole(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["id", "answer"])
-        for question in questions:
-            given = json.loads(lines[question.id])["answer"] if question.id in lines else {}
-            rows.writerow([question.id, given.get("letter", given.get("text", ""))])
+def refused_record(one: RefusedRecord) -> AnswerRecord:
+    """Return the answer record of a record that is no question; its place stands for a lost id."""
+    return {"id": one.id or one.place, "video_path": one.video_path, "error": escaped(one.error)}
 
 
-def print_problems(failed: Mapping[int, AnswerRecord], cut: Sequence[str], max_tokens: int) -> None:
-    """Print to stderr the failures, and a warning about the texts that were cut."""
+def print_problems(
+    questions: RecordFile[Question],
+    failed: Mapping[int, AnswerRecord],
+    cut: Sequence[str],
+    max_tokens: int,
+) -> None:
+    """Print to stderr all failures together, and a warning about the texts that were cut."""
+    questions.print_refused("question", ", see --output")
     print_failures(failed, "failed", ", see --output")
     if cut:
         print(

@@ -20,14 +20,15 @@ from infer.answering.bulk import answer_all
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.config import FREE, AnswerConfig
 from infer.answering.inputs import Inputs
-from infer.answering.outputs import print_problems, save_all, write_answers, write_submission
+from infer.answering.outputs import print_problems, save_all, write_answers
+from infer.answering.submission import write_submission
 from infer.answering.text_cache import TextCache, query_blocks
 from infer.choices import chosen
-from infer.indexed_videos import read_indexed_videos
 from infer.queries import AnswerRecord, Query, make_queries
 from infer.query_encoder import load_query_encoder
+from infer.question_texts import question_texts
 from infer.readers.bulk_reading import AskModel, read_answers
-from infer.readers.clip_reader import choice_texts, clip_reader
+from infer.readers.clip_reader import clip_reader
 from infer.readers.registry import OWN_READERS
 from infer.readers.vision_language import (
     ReaderInput,
@@ -35,7 +36,8 @@ from infer.readers.vision_language import (
     letter_probabilities,
     load_reader,
 )
-from infer.video_files import find_video_file
+from infer.videos.indexed_videos import read_indexed_videos
+from infer.videos.video_files import find_video_file
 
 _BLOCK = 2048
 """Number of questions whose texts, with those of their choices, are encoded and held at a time."""
@@ -52,7 +54,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
             run with other settings, or a file cannot be written.
     """
     began_s = time.monotonic()
-    questions = inputs.questions
+    questions = inputs.questions.records
     state = join_processes()
     indexed = read_indexed_videos(config.index)
     file_of = partial(find_video_file, indexed, elsewhere=inputs.elsewhere)
@@ -95,18 +97,25 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
             for place, record in one["failed"]
             if record["id"] not in answers.lines
         }
-        write_answers(config.output, questions, answers.lines, failed)
+        write_answers(config.output, inputs.questions, answers.lines, failed)
     cut = [name for one in reports for name in one["cut"]]
-    print_problems(failed, cut, max(one["max_tokens"] for one in reports))
+    print_problems(inputs.questions, failed, cut, max(one["max_tokens"] for one in reports))
+    refused = len(inputs.questions.refused)
     result: dict[str, Any] = {
-        "questions": len(questions),
+        "questions": len(questions) + refused,
         "answered": len(questions) - len(failed),
-        "failed": len(failed),
+        "failed": len(failed) + refused,
         "too_long": len(cut),
         "resumed": resumed,
     }
     if config.submission:
-        write_submission(config.submission, questions, answers.lines)
+        result["guessed"] = write_submission(
+            config.submission,
+            inputs.questions,
+            answers.lines,
+            columns=config.submission_columns,
+            guess=config.guess,
+        )
     unsaved = 0
     if config.save_frames:
         saved, unsaved = save_all(
@@ -124,14 +133,15 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
         "questions_per_s": round((len(questions) - resumed) / (ended_s - began_s), 1),
     }
     print(json.dumps(result), file=sys.stderr if config.output == "-" else sys.stdout)
-    return 1 if failed or unsaved else 0
+    return 1 if failed or refused or unsaved else 0
 
 
 def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
     """Return the settings that decide the answers; a run is resumed only with equal ones."""
     digest = xxhash.xxh3_128()
-    for question in inputs.questions:
-        digest.update(json.dumps(question.model_dump(), sort_keys=True).encode() + b"\n")
+    for question in inputs.questions.records:
+        known = question.model_dump(exclude_unset=True)
+        digest.update(json.dumps(known, sort_keys=True).encode() + b"\n")
     prompt = inputs.prompt
     return deciding(config, FREE) | {
         "QUESTIONS": digest.hexdigest(),
@@ -146,7 +156,7 @@ def _texts(config: AnswerConfig, query: Query) -> list[str]:
     if config.reader != "clip":
         return [query.text]
     try:
-        return [query.text, *choice_texts(query)]
+        return [query.text, *question_texts(query.question, "choices").texts]
     except CueframeError:  # the reader reports it
         return [query.text]
 

@@ -21,6 +21,8 @@ from index.arrays import Bools, Floats
 from index.spans import Spans, seconds_away
 from infer.evaluation.bootstrap import ARITHMETIC, Average, geometric
 from infer.evaluation.exact_random import chance_of_none, chance_of_span, ways_to_match
+from infer.evaluation.ukss import LEAST_UKSS, ukss
+from infer.evaluation.windows import iop, iou, window
 from infer.metrics import (
     COUNTED,
     Counted,
@@ -31,8 +33,6 @@ from infer.metrics import (
     segments_hit,
     share,
 )
-from infer.ukss import LEAST_UKSS, ukss
-from infer.windows import iop, iou, window
 
 _NONE = float("nan"), float("nan")
 
@@ -42,7 +42,7 @@ def of_counted(figure: Counted, timed: TimedQuestion, k: int) -> tuple[float, fl
     scenes = figure.scenes(timed.question)
     if not len(scenes.first):
         return _NONE
-    met = scenes.shown_by(timed.shown)  # (S, F)
+    met = scenes.shown_by(timed.shown, timed.tolerance_s)  # (S, F)
     return of_matches(met, timed, k, figure.counts, figure.worth)
 
 
@@ -148,7 +148,7 @@ def _nearest_candidates(
 def of_window(
     overlap: Callable[[Floats, Floats, Floats], Floats], timed: TimedQuestion, k: int
 ) -> tuple[float, float]:
-    """Return random and oracle of `infer.windows.iop` or `iou`."""
+    """Return random and oracle of `infer.evaluation.windows.iop` or `iou`."""
     ranges_s = np.array(timed.question.support_ranges, np.float64)
     if not len(ranges_s):
         return _NONE

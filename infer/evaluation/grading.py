@@ -60,6 +60,8 @@ class GradedAnswers(NamedTuple):
     """Number of questions without a right answer."""
     unanswered: int
     """Number of questions with a right answer that were not answered with a letter."""
+    wrong: list[str]
+    """Why questions cannot be graded: a right answer or a letter that is none of the choices."""
 
 
 def frames_seen(
@@ -89,27 +91,30 @@ def grade(
         seen: From `frames_seen`.
         k: K picks of a question.
 
-    Raises:
-        CueframeError: A letter is no choice of its question, probabilities are not those of its
-            choices, or as `infer.choices.letter_of`.
+    A letter that is no choice of its question, probabilities that are not those of its choices, and
+    a right answer that is none of them (`infer.choices.letter_of`) cost their own question alone.
     """
-    graded, unlabelled, unanswered = [], 0, 0
+    graded, unlabelled, unanswered, wrong = [], 0, 0, []
     for one, answer, times_s in zip(timed, answers, seen, strict=True):
         said = {shown: by for shown, by in answer.by_frames.items() if by.letter}
-        for by in said.values():
-            _check(by, one.question)
+        try:
+            for by in said.values():
+                _check(by, one.question)
+            right = letter_of(one.question) if one.question.answer is not None and said else ""
+        except CueframeError as error:
+            wrong.append(str(error))
+            continue
         if one.question.answer is None:
             unlabelled += 1
         elif not said:
             unanswered += 1
         else:
-            right = letter_of(one.question)
             grades = {
                 shown: _grade(one, by, by.letter == right, times_s.get(shown), k)
                 for shown, by in said.items()
             }
             graded.append(GradedQuestion(one, right, len(one.question.choices), grades))
-    return GradedAnswers(graded, unlabelled, unanswered)
+    return GradedAnswers(graded, unlabelled, unanswered, wrong)
 
 
 def _check(said: Chosen, question: Question) -> None:

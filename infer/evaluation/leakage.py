@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from index.errors import CueframeError
-from infer.indexed_videos import IndexedVideos
-from infer.questions import load_questions
-from infer.video_files import content_of, file_in
+from infer.question_files.loading import read_questions
+from infer.videos.indexed_videos import IndexedVideos
+from infer.videos.video_files import content_of, file_in
 
 
 def refuse_leakage(
@@ -28,12 +28,22 @@ def refuse_leakage(
             cannot be ruled out.
     """
     folders = list(folders)
-    paths = dict.fromkeys(one.video_path for one in load_questions(train_questions))
-    files = {path: next(filter(None, (file_in(f, path) for f in folders)), None) for path in paths}
+    trained_on = read_questions(train_questions)
+    if trained_on.refused:
+        trained_on.print_refused("question")
+        raise CueframeError(
+            f"{len(trained_on.refused)} records of {train_questions} cannot be read, so no leak "
+            "can be ruled out; mend them"
+        )
+    names = {one.video_path: one.video_aliases for one in trained_on.records}
+    files = {
+        path: next(filter(None, (file_in(folder, path, more) for folder in folders)), None)
+        for path, more in names.items()
+    }
     lost = [path for path, file in files.items() if file is None]
     if lost:
         raise CueframeError(
-            f"{len(lost)} of {len(paths)} videos of {train_questions} are not found, the first "
+            f"{len(lost)} of {len(names)} videos of {train_questions} are not found, the first "
             f"{lost[0]}, so no leak can be ruled out; name their folder by --train-videos"
         )
     trained = {content_of(indexed, file): path for path, file in files.items() if file}

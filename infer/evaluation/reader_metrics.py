@@ -130,6 +130,7 @@ def reader_json(
         "name": name,
         "unlabelled": grades.unlabelled,
         "unanswered": grades.unanswered,
+        "not_graded": len(grades.wrong),
         **told(found, len(grades.graded)),
         "by": {
             by: {

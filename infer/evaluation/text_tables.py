@@ -12,7 +12,7 @@ def row_json(row: Row) -> dict[str, dict[str, float | int | None]]:
     """Convert a row for JSON, with null for NaN."""
     return {
         figure: {
-            name: None if math.isnan(number) else round(number, 6)
+            name: None if math.isnan(number) else round(number, 12)
             for name, number in estimate._asdict().items()
         }
         for figure, estimate in row.items()

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from index.errors import CueframeError
 from infer.picks.collector import Collector, id_of
-from infer.questions import Question, comparable, tails_of
+from infer.questions import Question
 from infer.records import short
+from infer.videos.video_names import comparable, tails_of
 
 
 def read_kfs_bench(content: object, found: Collector) -> None:

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 
 from index.errors import CueframeError
 from infer.picks.collector import Collector, id_of, is_number, wrong_numbers
-from infer.questions import Question, comparable
+from infer.questions import Question
 from infer.records import short
+from infer.videos.video_names import comparable
 
 RATES = {step: float(step) for step in (24, 25, 30, 50, 60)} | {
     step: (step + 1) * 1000 / 1001 for step in (23, 29, 59)

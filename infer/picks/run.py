@@ -14,7 +14,7 @@ from infer.evaluation.panel import OWN_ROW, make_panel, panel_json, print_panel
 from infer.evaluation.score_table import figure_tables
 from infer.metrics import TimedQuestion, require_labels
 from infer.picks.collector import Picks
-from infer.picks.timeline import duration_of, without_index
+from infer.picks.timeline import without_index
 from infer.questions import Question
 
 _LATE_S = 1.0
@@ -94,7 +94,7 @@ def _print_durations(
             file=sys.stderr,
         )
     late = sum(
-        own[-1] > (duration_of(one.question) or math.inf) + _LATE_S
+        own[-1] > (one.question.duration_s or math.inf) + _LATE_S
         for one, own in zip(timed, times_s, strict=True)
     )
     if late:

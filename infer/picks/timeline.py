@@ -19,24 +19,13 @@ import numpy as np
 from index.arrays import Floats
 from index.decoding.sampler import DEFAULT_FPS
 from infer.metrics import TimedQuestion
-from infer.picks.collector import is_number
-from infer.questions import Question, comparable
+from infer.questions import Question
+from infer.videos.video_names import comparable
 
 LEAST_PARTS = 3
 """Candidates of a segment, at least, so that random is not uniform where segments are short."""
 MOST_CANDIDATES = 20_000
 """Candidates of a video, about: from 2.8 hours on they stand further apart."""
-
-
-def duration_of(question: Question) -> float | None:
-    """Return the length of a question's video in seconds, if its record has it.
-
-    That is `duration_s`, or the key `duration` where it is a number above 0.
-    """
-    if question.duration_s is not None:
-        return question.duration_s
-    duration = (question.model_extra or {}).get("duration")
-    return float(duration) if is_number(duration) and duration > 0 else None
 
 
 def candidates(duration_s: float, k: int, fps: float = DEFAULT_FPS) -> Floats:
@@ -53,7 +42,7 @@ def without_index(question: Question, k: int) -> TimedQuestion:
     Without a duration, or where the video ends before the part begins, it has no candidates.
     """
     start_s, end_s = question.span_s or (0.0, math.inf)
-    length_s = min(end_s, duration_of(question) or end_s) - start_s
+    length_s = min(end_s, question.duration_s or end_s) - start_s
     known = 0 < length_s < math.inf
     moments_s = start_s + candidates(length_s, k) if known else np.empty(0)
     return TimedQuestion(
@@ -63,4 +52,5 @@ def without_index(question: Question, k: int) -> TimedQuestion:
         length_s if known else math.nan,
         comparable(question.video_path),
         start_s=start_s,
+        tolerance_s=0.0,
     )

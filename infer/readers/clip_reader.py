@@ -19,26 +19,15 @@ import numpy.typing as npt
 from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
 from infer.answer_file import ReaderFrames
-from infer.choices import chosen, lettered
+from infer.choices import chosen
 from infer.queries import Query
+from infer.question_texts import question_texts
 from infer.readers.shown_frames import no_label, rows_shown
 from infer.selection.frame_scores import cosines
 from infer.selection.strategies import ScoredVideo
 
 Encode = Callable[[Sequence[str]], Floats]
 """Function from texts to unit vectors (texts, D)."""
-
-
-def choice_texts(queries: Query) -> list[str]:
-    """Return the text of each choice, with the question's in front.
-
-    Raises:
-        CueframeError: As `infer.choices.lettered`.
-    """
-    return [
-        " ".join(f"{queries.question.question} {text}".split())
-        for _, text in lettered(queries.question)
-    ]
 
 
 def choice_probabilities(
@@ -85,12 +74,12 @@ def clip_reader(
     wrong: dict[int, str] = {}
     for n, one in enumerate(queries):
         try:
-            own = choice_texts(one)
+            own = question_texts(one.question, "choices").texts
         except CueframeError as error:
             wrong[n] = str(error)
         else:
             places[n] = range(len(texts), len(texts) + len(own))
-            texts += own
+            texts.extend(own)
     vectors = encode(texts)
 
     def read(scored: ScoredVideo, rows: Integers, numbers: list[int]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def thumbnails_of(
     Args:
         wanted: For each video its ascending times in seconds.
         find: Returns the file of a video or raises VideoError, as
-            `infer.video_files.find_video_file`.
+            `infer.videos.video_files.find_video_file`.
 
     Returns:
         For each video the pictures that could be made, by the requested time.

@@ -16,7 +16,7 @@ from index.storage.catalog import all_paths, all_videos, open_catalog
 from index.storage.faiss_index import faiss_path, open_search
 from index.storage.store import read_vectors
 from infer.finding import nearest
-from infer.indexed_videos import read_indexed_videos
+from infer.videos.indexed_videos import read_indexed_videos
 from tests.videos import file_name, make
 
 KINDS = ("constant", "variable", "b_frames")

@@ -16,7 +16,8 @@ from transformers import BertConfig, BertModel
 from index.decoding.decoders import frames_at
 from index.storage.store import read_vectors, vectors_path
 from infer.answering.config import AnswerConfig
-from infer.questions import caption, load_questions
+from infer.question_files.loading import load_questions
+from infer.question_texts import caption
 from infer.selection.registry import STRATEGIES
 from tests.fixtures_infer import (
     INDEXED,
@@ -240,7 +241,7 @@ def test_saved_frames_show_what_was_picked(
         assert times_s == sorted(set(times_s))
         return frames_at(path, times_s)
 
-    monkeypatch.setattr("infer.frame_files.frames_at", counted)
+    monkeypatch.setattr("infer.videos.frame_files.frames_at", counted)
     folder = tmp_path / "jpg"
     records = answers(capsys, questions, "--save_frames", folder, "--size", "128x72")
     assert sorted(opened) == sorted(Path(name).name for name in INDEXED)
@@ -376,7 +377,7 @@ def test_wrong_calls(capsys: Capture, tmp_path: Path, flags: list[str], wanted: 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ('{"data": [\n  {"id": }]}', ["line 2, column 10"]),
+        ('{"data": [\n  {"id": }]}', ["line 2)"]),
         ('[{"id": "a", "question": " ", "video_path": "x.mp4"}]', ["'a'", "question is ' '"]),
         ('[{"id": "a", "question": "b"}]', ["video_path is missing"]),
         ("[]", ["no question"]),

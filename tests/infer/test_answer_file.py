@@ -23,7 +23,7 @@ def test_what_answer_writes_is_read_back(tmp_path: Path) -> None:
         {"id": "a", "video": "x.mp4", "pick": "quarters", "frames": frames},
         {"id": "b", "video_path": "y.mp4", "error": "not in the index"},
     )
-    first, second = load_answers(path)
+    first, second = load_answers(path).records
     assert (first.id, first.error) == ("a", None)
     assert [(frame.time_s, frame.score) for frame in first.frames] == [(3.44, 0.25), (9.0, None)]
     assert (second.frames, second.error) == ([], "not in the index")
@@ -44,7 +44,7 @@ def test_a_readers_answers_are_read_back(tmp_path: Path) -> None:
         },
         {"id": "c", "frames": frames, "answer": None},
     )
-    one, several, none = load_answers(path)
+    one, several, none = load_answers(path).records
     assert one.reader == "clip"
     assert one.answer is not None
     assert (one.answer.letter, one.answer.probabilities) == ("B", {"A": 0, "B": 1})
@@ -59,14 +59,14 @@ def test_a_readers_answers_are_read_back(tmp_path: Path) -> None:
 
 def test_frames_come_in_order_of_time(tmp_path: Path) -> None:
     path = write(tmp_path, {"id": "a", "frames": [{"time_s": 4}, {"time_s": 1.5}]})
-    assert [frame.time_s for frame in load_answers(path)[0].frames] == [1.5, 4.0]
+    assert [frame.time_s for frame in load_answers(path).records[0].frames] == [1.5, 4.0]
 
 
 @pytest.mark.parametrize(
     ("record", "wanted"),
     [
-        ({"id": "a"}, "answer 'a' has neither frames nor an error"),
-        ({"id": "a", "frames": []}, "answer 'a' has neither frames nor an error"),
+        ({"id": "a"}, "answer 'a': it has neither frames nor an error"),
+        ({"id": "a", "frames": []}, "answer 'a': it has neither frames nor an error"),
         ({"id": "a", "frames": [{"time_s": -1}]}, "frames[0][time_s] is -1; want a list of frames"),
         ({"id": "a", "frames": [{}]}, "frames[0][time_s] is missing"),
         ({"id": "a", "frames": 3}, "frames is 3"),
@@ -89,7 +89,9 @@ def test_a_bad_answer_is_one_line(tmp_path: Path, record: dict[str, Any], wanted
     assert "\n" not in str(error.value)
 
 
-def test_an_id_twice_is_one_line(tmp_path: Path) -> None:
+def test_an_odd_line_costs_itself_alone(tmp_path: Path) -> None:
     one = {"id": "a", "frames": [{"time_s": 1}]}
-    with pytest.raises(CueframeError, match="id 'a' stands twice, in line 1 and in line 2"):
-        load_answers(write(tmp_path, one, one))
+    file = load_answers(write(tmp_path, one, one, {"id": "b"}))
+    assert [answer.id for answer in file.records] == ["a"]
+    assert file.refused[0].error.startswith("id 'a' stands twice, in line 1 and in line 2")
+    assert file.refused[1].error.startswith("answer 'b': it has neither frames nor an error")

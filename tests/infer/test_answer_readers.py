@@ -23,7 +23,8 @@ from PIL import Image
 from index.decoding.decoders import frames_at
 from index.storage.catalog import forget_paths, open_catalog
 from infer.choices import lettered
-from infer.questions import Question, load_questions
+from infer.question_files.loading import load_questions
+from infer.questions import Question
 from infer.readers.still_processor import encode
 from infer.readers.vision_language import (
     Reader,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from index.storage.store import read_timeline
-from infer.indexed_videos import find_indexed, read_indexed_videos
-from infer.questions import load_questions
+from infer.question_files.loading import load_questions
 from infer.selection.registry import STRATEGIES
 from infer.selection.strategies import pick_random
+from infer.videos.indexed_videos import find_indexed, read_indexed_videos
 from tests.fixtures_infer import as_a_user, build_index, ran, refused, world, write_questions
 from tests.infer.test_score import LABELS
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from infer.indexed_videos import read_indexed_videos
 from infer.queries import group_by_video, make_queries, on_timelines, print_failures
 from infer.questions import Question
+from infer.videos.indexed_videos import read_indexed_videos
 from tests.fixtures_infer import seen_as, stored, world
 
 NAMES = ("few.mp4", "one.mp4", "absent.mp4", "x/few.mp4", "b/constant.mp4", "a/constant.mp4")

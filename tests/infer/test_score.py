@@ -196,10 +196,15 @@ def test_free_text_leaves_the_figures_of_frames(
     assert "no accuracy: no question has a right answer and a letter" in result.err
 
 
-def test_a_letter_that_is_no_choice_is_one_line(scored: Any, answers: Path, tmp_path: Path) -> None:
+def test_a_letter_that_is_no_choice_costs_its_own_question(
+    scored: Any, answers: Path, tmp_path: Path
+) -> None:
     questions = write_questions(tmp_path / "q.json", *(one | TWO for one in LABELS))
     read = with_answers(answers, "read.jsonl", *READ[:3], {"answer": chosen("C")})
-    refused(scored(answers=read, questions=questions), "answer 'q3': the letter 'C' is no choice")
+    result = scored(answers=read, questions=questions)
+    assert "not graded: answer 'q3': the letter 'C' is no choice" in result.err
+    reader = json.loads(result.out)["reader"]
+    assert (reader["questions"], reader["not_graded"]) == (2, 1)
 
 
 def test_the_same_seed_gives_the_same_figures(scored: Any) -> None:
@@ -273,7 +278,9 @@ def test_ids_that_have_no_counterpart_are_counted(
     some.write_text(error + "\n")
     assert "all 1 answers are errors" in scored(answers=some).err
     some.write_text(lines[0] + "\n" + lines[0] + "\n")
-    refused(scored(answers=some), "id 'q0' stands twice")
+    twice = scored(answers=some)
+    assert "line 2: id 'q0' stands twice" in twice.err
+    assert (twice.code, twice.records[0]["questions"]) == (1, 1)
 
 
 def test_questions_without_a_label_are_refused(scored: Any, answers: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from index.build import BuildConfig, build
 from index.encoder import load_encoder
 from index.storage.store import read_profile, read_vectors
+from infer.question_files.loading import load_questions
 from infer.questions import Question
 from tests.fixtures_train import QUESTIONS, losses, metrics, refusal, tiny_model, trained, world
 from train.batches import TokenizedTexts
@@ -135,7 +136,7 @@ def test_distances_are_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_vectors_are_the_indexs_own(index: Path) -> None:
     here = world()
     opened = open_index(index)
-    contents = opened.contents(here.json_path)
+    contents = opened.contents(load_questions(here.json_path), here.json_path)
     assert len(contents) == QUESTIONS
     examples, _ = load_data(here.json_path, None, here.videos, 1, 0.0, contents=contents)
     _, processor = load_model_to_train(str(here.model))

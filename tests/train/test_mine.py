@@ -23,8 +23,10 @@ from PIL import Image
 from index.build import BuildConfig, build
 from index.encoder import load_encoder
 from index.errors import CueframeError
-from infer.frame_files import folder_name
-from infer.questions import Question, caption, load_questions
+from infer.question_files.loading import load_questions
+from infer.question_texts import caption
+from infer.questions import Question
+from infer.videos.frame_files import folder_name
 from tests.opens import Opens
 from tests.paths import ROOT
 from tests.truths import Generated, upright
@@ -78,7 +80,7 @@ class World:
 
     @property
     def questions(self) -> list[Question]:
-        return load_questions(self.folder / "train" / "train.json")
+        return list(load_questions(self.folder / "train" / "train.json"))
 
     def truth(self, question: Question) -> Truth:
         return self.truths[Path(question.video_path).name]

@@ -8,7 +8,7 @@ from index.discovery import hash_files
 from index.errors import CueframeError
 from index.planning import Job
 from infer.questions import Question
-from infer.video_files import on_disk
+from infer.videos.video_files import file_in
 from train.mining.manifest import ManifestRecord, is_whole
 from train.mining.question_frames import question_key
 
@@ -55,7 +55,10 @@ def plan_mining(
     Raises:
         CueframeError: None of the videos can be read.
     """
-    paths = {q.id: on_disk(input_folder / q.video_path) for q in questions}
+    paths = {
+        q.id: file_in(input_folder, q.video_path, q.video_aliases) or input_folder / q.video_path
+        for q in questions
+    }
     hashed = dict(hash_files(dict.fromkeys(paths.values())))
     jobs: dict[str, Job] = {}
     found = MiningPlan()

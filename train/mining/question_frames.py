@@ -13,11 +13,11 @@ import xxhash
 
 from index.errors import CueframeError, VideoError
 from index.spans import rows_shown_at
-from infer.frame_files import folder_name
 from infer.metrics import answer_ranges, answer_times
 from infer.questions import Question
 from infer.selection.parts import bounds
 from infer.selection.strategies import segments
+from infer.videos.frame_files import folder_name
 from train.mining.decoding_pass import ImageFormat, picture_path
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, ManifestRecord
 from train.mining.negatives import choose_negatives, hard_order, highest_similarity, random_order

@@ -1,7 +1,8 @@
 """A mining run: plan, distribute the shards, and merge all lines."""
 
+import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,9 @@ from index.planning import Job
 from index.storage.lock import locked
 from infer.metrics import is_labelled
 from infer.query_encoder import encode_texts
-from infer.questions import Question, caption, load_questions
+from infer.question_files.loading import read_questions
+from infer.question_texts import caption
+from infer.questions import Question
 from train.mining.decoding_pass import ImageFormat
 from train.mining.manifest import (
     append,
@@ -40,6 +43,8 @@ def mine_frames(
     input_folder: Path,
     output: Path,
     *,
+    layout: str = "auto",
+    labels: Sequence[Path] = (),
     model: str | None = None,
     index: Path | None = None,
     fps: float | None = None,
@@ -60,7 +65,7 @@ def mine_frames(
     Arguments are the flags of train/mine.py. The result is one JSON object on stdout.
 
     Returns:
-        The exit code: 1 if a video failed, else 0.
+        The exit code: 1 if a video failed or a question cannot be read, else 0.
 
     Raises:
         CueframeError: Unusable questions, model or index, or an output folder that was mined with
@@ -69,7 +74,7 @@ def mine_frames(
     began_s = time.monotonic()
     state = join_processes()
     leads, rank = state.is_main_process, state.process_index
-    questions, unlabelled = _labelled(json_path)
+    questions, unlabelled, refused = _labelled(json_path, layout, labels)
     captions: dict[str, str] = {}
     if negatives == "hard":  # otherwise no text affects the result
         captions = {q.id: caption(q, caption_setting) for q in questions.values()}
@@ -148,6 +153,7 @@ def mine_frames(
         total,
         path_of=plan.path_of,
         unlabelled=unlabelled,
+        refused=refused,
         records={name: line for name, line in lines.items() if name in questions},
         done_before=plan.done,
         threshold=neg_sim_threshold,
@@ -155,21 +161,26 @@ def mine_frames(
     )
 
 
-def _labelled(path: Path) -> tuple[dict[str, Question], list[str]]:
-    """Read the questions with a label, by id, and the ids of the others."""
+def _labelled(
+    path: Path, layout: str, labels: Sequence[Path]
+) -> tuple[dict[str, Question], list[str], int]:
+    """Read the labelled questions, by id, ids of the others, and how many cannot be read."""
     if not path.is_file():
         raise CueframeError(
             f"{path} is not there; name the file of questions by --json_path, or the folder that "
             "holds train/train.json by --input_folder"
         )
-    questions = load_questions(path)
+    file = read_questions(path, layout=layout, labels=labels)
+    if int(os.environ.get("RANK", "0")) == 0:
+        file.print_refused("question")
+    questions = file.records
     labelled = {q.id: q for q in questions if is_labelled(q)}
     if not labelled:
         raise CueframeError(
             f"{path}: no question has support_frames, support_ranges or scenes; mining starts from "
             "labelled questions"
         )
-    return labelled, [q.id for q in questions if q.id not in labelled]
+    return labelled, [q.id for q in questions if q.id not in labelled], len(file.refused)
 
 
 def _shards(plan: MiningPlan, ranks: int) -> list[list[tuple[dict[str, Any], list[str]]]]:

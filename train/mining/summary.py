@@ -42,6 +42,7 @@ def print_summary(
     outcome: MiningSummary,
     path_of: Mapping[str, str],
     unlabelled: Sequence[str],
+    refused: int,
     records: Mapping[str, ManifestRecord],
     done_before: Collection[str],
     threshold: float,
@@ -53,13 +54,14 @@ def print_summary(
         outcome: Summary over all processes.
         path_of: Path of every labelled question's video, by id.
         unlabelled: Ids of questions without a label.
+        refused: Number of records of the questions' file that cannot be read.
         records: Lines of all questions mined so far, by id.
         done_before: Ids of those that an earlier run mined.
         threshold: Threshold of similarity.
         wall_s: Duration of the run in seconds.
 
     Returns:
-        The exit code: 1 if a video failed, else 0.
+        The exit code: 1 if a video failed or a question cannot be read, else 0.
     """
     failed = [name for name, path in path_of.items() if path in outcome.failed]
     clamped = [
@@ -93,11 +95,12 @@ def print_summary(
             "and above 1 the test is off) or lower --guard_s"
         )
     result = {
-        "questions": len(path_of) + len(unlabelled),
+        "questions": len(path_of) + len(unlabelled) + refused,
         "mined": len(records) - len(done_before),
         "reused": len(done_before),
         "failed": len(failed),
         "unlabelled": len(unlabelled),
+        "refused": refused,
         "videos": outcome.videos,
         "true_frames": sum(len(record["true"]) for record in records.values()),
         "negatives": sum(len(record["negatives"]) for record in records.values()),
@@ -109,7 +112,7 @@ def print_summary(
         "encode_s": round(outcome.encode_s, 3),
     }
     print(json.dumps(result))
-    return 1 if failed else 0
+    return 1 if failed or refused else 0
 
 
 def named(ids: Sequence[str]) -> str:

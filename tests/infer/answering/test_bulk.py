@@ -9,10 +9,10 @@ import pytest
 from index.arrays import Integers
 from index.storage.store import read_profile
 from infer.answering.bulk import answer_all
-from infer.indexed_videos import read_indexed_videos
 from infer.queries import make_queries
 from infer.questions import Question
 from infer.selection.strategies import ScoredVideo
+from infer.videos.indexed_videos import read_indexed_videos
 from tests.fixtures_infer import world
 
 NAMES = ("few.mp4", "one.mp4", "absent.mp4", "x/few.mp4", "b/constant.mp4", "a/constant.mp4")

@@ -1,24 +1,26 @@
-"""Answers in the questions' order, rows of a submission, and what is told."""
+"""Answers in the questions' order, and what is told."""
 
-import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from index.errors import CueframeError, VideoError
-from infer.answering.outputs import print_problems, save_all, write_answers, write_submission
+from index.errors import VideoError
+from infer.answering.outputs import print_problems, save_all, write_answers
 from infer.answering.run_log import as_json_line
 from infer.queries import Query
 from infer.questions import Question
+from infer.records import RecordFile, RefusedRecord
 
 Capture = pytest.CaptureFixture[str]
 QUESTIONS = [
     Question.model_validate({"id": name, "question": "?", "video_path": f"{name}.mp4"})
     for name in ("b", "a, 1", 'c"\n', "d")
 ]
+FILE = RecordFile("q.json", QUESTIONS, [])
 FAILED = {1: {"id": "a, 1", "video_path": "a, 1.mp4", "error": "is gone"}}
 LINES = {
     "d": as_json_line({"id": "d", "answer": {"text": "Một câu, dài"}}),
@@ -29,7 +31,7 @@ LINES = {
 
 def test_answers_are_in_the_questions_order(tmp_path: Path) -> None:
     expected = [LINES["b"], as_json_line(FAILED[1]), LINES['c"\n'], LINES["d"]]
-    write_answers(str(tmp_path / "answers.jsonl"), QUESTIONS, LINES, FAILED)
+    write_answers(str(tmp_path / "answers.jsonl"), FILE, LINES, FAILED)
     assert (tmp_path / "answers.jsonl").read_bytes() == b"".join(expected)
 
 
@@ -37,41 +39,31 @@ def test_answers_on_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
     held = io.BytesIO()
     out = io.TextIOWrapper(held, encoding="ascii")  # whatever the locale
     monkeypatch.setattr("sys.stdout", out)
-    write_answers("-", QUESTIONS, LINES, FAILED)
+    write_answers("-", FILE, LINES, FAILED)
     assert held.getvalue().splitlines(keepends=True)[3] == LINES["d"]
 
 
-def test_rows_of_a_submission(tmp_path: Path) -> None:
-    path = tmp_path / "deep/rows.csv"
-    write_submission(path, QUESTIONS, LINES)
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [*csv.reader(file)]
-    assert rows == [
-        ["id", "answer"],
-        ["b", "B"],
-        ["a, 1", ""],
-        ['c"\n', "C"],
-        ["d", "Một câu, dài"],
+def test_refused_records_stand_where_they_stood(tmp_path: Path) -> None:
+    refused = [
+        RefusedRecord("record 1", 0, "odd", "v\n", "choices is None"),
+        RefusedRecord("record 6", 4, None, "", "id is missing"),
     ]
-    assert b"\r" not in path.read_bytes()
-    assert [one.name for one in path.parent.iterdir()] == ["rows.csv"]
-
-
-def test_a_submission_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(CueframeError, match=r"rows\.csv cannot be written"):
-        write_submission(tmp_path / "file/rows.csv", QUESTIONS, LINES)
+    path = tmp_path / "answers.jsonl"
+    write_answers(str(path), RecordFile("q.json", QUESTIONS, refused), LINES, FAILED)
+    records = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [one["id"] for one in records] == ["odd", "b", "a, 1", 'c"\n', "d", "record 6"]
+    assert records[0] == {"id": "odd", "video_path": "v\n", "error": "choices is None"}
 
 
 def test_failures_are_told_in_order_and_not_all(capsys: Capture) -> None:
     failed = {n: {"id": f"q{n}", "error": "is gone"} for n in range(13, -1, -1)}
-    print_problems(failed, ["q3", "q1"], 77)
+    print_problems(FILE, failed, ["q3", "q1"], 77)
     lines = capsys.readouterr().err.splitlines()
     assert lines[:8] == [f"failed: q{n}: is gone" for n in range(8)]
     assert lines[8] == "failed: 6 more, see --output"
     assert "reads 77 tokens" in lines[9]
     assert lines[9].endswith("2 longer texts, the first that of q3")
-    print_problems({}, [], 0)
+    print_problems(FILE, {}, [], 0)
     assert capsys.readouterr() == ("", "")
 
 

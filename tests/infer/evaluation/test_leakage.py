@@ -8,7 +8,7 @@ import pytest
 
 from index.errors import CueframeError
 from infer.evaluation.leakage import refuse_leakage
-from infer.indexed_videos import read_indexed_videos
+from infer.videos.indexed_videos import read_indexed_videos
 from tests.fixtures_infer import seen_as, world, write_questions
 
 

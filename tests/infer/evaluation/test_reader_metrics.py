@@ -185,13 +185,13 @@ def test_a_reader_that_knows_itself_has_no_calibration_error() -> None:
 
 def test_json_has_the_whole_and_each_kind_of_question() -> None:
     found = score_reader(MARKED, 0)
-    shown = reader_json(found, GradedAnswers(MARKED, 2, 1), "clip", 0)
+    shown = reader_json(found, GradedAnswers(MARKED, 2, 1, ["odd"]), "clip", 0)
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown
     assert (shown["name"], shown["questions"]) == ("clip", 4)
-    assert (shown["unlabelled"], shown["unanswered"]) == (2, 1)
+    assert (shown["unlabelled"], shown["unanswered"], shown["not_graded"]) == (2, 1, 1)
     assert shown["rows"]["picked"]["acc_gqa"]["questions"] == 2
     assert shown["rows"]["most_frequent_letter"]["letter"] == "A"
-    assert shown["differences"]["picked_minus_uniform"]["accuracy"]["mean"] == 0.333333
+    assert shown["differences"]["picked_minus_uniform"]["accuracy"]["mean"] == 0.333333333333
     assert {by: list(groups) for by, groups in shown["by"].items()} == {
         "choices": ["2", "4"],
         "support_frames": ["0"],

@@ -7,25 +7,11 @@ import pytest
 
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.score_table import uniform_picks
-from infer.picks.timeline import MOST_CANDIDATES, candidates, duration_of, without_index
+from infer.picks.timeline import MOST_CANDIDATES, candidates, without_index
 from infer.selection.strategies import segments
 from tests.infer.picks.asked import asked
 
 CASES = [(10.0, 1), (10.0, 4), (10.0, 64), (190.16, 7), (3573.96, 64), (0.04, 4), (1e7, 3)]
-
-
-@pytest.mark.parametrize(
-    ("record", "duration_s"),
-    [
-        ({"duration_s": 12.5}, 12.5),
-        ({"duration_s": 12.5, "duration": 99}, 12.5),
-        ({"duration": 99}, 99.0),
-        *(({"duration": value}, None) for value in ("short", None, 0, -1, True, math.nan)),
-        ({}, None),
-    ],
-)
-def test_durations(record: dict[str, object], duration_s: float | None) -> None:
-    assert duration_of(asked(record)[0]) == duration_s
 
 
 @pytest.mark.parametrize(("duration_s", "k"), CASES)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.errors import CueframeError
 from infer.queries import Query
+from infer.question_texts import question_texts
 from infer.questions import Question
-from infer.readers.clip_reader import choice_probabilities, choice_texts, clip_reader
+from infer.readers.clip_reader import choice_probabilities, clip_reader
 from infer.selection.strategies import ScoredVideo
 
 
@@ -79,16 +79,6 @@ def test_probabilities_are_those_of_a_plain_loop(
         assert own.sum() == pytest.approx(1)
 
 
-def test_the_text_is_question_and_choice_without_its_marker() -> None:
-    assert choice_texts(queries(0, "A. Red", "B. Dark\nblue", question="Which  one?")) == [
-        "Which one? Red",
-        "Which one? Dark blue",
-    ]
-    assert choice_texts(queries(0, "B. Red", "A. Blue"))[0] == "Which? B. Red"
-    with pytest.raises(CueframeError, match="no choices"):
-        choice_texts(queries(0))
-
-
 VECTORS = units(np.random.default_rng(3), 8, 5)
 
 
@@ -99,7 +89,7 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 
 
 def expected(one: Query, shown: Sequence[int]) -> dict[str, float]:
-    shares = plain(encode(choice_texts(one)), VECTORS, shown, 20.0)
+    shares = plain(encode(question_texts(one.question, "choices").texts), VECTORS, shown, 20.0)
     return {letter: round(share, 6) for letter, share in zip("ABCDEF", shares, strict=False)}
 
 

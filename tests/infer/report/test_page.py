@@ -248,7 +248,7 @@ NASTY = [
     "<script>alert(1)</script>",
     "</script><img src=x onerror=alert(1)>",
     "{{ 7 * 7 }} {% raw %} {# no #}",
-    '" onmouseover="alert(1)" \' <!-- & &amp;',
+    '" onmouseover="alert(1)" \' <!-- & &nosuch;',
 ]
 
 

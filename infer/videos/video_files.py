@@ -1,12 +1,14 @@
 """Find the video files of questions and of an index, and compare their content."""
 
+import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from index.discovery import hash_files, is_regular_file, stat_regular
+from index.discovery import SUFFIXES, hash_files, is_regular_file, stat_regular
 from index.errors import VideoError
-from infer.indexed_videos import IndexedVideos
-from infer.questions import comparable, find_video, tails_of
+from infer.videos.indexed_videos import IndexedVideos
+from infer.videos.video_names import comparable, find_video, has_video_ending, tails_of
 
 
 def content_of(indexed: IndexedVideos, path: Path) -> str:
@@ -36,7 +38,7 @@ def find_video_file(
     Args:
         indexed: The indexed videos, whose paths are tried last.
         content_hash: Content hash of an indexed video.
-        elsewhere: Files to try first, from `infer.questions.by_tail`; may be empty.
+        elsewhere: Files to try first, from `infer.videos.video_names.by_tail`; may be empty.
 
     Raises:
         VideoError: The files are gone, or their content has changed.
@@ -52,10 +54,34 @@ def find_video_file(
     raise VideoError(f"{known[0]} is gone; say with --videos DIR where the video files are now")
 
 
-def file_in(folder: Path, video_path: str) -> Path | None:
-    """Find the file in a folder that a question means, by the longest tail of its path."""
-    paths = (on_disk(folder / tail) for tail in (video_path, *tails_of(video_path)))
-    return next(filter(is_regular_file, paths), None)
+def file_in(folder: Path, video_path: str, aliases: Sequence[str] = ()) -> Path | None:
+    """Find the file in a folder that a question means, by the longest tail of its path.
+
+    The name may lack a video's ending. Then come the other names of the video, in order.
+    """
+    for name in (video_path, *aliases):
+        tails = list(dict.fromkeys([name, *tails_of(name)]))
+        paths = (on_disk(folder / tail) for tail in tails)
+        if file := next(filter(is_regular_file, paths), None):
+            return file
+        for path in () if has_video_ending(name) else (on_disk(folder / tail) for tail in tails):
+            if file := _videos_by_stem(path.parent).get(comparable(path.name)):
+                return file
+    return None
+
+
+def _videos_by_stem(folder: Path) -> dict[str, Path]:
+    """Return the videos of a folder by their names without ending, the first of several by name."""
+    try:
+        return _listed(folder, folder.stat().st_mtime_ns)
+    except (OSError, ValueError):  # ValueError: no folder can have such a name
+        return {}
+
+
+@functools.lru_cache(maxsize=64)  # many questions ask for the same folder
+def _listed(folder: Path, _mtime_ns: int) -> dict[str, Path]:
+    files = [one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES]
+    return {comparable(one.stem): one for one in sorted(files, reverse=True)}
 
 
 def on_disk(path: Path) -> Path:

@@ -10,9 +10,9 @@ import pytest
 
 from index.discovery import list_videos
 from index.errors import VideoError
-from infer.indexed_videos import IndexedVideos, read_indexed_videos
-from infer.questions import by_tail
-from infer.video_files import content_of, file_in, find_video_file, on_disk
+from infer.videos.indexed_videos import IndexedVideos, read_indexed_videos
+from infer.videos.video_files import content_of, file_in, find_video_file, on_disk
+from infer.videos.video_names import by_tail
 from tests.fixtures_infer import build_index, world
 
 Form = Literal["NFC", "NFD", "NFKC"]
@@ -38,7 +38,7 @@ def test_known_files_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     path = here.videos / "b_frames.mp4"
     content = indexed.seen[str(path)].content_hash
     with monkeypatch.context() as patch:
-        patch.setattr("infer.video_files.hash_files", lambda _: pytest.fail("hashed"))
+        patch.setattr("infer.videos.video_files.hash_files", lambda _: pytest.fail("hashed"))
         assert content_of(indexed, path) == content
         patch.chdir(path.parent)
         assert content_of(indexed, Path("b_frames.mp4")) == content

@@ -30,7 +30,7 @@ def ukss(timed: TimedQuestion, picked: Spans, _k: int) -> float:
     if not timed.question.scenes:
         return float("nan")
     scenes = scenes_of_evidence(timed.question)
-    met = scenes.shown_by(picked)  # (S, P)
+    met = scenes.shown_by(picked, timed.tolerance_s)  # (S, P)
     useful = int(met.any(axis=0).sum())
     if not useful:
         return 0.0

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from index.errors import CueframeError, VideoError
-from infer.frame_files import folder_name, frame_size, save_frames
+from infer.videos.frame_files import folder_name, frame_size, save_frames
 from tests.fixtures_infer import number_at, world
 from tests.videos import read_number
 

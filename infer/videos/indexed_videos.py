@@ -1,6 +1,7 @@
 """The indexed videos, and the one that the path in a question means."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from index.discovery import HashedFile
 from index.errors import CueframeError, VideoError
 from index.messages import name_some
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
-from infer.questions import by_tail, comparable, find_video
+from infer.videos.video_names import by_tail, comparable, find_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class IndexedVideos:
     paths: dict[str, list[str]]
     """Paths by content hash."""
     tails: dict[str, list[str]]
-    """All paths by tail, from `infer.questions.by_tail`."""
+    """All paths by tail, from `infer.videos.video_names.by_tail`."""
 
     @cached_property
     def namesakes(self) -> dict[str, list[str]]:
@@ -60,15 +61,19 @@ def name_without_ending(path: str) -> str:
     return comparable(PureWindowsPath(path).stem).casefold()
 
 
-def find_indexed(indexed: IndexedVideos, video_path: str) -> tuple[str, VideoRow]:
+def find_indexed(
+    indexed: IndexedVideos, video_path: str, aliases: Sequence[str] = ()
+) -> tuple[str, VideoRow]:
     """Find the indexed video with the longest common tail, and the path under which it is known.
 
-    Several paths of one content are one video; the first by name is returned.
+    Several paths of one content are one video; the first by name is returned. Other names of the
+    video are tried in order where none has the first.
 
     Raises:
         VideoError: There is none, there are several of different content, or it has no vectors.
     """
-    paths = find_video(video_path, indexed.tails)
+    found = (find_video(name, indexed.tails) for name in (video_path, *aliases))
+    paths = next(filter(None, found), [])
     if not paths:
         similar = indexed.namesakes.get(name_without_ending(video_path), [])
         hint = f"{name_some(similar)} is; name that, or " if similar else ""

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from infer.windows import iop, iou
+from infer.evaluation.windows import iop, iou
 from tests.infer.test_metrics import ask, figure
 
 

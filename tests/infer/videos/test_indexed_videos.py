@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from index.errors import CueframeError, VideoError
-from infer.indexed_videos import find_indexed, read_indexed_videos
+from infer.videos.indexed_videos import find_indexed, read_indexed_videos
 from tests.fixtures_infer import world
 
 CPU = torch.device("cpu")

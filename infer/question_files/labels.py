@@ -1,0 +1,102 @@
+"""Labels in a file of their own: answers or evidence by question id.
+
+EgoSchema's subset_answers.json    {q_uid: number of the choice}
+ActivityNet-QA's val_a.json        [{"question_id", "answer"}]
+NExT-GQA's gsub_val.json           {video: {"duration", "location": {qid: [[start, end], …]}}}
+KFS-Bench's lvb_anno.csv           id, segment_id, scene_id, start, end
+any other file of records          with an id and fields of a question
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from infer.question_files.field_names import rename_fields
+from infer.record_files.raw_records import RawRecord
+from infer.records import short
+
+Raw = dict[str, Any]
+Labels = dict[str, Raw]
+"""Fields of a question by its id."""
+
+LABEL_FIELDS = (
+    *("answer", "answer_index", "support_frames", "support_ranges", "scenes", "span_s"),
+    *("duration_s", "negative_frames", "events", "paraphrases"),
+)
+_SEGMENT_KEYS = {"id", "segment_id", "scene_id", "start", "end"}
+_KFS_BENCH_END_S = 1.0
+"""KFS-Bench writes whole seconds and counts the last one in: its scorer adds this to every end."""
+
+
+def holds_labels_alone(raw: RawRecord) -> bool:
+    """Return whether a record is of a set whose files have labels and no questions."""
+    return isinstance(raw.value, dict) and (_is_segment(raw.value) or _is_grounding(raw))
+
+
+def _is_segment(value: Raw) -> bool:
+    return value.keys() >= _SEGMENT_KEYS
+
+
+def _is_grounding(raw: RawRecord) -> bool:
+    return raw.key is not None and isinstance(raw.value, dict) and "location" in raw.value
+
+
+def read_labels(raws: Iterable[RawRecord]) -> tuple[Labels, list[str]]:
+    """Gather labels by question id, and a line for each record that is none."""
+    labels: Labels = {}
+    wrong: list[str] = []
+    for raw in raws:
+        if raw.error:
+            wrong.append(f"{raw.place}: {raw.error}")
+            continue
+        try:
+            for name, fields in _labels_of(raw, labels):
+                labels[name] = labels.get(name, {}) | fields
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            wrong.append(f"{raw.place}: it is {short(raw.value)}; want labels by question id")
+    return labels, wrong
+
+
+def _labels_of(raw: RawRecord, labels: Labels) -> Iterator[tuple[str, Raw]]:
+    value = raw.value
+    if _is_grounding(raw):
+        assert isinstance(value, dict)
+        for qid, ranges in value["location"].items():
+            yield (
+                f"{raw.key}_{qid}",
+                {
+                    "support_ranges": ranges,
+                    "duration_s": float(value["duration"]),
+                    "video_path": raw.key,
+                },
+            )
+    elif isinstance(value, dict) and _is_segment(value):
+        name = str(value["id"])
+        segment = [clock_s(value["start"]), clock_s(value["end"]) + _KFS_BENCH_END_S]
+        scenes = labels.get(name, {}).get("_scenes", {})
+        scenes.setdefault(str(value["scene_id"]), []).append(segment)
+        # LongVideoBench names its questions video_n, Video-MME video-n.
+        video = re.sub(r"[_-]\d+$", "", name)
+        yield name, {"_scenes": scenes, "scenes": list(scenes.values()), "video_path": video}
+    elif isinstance(value, dict):
+        fields = rename_fields(value).fields
+        question = fields.get("id", raw.key)
+        if not isinstance(question, str | int):
+            raise TypeError("no id")
+        yield str(question), {key: fields[key] for key in LABEL_FIELDS if key in fields}
+    elif raw.key is not None and isinstance(value, str | int):
+        yield raw.key, {"answer_index" if type(value) is int else "answer": value}
+    else:
+        raise TypeError("no labels")
+
+
+def clock_s(value: object) -> float:
+    """Return seconds from a number, or from a text such as `1:02:03.5` or `2:03`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    seconds = 0.0
+    for part in str(value).split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds

@@ -1,0 +1,145 @@
+"""Load the questions of a file of any known layout, with labels from other files."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from index.errors import CueframeError
+from index.messages import name_some, print_some
+from infer.question_files.field_names import is_field_name, nearest_name, rename_fields
+from infer.question_files.formats import FORMATS, format_of
+from infer.question_files.labels import Labels, holds_labels_alone, read_labels
+from infer.questions import Question
+from infer.record_files.raw_records import RawRecord, read_raw_records, source_name
+from infer.records import RecordFile, short, validated
+
+KEPT = ("events", "paraphrases", "negative_frames")
+"""Fields of a question that no code reads yet."""
+
+
+def load_questions(
+    source: str | Path, *, layout: str = "auto", labels: Sequence[str | Path] = ()
+) -> Sequence[Question]:
+    """Read and validate the questions of a file; "-" is standard input.
+
+    Records that cannot be used are left out, with a line each on stderr.
+
+    Args:
+        source: JSON, JSON lines, CSV or Parquet.
+        layout: A name of `infer.question_files.formats.FORMATS`, or auto: found by the keys.
+        labels: Files with answers or evidence by question id, `infer.question_files.labels`.
+
+    Raises:
+        CueframeError: The file cannot be read, or none of its records can be used.
+    """
+    found = read_questions(source, layout=layout, labels=labels)
+    if os.environ.get("RANK", "0") == "0":
+        found.print_refused("question")
+    return found.records
+
+
+def read_questions(
+    source: str | Path, *, layout: str = "auto", labels: Sequence[str | Path] = ()
+) -> RecordFile[Question]:
+    """Read and validate questions as `load_questions`; the refused records are returned as well."""
+    name = source_name(source)
+    seen = _Seen(name)
+    by_id: Labels = {}
+    for path in labels:
+        more, wrong = read_labels(read_raw_records(path, "label", is_field_name))
+        print_some(f"{path}: not read", wrong)
+        for question, fields in more.items():
+            by_id[question] = by_id.get(question, {}) | fields
+    raws = read_raw_records(source, "question", is_field_name)
+    first = next(raws, None)
+    raws = raws if first is None else chain([first], raws)
+    kind = Question
+    if first and layout == "auto" and holds_labels_alone(first):
+        raws, kind = _as_records(raws, name), Evidence
+    found = validated(raws, kind, "question", name, lambda raw: _fields(raw, layout, by_id, seen))
+    seen.print_notices()
+    if by_id and not seen.labelled:
+        some = next(iter(by_id))
+        raise CueframeError(
+            f"none of {len(by_id)} labels of {name_some([*map(str, labels)])} has the id of a "
+            f"question of {name}, {short(some)} for one; give the labels of these questions"
+        )
+    return found
+
+
+class Evidence(Question):
+    """A question of a file that has its labels and not its text; it can be scored, not asked."""
+
+    question: str = ""
+
+
+def _as_records(raws: Iterable[RawRecord], name: str) -> Iterator[RawRecord]:
+    """Turn a file of labels alone into records of questions without a text."""
+    labels, wrong = read_labels(raws)
+    print_some(f"{name}: not read", wrong)
+    for number, (question, fields) in enumerate(labels.items(), 1):
+        fields = {key: value for key, value in fields.items() if key != "_scenes"}
+        yield RawRecord(f"record {number}", {"id": question, "question": "", **fields})
+
+
+class _Seen:
+    """What was met in a file and is said at its end, in one line for each kind."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.unread: Counter[tuple[str, str]] = Counter()
+        self.kept: Counter[str] = Counter()
+        self.labelled = 0
+
+    def print_notices(self) -> None:
+        if os.environ.get("RANK", "0") != "0":
+            return
+        lines = [
+            f"the key {short(key)} of {count} records is not read; {field} is"
+            for (key, field), count in self.unread.items()
+        ]
+        print_some(f"warning: {self.name}", lines)
+        if self.kept:
+            kept = ", ".join(f"{field} ({count} records)" for field, count in self.kept.items())
+            print(f"{self.name}: kept, but not used yet: {kept}", file=sys.stderr)
+
+
+def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping[str, Any]:
+    """Return a record's fields under our names, with its labels from other files.
+
+    Raises:
+        ValueError: It is no object, lacks a field, or is not of the format.
+    """
+    if not isinstance(raw.value, dict):
+        raise ValueError(f"it is {short(raw.value)}; want a JSON object")  # noqa: TRY004 - one kind of error for a bad record
+    record = dict(raw.value)
+    entry = format_of(frozenset(record)) if layout == "auto" else FORMATS[layout]
+    try:
+        record = entry.convert(record, int(raw.place.rsplit(" ", 1)[-1]))
+    except KeyError as missing:
+        raise ValueError(f"{missing.args[0]!r} is missing, which {layout} has") from missing
+    fields, unread = rename_fields(record)
+    if "id" not in fields and raw.key is not None:
+        fields["id"] = raw.key
+    name = fields.get("id")
+    own = labels.get(str(name)) if isinstance(name, str | int) else None
+    if own:
+        seen.labelled += 1
+        if "answer_index" in own:
+            fields.pop("answer", None)
+        fields = rename_fields({**fields, **_without_path(own)}).fields
+    for field in ("id", "question", "video_path"):
+        if field not in fields:
+            wanted = Question.model_fields[field].description
+            raise ValueError(f"{field} is missing; {nearest_name(field, record)}; want {wanted}")
+    seen.unread.update(item for item in unread.items() if item[0] not in entry.set_aside)
+    seen.kept.update(field for field in KEPT if fields.get(field))
+    return fields
+
+
+def _without_path(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in ("video_path", "_scenes")}

@@ -1,0 +1,157 @@
+"""Read the records of a file before anything is validated, in bounded memory.
+
+A file is JSON (a list, an object around a list such as `{"data": [record, …]}`, an object of
+records by id), JSON lines, CSV or Parquet. One record that cannot be read costs only itself.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from index.errors import CueframeError
+from infer.record_files.json_stream import (
+    MAX_RECORD_BYTES,
+    BrokenJsonError,
+    TooLongError,
+    split_records,
+)
+from infer.record_files.tables import csv_rows, parquet_rows
+
+_IN_MEMORY_BYTES = 8 << 20
+"""Longest standard input that is held in memory; a longer one goes through a file."""
+
+
+class RawRecord(NamedTuple):
+    """A record as it stands in its file, or why it cannot be read."""
+
+    place: str
+    """Where it stands: "record 3", "line 3"."""
+    value: object
+    """What stands there."""
+    key: str | None = None
+    """Its key, where the file is an object of records."""
+    error: str | None = None
+    """What is wrong with it."""
+
+
+def read_raw_records(
+    source: str | Path, noun: str, is_field: Callable[[str], bool]
+) -> Iterator[RawRecord]:
+    """Yield the records of a file, or of standard input where source is "-".
+
+    Args:
+        source: The file.
+        noun: Name of a record in errors: "question".
+        is_field: Whether a key is the name of a field of a record.
+
+    Raises:
+        CueframeError: The file cannot be read, or is in no format that is known.
+    """
+    name = source_name(source)
+    with _opened(source, name, noun) as file:
+        start = file.read(4)
+        file.seek(0)
+        suffix = Path(source).suffix.lower()
+        if start == b"PAR1" or suffix == ".parquet":
+            for number, row in parquet_rows(file, name):
+                yield RawRecord(f"record {number}", row)
+        elif start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise CueframeError(f"{name}: it is UTF-16; save the file as UTF-8")
+        elif suffix in (".csv", ".tsv"):
+            for number, found in csv_rows(file, name):
+                error = found if isinstance(found, str) else None
+                yield RawRecord(f"line {number}", None if error else found, error=error)
+        else:
+            yield from _json_records(file, suffix, name, noun, is_field)
+
+
+def source_name(source: str | Path) -> str:
+    """Return the name of a file in messages."""
+    return "standard input" if str(source) == "-" else str(source)
+
+
+@contextmanager
+def _opened(source: str | Path, name: str, noun: str) -> Iterator[IO[bytes]]:
+    try:
+        if str(source) == "-":
+            with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as spooled:
+                shutil.copyfileobj(sys.stdin.buffer, spooled)
+                spooled.seek(0)
+                yield spooled
+        else:
+            with Path(source).open("rb") as file:
+                yield file
+    except OSError as error:
+        raise CueframeError(
+            f"{name}: cannot be read ({error.strerror}); give a file of {noun}s, or -"
+        ) from error
+
+
+def _json_records(
+    file: IO[bytes], suffix: str, name: str, noun: str, is_field: Callable[[str], bool]
+) -> Iterator[RawRecord]:
+    if file.read(3) != b"\xef\xbb\xbf":
+        file.seek(0)
+    start = file.tell()
+    lines = suffix in (".jsonl", ".ndjson") or _are_lines(file)
+    file.seek(start)
+    if lines:
+        yield from _line_records(file)
+        return
+    number = 0
+    try:
+        for number, member in enumerate(split_records(file, is_field), 1):
+            yield _parsed(f"record {number}", member.raw, member.key, member.line)
+    except BrokenJsonError as error:
+        if not number:
+            raise CueframeError(
+                f'{name}: {error}; want {{"data": [{noun}, …]}}, a list, JSON lines, CSV or Parquet'
+            ) from error
+        lost = f"the rest of the file is not read: {error}"
+        yield RawRecord(f"record {number + 1}", None, error=lost)
+
+
+def _are_lines(file: IO[bytes]) -> bool:
+    """Return whether the first line is an object of its own, and another line follows."""
+    first = b""
+    while not first.strip():
+        first = file.readline(MAX_RECORD_BYTES)
+        if not first:
+            return False
+    try:
+        is_object = isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
+    return is_object and any(line.strip() for line in iter(lambda: file.readline(1 << 16), b""))
+
+
+def _line_records(file: IO[bytes]) -> Iterator[RawRecord]:
+    number = 0
+    while line := file.readline(MAX_RECORD_BYTES + 1):
+        number += 1
+        raw: bytes | TooLongError = line
+        if len(line) > MAX_RECORD_BYTES:
+            raw = TooLongError(f"it takes more than {MAX_RECORD_BYTES >> 20} MiB")
+            while line and not line.endswith(b"\n"):
+                line = file.readline(MAX_RECORD_BYTES)
+        if isinstance(raw, TooLongError) or raw.strip():
+            yield _parsed(f"line {number}", raw, None, number)
+
+
+def _parsed(place: str, raw: bytes | TooLongError, key: str | None, line: int) -> RawRecord:
+    if isinstance(raw, TooLongError):
+        return RawRecord(place, None, key, f"{raw}; shorten it")
+    try:
+        return RawRecord(place, json.loads(raw.decode()), key)
+    except UnicodeDecodeError as error:
+        return RawRecord(place, None, key, f"byte {error.start} of it is not UTF-8; save it so")
+    except json.JSONDecodeError as error:
+        where = f"line {line + error.lineno - 1}"
+        return RawRecord(place, None, key, f"{error.msg} ({where}); mend the JSON there")
+    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+        return RawRecord(place, None, key, f"its JSON cannot be read: {error}")

@@ -1,0 +1,1 @@
+"""Texts of questions and choices, cleaned before anything reads them."""

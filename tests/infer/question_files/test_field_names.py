@@ -1,0 +1,110 @@
+"""Fields under the names that question files give them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infer.question_files.field_names import choice_at, nearest_name, rename_fields
+from infer.questions import Question
+
+
+@pytest.mark.parametrize(
+    ("raw", "fields"),
+    [
+        ({"q_uid": "u", "q": "w?"}, {"id": "u", "question": "w?"}),
+        ({"ID": 3, "Question": "w?", "Video-Path": "v"}, {"id": 3, "question": "w?"}),
+        ({"video_qid": 3}, {"id": 3}),
+        ({"qid": 4, "question_id": 3}, {"id": 3}),
+        ({"video": "v", "video_id": "w"}, {"video_path": "v"}),
+        ({"vid": "v"}, {"video_path": "v"}),
+        ({"options": ["a", "b"]}, {"choices": ["a", "b"]}),
+        ({"candidates": ["a", "b"], "choices": ["c"]}, {"choices": ["c"]}),
+        ({"a0": "x", "a1": "y", "a3": "z"}, {"choices": ["x", "y"]}),
+        ({"option 0": "x", "option 1": "y"}, {"choices": ["x", "y"]}),
+        ({"Option_1": "x", "Option_2": "y"}, {"choices": ["x", "y"]}),
+        ({"option_a": "x", "option_b": "y"}, {"choices": ["x", "y"]}),
+        ({"A": "x", "B": "y", "answer": "B"}, {"choices": ["x", "y"], "answer": "B"}),
+        (
+            {f"option{n}": c for n, c in enumerate("xyz")} | {"option3": "N/A"},
+            {"choices": [*"xyz"]},
+        ),
+        ({"choices": {"B": "y", "A": "x"}}, {"choices": ["x", "y"]}),
+        ({"choices": {"10": "k", "9": "j"}}, {"choices": ["j", "k"]}),
+        (
+            {"choices": [{"choice_id": 1, "choice": "y"}, {"choice_id": 0, "choice": "x"}]},
+            {"choices": ["x", "y"]},
+        ),
+        (
+            {"choices": [{"label": "A", "text": "x"}, {"label": "B", "text": "y"}]},
+            {"choices": [*"xy"]},
+        ),
+        ({"choices": [{"text": "x"}, {"text": "y"}]}, {"choices": ["x", "y"]}),
+        ({"choices": "A. x\nB. y\n"}, {"choices": ["A. x", "B. y"]}),
+        ({"choices": ["x", "y"], "correct_choice": 1}, {"answer": "y"}),
+        ({"choices": ["x", "y"], "answer_idx": "0"}, {"answer": "x"}),
+        ({"choices": ["x", "y"], "answer_idx": 7}, {"answer": "7"}),
+        ({"choices": ["x", "y"], "answer": 1}, {"answer": "1"}),
+        ({"answer_key": "x"}, {"answer": "x"}),
+        ({"relevant_windows": [[1, 2]]}, {"support_ranges": [[1, 2]]}),
+        ({"duration": "12.5"}, {"duration_s": 12.5}),
+        ({"support_frames": "2.5"}, {"support_frames": [2.5]}),
+    ],
+)
+def test_names_and_forms_of_the_field(raw: dict[str, Any], fields: dict[str, Any]) -> None:
+    found = rename_fields(raw).fields
+    assert {key: found[key] for key in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [
+        ("choises", "choices"),
+        ("choice", "choices"),
+        ("choices_vi", "choices"),
+        ("Support Frame", "support_frames"),
+        ("support_frames_old", "support_frames"),
+        ("awnser", "answer"),
+        ("questions", "question"),
+        ("video_id", "video_path"),
+        ("scene", "scenes"),
+        ("question_type", None),
+        ("answer_type", None),
+        ("category", None),
+        ("type", None),
+        ("_unused_", None),
+        ("subtitles", None),
+        ("difficulty", None),
+        ("width", None),
+    ],
+)
+def test_a_key_that_looks_like_a_field_is_told(key: str, field: str | None) -> None:
+    raw = {"id": 1, "question": "q?", "video_path": "v", "choices": ["a"], "answer": "a", key: 1}
+    assert rename_fields(raw).unread.get(key) == field
+
+
+def test_a_duration_in_words_is_no_duration() -> None:
+    assert rename_fields({"duration": "short"}) == ({"duration": "short"}, {})
+
+
+@given(st.dictionaries(st.sampled_from([*Question.model_fields, "x"]), st.none() | st.text()))
+def test_our_own_names_stay_as_they_are(raw: dict[str, Any]) -> None:
+    kept = rename_fields(raw).fields
+    assert kept.keys() == raw.keys()
+    assert all(kept[key] == raw[key] for key in ("id", "question", "video_path") if key in raw)
+
+
+def test_a_choice_by_its_number() -> None:
+    assert [choice_at(n, ["x", "y"]) for n in (0, 1.0, "1", 2, -1, None, True, "b")] == [
+        *("x", "y", "y", "2", "-1"),
+        *(None, True, "b"),
+    ]
+
+
+def test_the_nearest_name() -> None:
+    assert nearest_name("question", ["id", "quesiton"]).endswith("is 'quesiton'")
+    assert nearest_name("video_path", ["file"]).endswith("'file'")
+    assert nearest_name("question", ["id"]) == "no other key is there"
+    many = nearest_name("question", [f"key{n}" for n in range(20)])
+    assert many.endswith("'key7' …")

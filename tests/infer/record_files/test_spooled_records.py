@@ -1,0 +1,28 @@
+"""Records held as JSON, in memory or in a file."""
+
+import pytest
+
+from infer.questions import Question
+from infer.record_files import spooled_records
+from infer.record_files.spooled_records import SpooledRecords
+from tests.infer.test_questions import RECORD
+
+MANY = [Question.model_validate(RECORD | {"id": n, "video_path": f"{n}\udce9"}) for n in range(50)]
+
+
+@pytest.mark.parametrize("in_memory", [0, 100, 1 << 20])
+def test_a_sequence_as_any_other(monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
+    monkeypatch.setattr(spooled_records, "_IN_MEMORY_BYTES", in_memory)
+    held = SpooledRecords(Question, iter(MANY))
+    assert len(held) == 50
+    assert list(held) == MANY
+    assert held == MANY
+    assert held != MANY[1:]
+    assert (held[7], held[-1], held[48:]) == (MANY[7], MANY[49], MANY[48:])
+    assert held[3].model_extra == {"_unused_": {"a": 1}}
+    with pytest.raises(IndexError):
+        held[50]
+
+
+def test_none_at_all() -> None:
+    assert list(SpooledRecords(Question, [])) == []

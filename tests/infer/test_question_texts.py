@@ -1,0 +1,60 @@
+"""The texts of a question."""
+
+import pytest
+
+from index.errors import CueframeError
+from infer.question_texts import caption, question_texts
+from infer.questions import MAX_TEXT_CHARS, Question
+
+
+def question(**fields: object) -> Question:
+    return Question.model_validate({"id": "q", "question": "Why?", "video_path": "x.mp4"} | fields)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        (1, "What colour?"),
+        (2, "A. Red B. Blue"),
+        (3, "What colour? A. Red B. Blue"),
+    ],
+)
+def test_a_caption_is_the_parts_of_its_setting(setting: int, text: str) -> None:
+    assert (
+        caption(question(question="What colour?", choices=["A. Red", "B. Blue"]), setting) == text
+    )
+
+
+def test_a_caption_has_single_spaces() -> None:
+    spaced = question(question="What  colour\nis it?", choices=[" A.\tRed", "B. Blue "])
+    assert caption(spaced, 3) == "What colour is it? A. Red B. Blue"
+
+
+def test_a_question_without_choices_is_itself_in_setting_3_and_an_error_in_2() -> None:
+    assert caption(question(), 3) == caption(question(), 1) == "Why?"
+    with pytest.raises(CueframeError, match=r"^question 'q' has no choices.*use --caption 1$"):
+        caption(question(), 2)
+
+
+@pytest.mark.parametrize("setting", [0, 4, -1])
+def test_another_setting_is_refused(setting: int) -> None:
+    with pytest.raises(CueframeError, match=rf"^--caption {setting} is unknown; want 1 "):
+        caption(question(choices=["A"]), setting)
+
+
+def test_each_choice_has_a_text_with_the_question_in_front() -> None:
+    texts = question_texts(question(choices=["(A) Red ", "(B)  dark\nblue"]), "choices")
+    assert texts == (("Why? Red", "Why? dark blue"), "each")
+    assert question_texts(question(choices=["B. Red", "A. Blue"]), "choices").texts[0] == (
+        "Why? B. Red"
+    )
+    assert question_texts(question(), 1) == (("Why?",), "alone")
+    with pytest.raises(CueframeError, match="has no choices"):
+        question_texts(question(), "choices")
+
+
+def test_many_long_choices_are_refused() -> None:
+    long = question(choices=[str(n) + "x" * (MAX_TEXT_CHARS - 2) for n in range(4)])
+    with pytest.raises(CueframeError, match="has 79999 characters, and a text has 40000 at most"):
+        caption(long, 2)
+    assert caption(long, 1) == "Why?"
