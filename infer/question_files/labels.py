@@ -23,6 +23,8 @@ LABEL_FIELDS = (
     *("answer", "answer_index", "support_frames", "support_ranges", "scenes", "span_s"),
     *("duration_s", "negative_frames", "events", "paraphrases"),
 )
+_SCENES = "_scenes"
+"""Where the segments of a question are gathered by scene, until all are read."""
 _SEGMENT_KEYS = {"id", "segment_id", "scene_id", "start", "end"}
 _KFS_BENCH_END_S = 1.0
 """KFS-Bench writes whole seconds and counts the last one in: its scorer adds this to every end."""
@@ -54,6 +56,8 @@ def read_labels(raws: Iterable[RawRecord]) -> tuple[Labels, list[str]]:
                 labels[name] = labels.get(name, {}) | fields
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             wrong.append(f"{raw.place}: it is {short(raw.value)}; want labels by question id")
+    for fields in labels.values():
+        fields.pop(_SCENES, None)
     return labels, wrong
 
 
@@ -73,11 +77,11 @@ def _labels_of(raw: RawRecord, labels: Labels) -> Iterator[tuple[str, Raw]]:
     elif isinstance(value, dict) and _is_segment(value):
         name = str(value["id"])
         segment = [clock_s(value["start"]), clock_s(value["end"]) + _KFS_BENCH_END_S]
-        scenes = labels.get(name, {}).get("_scenes", {})
+        scenes = labels.get(name, {}).get(_SCENES, {})
         scenes.setdefault(str(value["scene_id"]), []).append(segment)
         # LongVideoBench names its questions video_n, Video-MME video-n.
         video = re.sub(r"[_-]\d+$", "", name)
-        yield name, {"_scenes": scenes, "scenes": list(scenes.values()), "video_path": video}
+        yield name, {_SCENES: scenes, "scenes": list(scenes.values()), "video_path": video}
     elif isinstance(value, dict):
         fields = rename_fields(value).fields
         question = fields.get("id", raw.key)

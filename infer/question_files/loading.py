@@ -51,7 +51,7 @@ def read_questions(
     by_id: Labels = {}
     for path in labels:
         more, wrong = read_labels(read_raw_records(path, "label", is_field_name))
-        print_some(f"{path}: not read", wrong)
+        seen.wrong += [f"{path}: {line}" for line in wrong]
         for question, fields in more.items():
             by_id[question] = by_id.get(question, {}) | fields
     raws = read_raw_records(source, "question", is_field_name)
@@ -59,9 +59,10 @@ def read_questions(
     raws = raws if first is None else chain([first], raws)
     kind = Question
     if first and layout == "auto" and holds_labels_alone(first):
-        raws, kind = _as_records(raws, name), Evidence
+        raws, kind = _as_records(raws, seen), Evidence
     found = validated(raws, kind, "question", name, lambda raw: _fields(raw, layout, by_id, seen))
-    seen.print_notices()
+    if os.environ.get("RANK", "0") == "0":
+        seen.print_notices(len(by_id))
     if by_id and not seen.labelled:
         some = next(iter(by_id))
         raise CueframeError(
@@ -77,12 +78,11 @@ class Evidence(Question):
     question: str = ""
 
 
-def _as_records(raws: Iterable[RawRecord], name: str) -> Iterator[RawRecord]:
+def _as_records(raws: Iterable[RawRecord], seen: "_Seen") -> Iterator[RawRecord]:
     """Turn a file of labels alone into records of questions without a text."""
     labels, wrong = read_labels(raws)
-    print_some(f"{name}: not read", wrong)
+    seen.wrong += [f"{seen.name}: {line}" for line in wrong]
     for number, (question, fields) in enumerate(labels.items(), 1):
-        fields = {key: value for key, value in fields.items() if key != "_scenes"}
         yield RawRecord(f"record {number}", {"id": question, "question": "", **fields})
 
 
@@ -94,10 +94,15 @@ class _Seen:
         self.unread: Counter[tuple[str, str]] = Counter()
         self.kept: Counter[str] = Counter()
         self.labelled = 0
+        self.wrong: list[str] = []
+        """Labels that cannot be used."""
 
-    def print_notices(self) -> None:
-        if os.environ.get("RANK", "0") != "0":
-            return
+    def print_notices(self, labels: int) -> None:
+        """Print them; `labels` is the number of labels in files of their own."""
+        print_some("not read", self.wrong)
+        if labels > self.labelled > 0:
+            lost = labels - self.labelled
+            print(f"{lost} of {labels} labels have no question in {self.name}", file=sys.stderr)
         lines = [
             f"the key {short(key)} of {count} records is not read; {field} is"
             for (key, field), count in self.unread.items()
@@ -131,7 +136,8 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping
         seen.labelled += 1
         if "answer_index" in own:
             fields.pop("answer", None)
-        fields = rename_fields({**fields, **_without_path(own)}).fields
+        own = {key: value for key, value in own.items() if key != "video_path"}
+        fields = rename_fields({**fields, **own}).fields
     for field in ("id", "question", "video_path"):
         if field not in fields:
             wanted = Question.model_fields[field].description
@@ -139,7 +145,3 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping
     seen.unread.update(item for item in unread.items() if item[0] not in entry.set_aside)
     seen.kept.update(field for field in KEPT if fields.get(field))
     return fields
-
-
-def _without_path(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if key not in ("video_path", "_scenes")}
