@@ -64,7 +64,7 @@ def compare(config: CompareConfig) -> int:
         dtype=config.dtype,
         seed=config.seed,
     )
-    return 1 if file.refused else code
+    return code if file.complete else 1
 
 
 if __name__ == "__main__":

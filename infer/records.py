@@ -68,6 +68,8 @@ class RecordFile(NamedTuple, Generic[Kind]):
     name: str
     records: Sequence[Kind]
     refused: list[RefusedRecord]
+    complete: bool = True
+    """Whether all that the file and its labels hold could be used."""
 
     def in_order(self) -> Iterator[Kind | RefusedRecord]:
         """Yield all records as they stand in the file."""
@@ -144,7 +146,7 @@ def validated(
         raise CueframeError(f"{name}: {first}{more}")
     if not records:
         raise CueframeError(f"{name}: there is no {noun} in it; want at least one")
-    return RecordFile(name, records, refused)
+    return RecordFile(name, records, refused, not refused)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ try:
 
     from index.errors import CueframeError
     from index.run_command import own_default, positive, run
+    from index.storage.atomic_write import refuse_overwriting
     from infer.flags import CaptionSetting, LabelFiles, PicksFormat, QueryModel, QuestionFormat
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
@@ -73,6 +74,16 @@ def score(config: ScoreConfig) -> int:
     """Score answers; returns the exit code."""
     positive("--report-limit", config.report_limit)
     positive("--picks-fps", config.picks_fps)
+    refuse_overwriting(
+        {"--report": config.report, "--export-path": config.export_path if config.export else None},
+        {
+            "the answers": [Path(config.answers)],
+            "the questions": [Path(config.questions)],
+            "the labels": config.labels,
+        },
+    )
+    if config.answers == config.questions == "-":
+        raise CueframeError("standard input is given twice, and can be read once; name a file")
     if config.picks_format is not None:
         return _score_picks(config, config.picks_format)
     if config.picks_fps is not None:
@@ -108,7 +119,7 @@ def score(config: ScoreConfig) -> int:
         seed=config.seed,
         source=f"{config.answers} · {config.questions} · {config.index}",
     )
-    return 1 if file.refused or given.refused else code
+    return code if file.complete and given.complete else 1
 
 
 _NEED_AN_INDEX = (
@@ -144,7 +155,7 @@ def _score_picks(config: ScoreConfig, picks_format: str) -> int:
     in_order = [one if isinstance(one, Question) else None for one in file.in_order()]
     picks = load_picks(config.answers, picks_format, in_order, config.picks_fps)
     code = score_picks(picks, file.records, seed=config.seed)
-    return 1 if file.refused else code
+    return code if file.complete else 1
 
 
 if __name__ == "__main__":

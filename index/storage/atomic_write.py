@@ -6,7 +6,7 @@ HDF5 file is open for writing leaves it unreadable (measured: 15 times of 15).
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,3 +63,24 @@ def refuse_unwritable(path: Path, flag: str) -> None:
             f"{flag} {path} cannot be written ({error.strerror}); make room or rights, or name "
             "another file"
         ) from error
+
+
+def refuse_overwriting(
+    outputs: Mapping[str, Path | None], inputs: Mapping[str, Iterable[Path]]
+) -> None:
+    """Check, before the work starts, that no output is one of the inputs or another output.
+
+    Args:
+        outputs: Files that will be written, by flag; None where a flag is not given.
+        inputs: Files that are read, by what they are: "the questions".
+
+    Raises:
+        CueframeError: A file is written that is read, or written twice.
+    """
+    read = {path.resolve(): what for what, paths in inputs.items() for path in paths}
+    for flag, path in outputs.items():
+        if path is None:
+            continue
+        if what := read.get(path.resolve()):
+            raise CueframeError(f"{flag} {path} would overwrite {what}; name another file")
+        read[path.resolve()] = f"what {flag} writes"

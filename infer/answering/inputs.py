@@ -7,7 +7,7 @@ from typing import NamedTuple
 from index.discovery import list_videos
 from index.errors import CueframeError
 from index.run_command import positive
-from index.storage.atomic_write import refuse_unwritable
+from index.storage.atomic_write import refuse_overwriting, refuse_unwritable
 from index.storage.store import Profile, read_profile
 from infer.answering.config import AnswerConfig
 from infer.answering.submission import submission_columns
@@ -89,9 +89,18 @@ def refuse_bad_values(config: AnswerConfig) -> None:
     if config.output != "-" and output.exists() and not output.is_file():
         raise CueframeError(f"--output {output} is no file; name a file, or - for stdout")
     submission_columns(config.submission_columns)
+    refuse_overwriting(
+        {"--output": None if config.output == "-" else output, "--submission": config.submission},
+        {
+            "the questions": [Path(config.questions)] if config.questions != "-" else [],
+            "the labels": config.labels,
+            "the prompt": [Path(config.prompt)],
+        },
+    )
+    if not config.submission and (config.guess or config.submission_columns != "id,answer"):
+        flag = "--guess" if config.guess else "--submission-columns"
+        raise CueframeError(f"{flag} is for --submission; name its file")
     if config.submission:
-        if config.submission.resolve() == output.resolve():
-            raise CueframeError(f"--submission {output} is --output too; name another file")
         refuse_unwritable(config.submission, "--submission")
     if config.save_frames:
         _make_folder(config.save_frames, "--save-frames")

@@ -133,7 +133,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
         "questions_per_s": round((len(questions) - resumed) / (ended_s - began_s), 1),
     }
     print(json.dumps(result), file=sys.stderr if config.output == "-" else sys.stdout)
-    return 1 if failed or refused or unsaved else 0
+    return 1 if failed or unsaved or not inputs.questions.complete else 0
 
 
 def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def write_submission(
     written: set[str] = set()
     with (
         written_whole(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(submission_columns(columns))

@@ -38,7 +38,7 @@ def _read_records(content: object, key: str, found: Collector) -> None:
     if not isinstance(content, list):
         raise CueframeError(f"{found.name}: {short(content)} is no list; want [{wanted}, …]")
     for number, record in enumerate(content, 1):
-        name = id_of(record, "id") if isinstance(record, dict) else None
+        name = id_of(record, "id", "question_id") if isinstance(record, dict) else None
         if name is None:
             found.bad_record(f"record {number}", record, wanted)
         elif name in found.by_id:

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from index.errors import CueframeError
-from infer.picks.collector import Collector, id_of, is_number, wrong_numbers
+from infer.picks.collector import Collector, id_of, wrong_numbers
+from infer.question_files.field_values import number_of
 from infer.questions import Question
 from infer.records import short
 from infer.videos.video_names import comparable
@@ -105,13 +106,12 @@ def _steps(pairs: Sequence[tuple[Question, list[float]]]) -> dict[str, int]:
 
 def _own_fps(question: Question) -> float | None:
     """Return the rate in a question's record, if there is one."""
-    fps = (question.model_extra or {}).get("fps")
-    return None if fps is None else float(fps)
+    return number_of((question.model_extra or {}).get("fps"))
 
 
 def _wrong_fps(question: Question) -> str | None:
     """Return what is wrong with the rate in a question's record, or None."""
     fps = (question.model_extra or {}).get("fps")
-    if fps is None or (is_number(fps) and fps > 0):
+    if fps is None or (number_of(fps) or 0) > 0:
         return None
     return f"has fps {short(fps)}; want a number above 0"

@@ -9,26 +9,47 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from itertools import takewhile
 from typing import Any, NamedTuple
+
+from infer.question_files.field_values import (
+    KeyedChoices,
+    answer_of,
+    choices_of,
+    number_of,
+    numbered_choices,
+    seconds_of,
+)
 
 Raw = dict[str, Any]
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "id": ("question_id", "video_qid", "qid", "q_uid", "quid", "uid", "question_idx"),
+    "id": (
+        *("question_id", "video_qid", "qid", "q_uid", "quid", "uid", "question_idx", "idx"),
+        *("index", "key", "uuid", "sample_id", "annotation_id", "item_id", "Unnamed: 0"),
+    ),
     "question": ("q", "query", "question_text"),
-    "choices": ("options", "candidates", "answer_choices", "answer_options", "option"),
+    "choices": (
+        *("options", "candidates", "answer_choices", "answer_options", "option", "mc_options"),
+        *("multi_choice", "multiple_choice", "candidate_answers", "possible_answers", "opts"),
+    ),
     "video_path": (
         *("video", "video_name", "video_file", "vid_name", "vid", "video_id", "video_uid"),
-        "video_idx",
+        *("video_idx", "vid_id", "vid_path", "video_filename", "gif_name", "file_name", "clip_uid"),
+        *("youtube_id", "clip_id", "path"),
     ),
-    "answer": ("correct_answer", "correct_option", "answer_key", "answer_text"),
-    "answer_index": ("answer_idx", "correct_choice", "correct_idx", "correct_index"),
+    "answer": (
+        *("correct_answer", "correct_option", "answer_key", "answer_text", "correct", "gt"),
+        *("ground_truth", "gt_answer", "right_answer", "correct_letter", "answer_letter", "ans"),
+    ),
+    "answer_index": (
+        *("answer_idx", "correct_choice", "correct_idx", "correct_index", "correct_answer_idx"),
+        *("correct_answer_index", "correct_choice_idx", "label_idx"),
+    ),
     "support_frames": (),
     "support_ranges": ("relevant_windows",),
     "scenes": (),
-    "span_s": ("span",),
-    "duration_s": ("duration", "video_duration"),
+    "span_s": (),
+    "duration_s": ("duration", "video_duration", "video_length", "video_len", "length"),
     "events": (),
     "paraphrases": (),
     "negative_frames": (),
@@ -36,11 +57,20 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """Other names of each field, the first that is there counts. `answer_index` becomes `answer`."""
 
-_NUMBERED = re.compile(r"(?:a|option|choice|candidate|answer|opt)?[ _-]?(\d{1,2})", re.IGNORECASE)
-_LETTERED = re.compile(r"(?:(?:option|choice|candidate|opt)[ _-]?)?([A-Za-z])")
-_TEXT_KEYS = ("choice", "text", "option", "content", "value", "answer")
-_NUMBER_KEYS = ("choice_id", "id", "index", "idx", "key", "label", "letter")
-_LISTS_OF_SECONDS = ("support_frames", "negative_frames")
+_MEANT = {
+    "answer": "label target truth response gold solution answer_number correct_answer_label",
+    "choices": "mc alternatives distractors answer_list options_en",
+    "support_ranges": "timestamp timestamps time_stamp time_reference clue_intervals moment "
+    "moments gt_windows temporal_grounding evidence relevant_timestamps support ranges windows "
+    "intervals segment segments span start end start_time end_time",
+    "support_frames": "times support_times frame_times gt_frames position",
+    "video_path": "video_url url",
+}
+"""Names that may be meant for a field, and too many other things, to be read for it."""
+
+_LISTS = ("choices", "support_frames")
+"""Fields in which null is an error; in all others it means that nothing is given."""
+_SECONDS = ("support_frames", "support_ranges", "scenes", "span_s", "negative_frames")
 
 
 @functools.lru_cache(maxsize=4096)  # the records of a file have the same keys
@@ -50,6 +80,7 @@ def _plain(key: str) -> str:
 
 _FIELD_OF = {_plain(name): field for field, names in NAMES.items() for name in (field, *names)}
 _RANK = {_plain(name): n for names in NAMES.values() for n, name in enumerate(names, 1)}
+_MEANT_FOR = {_plain(name): field for field, names in _MEANT.items() for name in names.split()}
 _FIELD_OF_STEM = {
     _plain(field): field
     for field in ("choices", "support_frames", "support_ranges", "video_path", "answer_index")
@@ -75,26 +106,33 @@ def rename_fields(raw: Mapping[str, Any]) -> Fields:
     found: Raw = {}
     chosen: dict[str, str] = {}  # field: key
     for key in sorted(raw, key=lambda key: (key not in NAMES, _RANK.get(_plain(key), 0))):
-        field = _FIELD_OF.get(_plain(key))
-        if field == "duration_s" and _plain(key) != "durations" and _number(raw[key]) is None:
+        field, value = _FIELD_OF.get(_plain(key)), raw[key]
+        if isinstance(value, float) and value != value:  # pandas writes NaN where nothing is
+            continue
+        if field == "duration_s" and _plain(key) != "durations" and not (number_of(value) or 0) > 0:
             continue  # Video-MME's "short"
-        if field and field not in chosen:
+        if field and (field not in found or (not found[field] and value)):
             chosen[field] = key
-            found[field] = raw[key]
+            found[field] = value
     extra = {key: value for key, value in raw.items() if key not in chosen.values()}
-    if "choices" not in found and (numbered := _numbered_choices(extra)):
-        found["choices"] = list(numbered.values())
-        extra = {key: value for key, value in extra.items() if key not in numbered}
-    _convert(found)
+    answered = "answer" in found or "answer_index" in found
+    keyed = choices_of(found.get("choices"))
+    if not found.get("choices"):
+        numbered, keys = numbered_choices(extra, found.get("answer"), answered=answered)
+        if keys:
+            keyed, found["choices"] = numbered, numbered.texts
+            extra = {key: value for key, value in extra.items() if key not in keys}
+    _convert(found, keyed)
     unread = {key: field for key in extra if (field := _looks_like(key))}
-    if unread.get("duration") and isinstance(extra["duration"], str):
-        del unread["duration"]
+    for key in ("duration", "length"):
+        if unread.get(key) == "duration_s" and isinstance(extra[key], str):
+            del unread[key]
     return Fields({**extra, **found}, unread)
 
 
 def nearest_name(field: str, keys: Iterable[str]) -> str:
     """Return what a record has instead of a field that is missing, for its error."""
-    there = [key for key in keys if not is_field_name(key)]
+    there = [key for key in keys if not is_field_name(key) and not key.startswith("_")]
     names = {_plain(key): key for key in there}
     for name in (field, *NAMES[field]):
         near = get_close_matches(_plain(name), names, n=1, cutoff=0.6)
@@ -112,6 +150,8 @@ def _looks_like(key: str) -> str | None:
         return None
     if plain in _FIELD_OF:  # the record has the field under another name as well
         return _FIELD_OF[plain]
+    if plain in _MEANT_FOR:
+        return _MEANT_FOR[plain]
     for stem, field in _FIELD_OF_STEM.items():
         if plain.startswith(stem):
             return field
@@ -119,78 +159,29 @@ def _looks_like(key: str) -> str | None:
     return _FIELD_OF[near[0]] if near else None
 
 
-def _numbered_choices(extra: Mapping[str, Any]) -> Raw:
-    """Return the choices that have a key each, by key in order; none if they are not complete."""
-    for pattern, first in ((_NUMBERED, "0"), (_NUMBERED, "1"), (_LETTERED, "A")):
-        keys = {m[1].upper(): key for key in extra if (m := pattern.fullmatch(key))}
-        names = (str(int(first) + n) if first.isdigit() else chr(ord(first) + n) for n in range(26))
-        order = [keys[name] for name in takewhile(keys.__contains__, names)]
-        while order and extra[order[-1]] in (None, "", "N/A"):  # a set's rows have as many columns
-            order.pop()
-        if len(order) >= 2:
-            return {key: extra[key] for key in order}
-    return {}
-
-
-def _convert(found: Raw) -> None:
+def _convert(found: Raw, choices: KeyedChoices) -> None:
     """Bring values to the form of our fields, where they have another usual one."""
     if "choices" in found:
-        found["choices"] = _list_of_choices(found["choices"])
-    if (number := _number(found.get("duration_s"))) is not None:
+        found["choices"] = [] if found["choices"] in ({}, "") else choices.texts
+    for field in [name for name, value in found.items() if value is None and name not in _LISTS]:
+        del found[field]
+    answer, index = found.pop("answer", None), found.pop("answer_index", None)
+    if answer is not None or index is not None:
+        found["answer"] = answer_of(answer, index, choices)
+    path = found.get("video_path")
+    if isinstance(path, dict):  # a video of Hugging Face's datasets
+        found["video_path"] = path.get("path")
+    elif type(path) is int:
+        found["video_path"] = str(path)
+    if (number := number_of(found.get("duration_s"))) is not None:
         found["duration_s"] = number
-    for field in _LISTS_OF_SECONDS:  # a cell of a table
-        if isinstance(found.get(field), str) and (number := _number(found[field])) is not None:
-            found[field] = [number]
-    answer = found.get("answer")
-    if type(answer) is int or (isinstance(answer, float) and answer.is_integer()):
-        found["answer"] = str(int(answer))
-    index = found.pop("answer_index", None)
-    if index is not None and found.get("answer") is None:
-        found["answer"] = choice_at(index, found.get("choices"))
-
-
-def choice_at(index: object, choices: object) -> object:
-    """Return the choice with a number, counted from 0; the number itself where there is none."""
-    number = _number(index)
-    if number is None or not number.is_integer():
-        return index
-    place = int(number)
-    if isinstance(choices, list) and 0 <= place < len(choices):
-        return choices[place]
-    return str(place)
-
-
-def _list_of_choices(choices: object) -> object:
-    if isinstance(choices, dict) and choices:
-        keys = [str(key) for key in choices]
-        short = all(re.fullmatch(r"[A-Za-z]|\d{1,2}|[A-Za-z]+[ _-]?\d{1,2}", key) for key in keys)
-        if short:
-            order = sorted(choices, key=lambda key: (len(str(key)), str(key).upper()))
-            return [choices[key] for key in order]
-    if isinstance(choices, list) and choices and all(isinstance(one, dict) for one in choices):
-        return _choices_of_objects(choices)
-    if isinstance(choices, str) and len(lines := choices.strip().splitlines()) > 1:
-        return [line for line in lines if line.strip()]
-    return choices
-
-
-def _choices_of_objects(choices: list[Raw]) -> object:
-    texts = next((key for key in _TEXT_KEYS if all(key in one for one in choices)), None)
-    if texts is None:
-        return choices
-    numbers = next((key for key in _NUMBER_KEYS if all(key in one for one in choices)), None)
-    if numbers is not None and numbers != texts:
-        order = [one[numbers] for one in choices]
-        if len({type(number) for number in order}) == 1 and isinstance(order[0], int | str):
-            choices = sorted(choices, key=lambda one: one[numbers])
-    return [one[texts] for one in choices]
-
-
-def _number(value: object) -> float | None:
-    """Return a number, or the number that a text is; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+    for field in _SECONDS:
+        if field not in found:
+            continue
+        value = seconds_of(found[field])
+        if isinstance(value, str) and (number := number_of(value)) is not None:
+            value = [number]  # a cell of a table
+        if field == "support_ranges" and isinstance(value, list) and len(value) == 2:
+            flat = all(isinstance(one, int | float) for one in value)
+            value = [value] if flat else value
+        found[field] = value

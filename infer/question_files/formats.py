@@ -14,6 +14,8 @@ import functools
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
+from infer.question_files.field_values import as_text
+
 Raw = dict[str, Any]
 
 
@@ -36,11 +38,10 @@ class Format(NamedTuple):
 
 
 def _nextqa(raw: Raw, _number: int) -> Raw:
-    video = raw.pop("video", None) or raw.pop("video_id", None)
-    raw["choices"] = [raw.pop(f"a{n}", None) for n in range(5)]
-    answer = str(raw.get("answer", ""))
-    if answer.isdigit():  # NExT-GQA's tables have the text
+    if "video" in raw and "answer" in raw:  # NExT-GQA has video_id, and the answer's text
         raw["answer_index"] = raw.pop("answer")
+    video = raw.pop("video", None) or raw.pop("video_id", None)
+    raw["choices"] = [as_text(raw.pop(f"a{n}", None)) for n in range(5)]
     # The qid counts within a video; NExT-GQA names its grounding the same way.
     return raw | {"id": f"{video}_{raw.pop('qid')}", "video_path": video}
 
@@ -89,6 +90,8 @@ def _egoschema(raw: Raw, _number: int) -> Raw:
 
 
 def _activitynetqa(raw: Raw, _number: int) -> Raw:
+    if not str(raw["question_id"]).startswith("v_"):  # another set with the same keys
+        return raw
     name = raw.pop("video_name")
     # Its videos are published as v_<name>; many have them under the bare name of YouTube.
     return raw | {"video_path": f"v_{name}", "video_aliases": [str(name)]}
@@ -105,7 +108,9 @@ def _cinepile(raw: Raw, number: int) -> Raw:
 FORMATS: dict[str, Format] = {
     "nextqa": Format(({"qid", "frame_count", "a0", "a1", "a2", "a3", "a4"},), _nextqa),
     "videomme": Format(
-        ({"videoID", "question_id", "options"},), _videomme, set_aside=frozenset(["duration"])
+        ({"videoID", "question_id", "options"},),
+        _videomme,
+        set_aside=frozenset(["duration", "url"]),
     ),
     "tvqa": Format(({"q", "qid", "ts", "vid_name", "a0"},), _tvqa),
     "star": Format(
@@ -116,7 +121,8 @@ FORMATS: dict[str, Format] = {
         lambda raw, number: _span(_with_id(raw, number)),
     ),
     "longvideobench": Format(
-        ({"video_id", "id", "video_path", "correct_choice"},), set_aside=frozenset(["video_id"])
+        ({"video_id", "id", "video_path", "correct_choice"},),
+        set_aside=frozenset(["video_id", "position"]),
     ),
     "mlvu": Format(({"video", "question", "candidates", "answer"},), _with_id),
     "egoschema": Format(

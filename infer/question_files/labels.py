@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from infer.question_files.field_names import rename_fields
+from infer.question_files.field_values import clock_s, number_of
 from infer.record_files.raw_records import RawRecord
 from infer.records import short
 
@@ -55,7 +56,7 @@ def read_labels(raws: Iterable[RawRecord]) -> tuple[Labels, list[str]]:
             for name, fields in _labels_of(raw, labels):
                 labels[name] = labels.get(name, {}) | fields
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            wrong.append(f"{raw.place}: it is {short(raw.value)}; want labels by question id")
+            wrong.append(f"{raw.place}: it is {short(raw.value)}; want labels of a question by id")
     for fields in labels.values():
         fields.pop(_SCENES, None)
     return labels, wrong
@@ -85,22 +86,14 @@ def _labels_of(raw: RawRecord, labels: Labels) -> Iterator[tuple[str, Raw]]:
     elif isinstance(value, dict):
         fields = rename_fields(value).fields
         question = fields.get("id", raw.key)
-        if not isinstance(question, str | int):
-            raise TypeError("no id")
-        yield str(question), {key: fields[key] for key in LABEL_FIELDS if key in fields}
-    elif raw.key is not None and isinstance(value, str | int):
-        yield raw.key, {"answer_index" if type(value) is int else "answer": value}
+        own = {key: fields[key] for key in LABEL_FIELDS if key in fields}
+        if not isinstance(question, str | int) or not own:
+            raise TypeError("no id, or nothing that is known")
+        yield str(question), own
+    elif raw.key is not None and (value is None or value != value):
+        return  # an answer that is not told
+    elif raw.key is not None and isinstance(value, str | int | float):
+        number = number_of(value) if not isinstance(value, str) else None
+        yield raw.key, {"answer" if number is None else "answer_index": value}
     else:
         raise TypeError("no labels")
-
-
-def clock_s(value: object) -> float:
-    """Return seconds from a number, or from a text such as `1:02:03.5` or `2:03`.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    seconds = 0.0
-    for part in str(value).split(":"):
-        seconds = 60 * seconds + float(part)
-    return seconds

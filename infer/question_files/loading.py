@@ -13,6 +13,7 @@ from index.messages import name_some, print_some
 from infer.question_files.field_names import is_field_name, nearest_name, rename_fields
 from infer.question_files.formats import FORMATS, format_of
 from infer.question_files.labels import Labels, holds_labels_alone, read_labels
+from infer.question_files.nested_records import flat
 from infer.questions import Question
 from infer.record_files.raw_records import RawRecord, read_raw_records, source_name
 from infer.records import RecordFile, short, validated
@@ -46,6 +47,8 @@ def read_questions(
     source: str | Path, *, layout: str = "auto", labels: Sequence[str | Path] = ()
 ) -> RecordFile[Question]:
     """Read and validate questions as `load_questions`; the refused records are returned as well."""
+    if [str(one) for one in (source, *labels)].count("-") > 1:
+        raise CueframeError("standard input is given twice, and can be read once; name a file")
     name = source_name(source)
     seen = _Seen(name)
     by_id: Labels = {}
@@ -54,16 +57,21 @@ def read_questions(
         seen.wrong += [f"{path}: {line}" for line in wrong]
         for question, fields in more.items():
             by_id[question] = by_id.get(question, {}) | fields
-    raws = read_raw_records(source, "question", is_field_name)
+    raws: Iterator[RawRecord] = read_raw_records(source, "question", is_field_name)
     first = next(raws, None)
     raws = raws if first is None else chain([first], raws)
     kind = Question
     if first and layout == "auto" and holds_labels_alone(first):
         raws, kind = _as_records(raws, seen), Evidence
+    else:
+        raws = flat(raws)
     found = validated(raws, kind, "question", name, lambda raw: _fields(raw, layout, by_id, seen))
     if os.environ.get("RANK", "0") == "0":
         seen.print_notices(len(by_id))
-    if by_id and not seen.labelled:
+    found = found._replace(complete=not (found.refused or seen.wrong))
+    if labels and not seen.labelled:
+        if not by_id:
+            raise CueframeError(f"{name_some([*map(str, labels)])}: there are no labels in it")
         some = next(iter(by_id))
         raise CueframeError(
             f"none of {len(by_id)} labels of {name_some([*map(str, labels)])} has the id of a "
@@ -93,7 +101,7 @@ class _Seen:
         self.name = name
         self.unread: Counter[tuple[str, str]] = Counter()
         self.kept: Counter[str] = Counter()
-        self.labelled = 0
+        self.labelled = self.records = 0
         self.wrong: list[str] = []
         """Labels that cannot be used."""
 
@@ -124,7 +132,8 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping
     record = dict(raw.value)
     entry = format_of(frozenset(record)) if layout == "auto" else FORMATS[layout]
     try:
-        record = entry.convert(record, int(raw.place.rsplit(" ", 1)[-1]))
+        seen.records += 1
+        record = entry.convert(record, seen.records)
     except KeyError as missing:
         raise ValueError(f"{missing.args[0]!r} is missing, which {layout} has") from missing
     fields, unread = rename_fields(record)
@@ -132,7 +141,7 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping
         fields["id"] = raw.key
     name = fields.get("id")
     own = labels.get(str(name)) if isinstance(name, str | int) else None
-    if own:
+    if own is not None:
         seen.labelled += 1
         if "answer_index" in own:
             fields.pop("answer", None)

@@ -6,9 +6,10 @@ surrogate, NaN, 1e999 or an integer of 20 digits ends the whole document, and 10
 brackets the process.)
 """
 
+import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, NamedTuple
 
 MAX_RECORD_BYTES = 8 << 20
@@ -85,7 +86,7 @@ def _members(scanner: "_Scanner", is_field: Callable[[str], bool]) -> Iterator[M
         if isinstance(name, TooLongError) or not name.startswith(b'"'):
             raise scanner.broken("a key is wanted")
         scanner.skip(b":")
-        key = name[1:-1].decode(errors="replace")
+        key = _text(name)
         single = single or (is_field(key) and not (wraps or records))
         listed = scanner.peek() == b"["
         if listed and (key == "data" or (not single and scanner.peek_inside() == b"{")):
@@ -98,7 +99,7 @@ def _members(scanner: "_Scanner", is_field: Callable[[str], bool]) -> Iterator[M
                 held.append((name, value, line))
             records = records or (len(held) > _HELD and not single)
             if records:
-                yield from (Member(_text(k), v, at) for k, v, at in held)
+                yield from _keyed(held)
                 held = []
         if scanner.peek() != b"}":
             scanner.skip(b",")
@@ -106,8 +107,30 @@ def _members(scanner: "_Scanner", is_field: Callable[[str], bool]) -> Iterator[M
     if single:
         parts = [n + b":" + v for n, v, _ in held if isinstance(v, bytes)]
         yield Member(None, b"{" + b",".join(parts) + b"}", held[0][2])
+    elif len(held) == 1 and isinstance(held[0][1], bytes) and _holds_records(held[0][1], is_field):
+        yield from split_records(io.BytesIO(held[0][1]), is_field)
     else:
-        yield from (Member(_text(k), v, at) for k, v, at in held)
+        yield from _keyed(held)
+
+
+def _keyed(held: Iterable[tuple[bytes, bytes | TooLongError, int]]) -> Iterator[Member]:
+    """Yield the members of an object of records, but for those that tell of the file."""
+    for name, value, line in held:
+        if not (key := _text(name)).startswith("_"):
+            yield Member(key, value, line)
+
+
+def _holds_records(raw: bytes, is_field: Callable[[str], bool]) -> bool:
+    """Return whether a value is an object around records, as in `{"data": {"q1": {…}}}`."""
+    if not raw.startswith(b"{"):
+        return False
+    scanner = _Scanner(io.BytesIO(raw))
+    scanner.skip(b"{")
+    name = scanner.value() if scanner.peek() == b'"' else b""
+    if isinstance(name, TooLongError) or scanner.peek() != b":" or is_field(_text(name)):
+        return False
+    scanner.skip(b":")
+    return scanner.peek() in (b"{", b"[")
 
 
 def _text(name: bytes) -> str:

@@ -20,10 +20,20 @@ from infer.record_files.json_stream import (
     TooLongError,
     split_records,
 )
-from infer.record_files.tables import csv_rows, parquet_rows
+from infer.record_files.tables import csv_rows, parquet_rows, separator_of
 
 _IN_MEMORY_BYTES = 8 << 20
 """Longest standard input that is held in memory; a longer one goes through a file."""
+
+
+_NO_TEXT = {
+    b"\xff\xfe": "UTF-16; save the file as UTF-8",
+    b"\xfe\xff": "UTF-16; save the file as UTF-8",
+    b"\x1f\x8b": "packed by gzip; unpack it",
+    b"PK\x03\x04": "a ZIP or Excel file; unpack it, or save it as CSV",
+    b"ARRO": "an Arrow file; save it as Parquet",
+}
+"""What a file is that begins with these bytes, and what to do."""
 
 
 class RawRecord(NamedTuple):
@@ -57,12 +67,13 @@ def read_raw_records(
         start = file.read(4)
         file.seek(0)
         suffix = Path(source).suffix.lower()
+        for magic, what in _NO_TEXT.items():
+            if start.startswith(magic):
+                raise CueframeError(f"{name}: it is {what}")
         if start == b"PAR1" or suffix == ".parquet":
             for number, row in parquet_rows(file, name):
                 yield RawRecord(f"record {number}", row)
-        elif start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise CueframeError(f"{name}: it is UTF-16; save the file as UTF-8")
-        elif suffix in (".csv", ".tsv"):
+        elif suffix in (".csv", ".tsv") or _has_head(file, is_field):
             for number, found in csv_rows(file, name):
                 error = found if isinstance(found, str) else None
                 yield RawRecord(f"line {number}", None if error else found, error=error)
@@ -85,11 +96,25 @@ def _opened(source: str | Path, name: str, noun: str) -> Iterator[IO[bytes]]:
                 yield spooled
         else:
             with Path(source).open("rb") as file:
-                yield file
+                if file.seekable():
+                    yield file
+                    return
+                with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as spooled:
+                    shutil.copyfileobj(file, spooled)
+                    spooled.seek(0)
+                    yield spooled
     except OSError as error:
         raise CueframeError(
-            f"{name}: cannot be read ({error.strerror}); give a file of {noun}s, or -"
+            f"{name}: cannot be read ({error.strerror or error}); give a file of {noun}s, or -"
         ) from error
+
+
+def _has_head(file: IO[bytes], is_field: Callable[[str], bool]) -> bool:
+    """Return whether a file is a table: its first line names two fields of a record."""
+    line = file.readline(1 << 16).decode("utf-8-sig", errors="replace")
+    file.seek(0)
+    names = [name.strip('" \r\n') for name in line.split(separator_of(line))]
+    return line.lstrip()[:1] not in ("[", "{") and sum(map(is_field, names)) >= 2
 
 
 def _json_records(
@@ -98,7 +123,9 @@ def _json_records(
     if file.read(3) != b"\xef\xbb\xbf":
         file.seek(0)
     start = file.tell()
-    lines = suffix in (".jsonl", ".ndjson") or _are_lines(file)
+    in_lines = suffix in (".jsonl", ".ndjson") and file.read(64).lstrip()[:1] != b"["
+    file.seek(start)
+    lines = in_lines or _are_lines(file)
     file.seek(start)
     if lines:
         yield from _line_records(file)
@@ -154,4 +181,5 @@ def _parsed(place: str, raw: bytes | TooLongError, key: str | None, line: int) -
         where = f"line {line + error.lineno - 1}"
         return RawRecord(place, None, key, f"{error.msg} ({where}); mend the JSON there")
     except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
-        return RawRecord(place, None, key, f"its JSON cannot be read: {error}")
+        reason = str(error).split(";")[0]
+        return RawRecord(place, None, key, f"its JSON cannot be read: {reason}")

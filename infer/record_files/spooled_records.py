@@ -28,7 +28,8 @@ class SpooledRecords(Sequence[Kind], Generic[Kind]):
         self._starts = array("q", [0])
         for record in records:
             # By `json` and not by pydantic, which refuses the lone surrogates of odd paths.
-            self._file.write(json.dumps(record.model_dump(exclude_unset=True)).encode())
+            fields = record.model_dump(exclude_unset=True)
+            self._file.write(json.dumps(fields, default=_as_json, skipkeys=True).encode())
             self._starts.append(self._file.tell())
 
     def __len__(self) -> int:
@@ -50,3 +51,8 @@ class SpooledRecords(Sequence[Kind], Generic[Kind]):
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # as a list
+
+
+def _as_json(value: object) -> str | None:
+    """Return what a key that nobody reads may hold in Parquet: dates as texts, bytes not at all."""
+    return None if isinstance(value, bytes) else str(value)

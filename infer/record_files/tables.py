@@ -4,7 +4,10 @@ import ast
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,45 +29,77 @@ def csv_rows(file: IO[bytes], name: str) -> Iterator[tuple[int, Row | str]]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     number = 1
     try:
-        head = text.readline()
-        separator = max(",;\t", key=head.count)
-        keys = next(csv.reader([head], delimiter=separator, strict=True), [])
-        rows = csv.reader(text, delimiter=separator, strict=True)
+        head, before = text.readline(), 1
+        while head and (not head.strip(" ,;\t\r\n") or head.startswith("sep=")):  # Excel's own line
+            head, before = text.readline(), before + 1
+        separator = separator_of(head)
+        keys = [key.strip() for key in next(csv.reader([head], delimiter=separator), [])]
+        _refuse_twice(keys, name)
+        rows = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
         while True:
-            number = 2 + rows.line_num
+            number = 1 + before + rows.line_num
             try:
                 cells = next(rows)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield number, f"{error}; mend the table there"
+                lost = before + rows.line_num
+                end = f"; the table is not read from there to line {lost}" if lost > number else ""
+                yield number, f"{error}; mend the table there{end}"
                 continue
             if len(cells) > len(keys):
                 yield number, f"it has {len(cells)} cells, and the head has {len(keys)}"
             elif cells:
                 row = zip(keys, cells, strict=False)
-                yield number, {key: _cell(cell) for key, cell in row if key and cell.strip()}
+                yield number, {key: cell_value(cell) for key, cell in row if key and cell.strip()}
     except UnicodeDecodeError as error:
         raise CueframeError(
             f"{name}: byte {error.start} after line {number} is not UTF-8; save the file as UTF-8"
         ) from error
     except csv.Error as error:
-        raise CueframeError(f"{name}: line 1 is no head of a table: {error}") from error
+        raise CueframeError(f"{name}: its first line is no head of a table: {error}") from error
     finally:
         text.detach()
 
 
-def _cell(cell: str) -> object:
-    if not cell.lstrip().startswith(("[", "{")):
+def separator_of(head: str) -> str:
+    """Return the separator of a table: the one of `,` `;` and tab that its head has most of."""
+    return max(",;\t", key=head.count)
+
+
+def _refuse_twice(keys: Sequence[str], name: str) -> None:
+    twice = [key for key, times in Counter(keys).items() if key and times > 1]
+    if twice:
+        raise CueframeError(
+            f"{name}: {twice[0]!r} is the name of two columns; give each a name of its own"
+        )
+
+
+def cell_value(cell: str) -> object:
+    """Return the list or object that a text holds, as JSON, Python or NumPy writes it; else it."""
+    text = cell.strip()
+    if not text.startswith(("[", "{")):
         return cell
     try:
-        return json.loads(cell)
+        return json.loads(text)
     except (ValueError, RecursionError):
         pass
+    # NumPy puts no commas, and Python would glue the texts.
+    if re.fullmatch(r"\[\s*(?:'[^']*'|\"[^\"]*\")(?:\s+(?:'[^']*'|\"[^\"]*\"))+\s*\]", text):
+        return [one[1:-1] for one in re.findall(r"'[^']*'|\"[^\"]*\"", text)]
+    if re.fullmatch(r"\[\s*[-+\d.e]+(?:\s+[-+\d.e]+)+\s*\]", text):
+        try:
+            return [float(one) for one in text[1:-1].split()]
+        except ValueError:
+            return cell
     try:
-        return ast.literal_eval(cell.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            found = ast.literal_eval(text)
+        json.dumps(found)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return cell
+    return found if isinstance(found, list | dict) else cell
 
 
 def parquet_rows(source: Path | IO[bytes], name: str) -> Iterator[tuple[int, Row]]:
@@ -83,6 +118,7 @@ def parquet_rows(source: Path | IO[bytes], name: str) -> Iterator[tuple[int, Row
         ) from error
     try:
         with parquet.ParquetFile(source) as table:
+            _refuse_twice(table.schema_arrow.names, name)
             read = [f.name for f in table.schema_arrow if not pa.types.is_binary(f.type)]
             number = 0
             for batch in table.iter_batches(_BATCH_ROWS, columns=read):

@@ -1,6 +1,7 @@
 """The markers that question files put in front of choices: A. (A) a) 1. Option A: A、 and so on."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ _MARKED = re.compile(
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
 _ALONE = re.compile(
-    rf"(?:{_OPTION})?[(\[（]?\s*([a-z]|\d{{1,2}})(?:\s*[)\]）])?[.):：、．）]?", re.IGNORECASE
+    rf"(?:{_OPTION}[:：]?\s*)?[(\[（]?\s*([a-z]|\d{{1,2}})(?:\s*[)\]）])?[.):：、．）]?",
+    re.IGNORECASE,
 )
 
 
@@ -37,7 +39,7 @@ def split_marker(text: str) -> Marked | None:
 
 def marker_alone(text: str) -> str | None:
     """Return the letter (in upper case) or number of a text that is nothing else: B, b., (B), 2."""
-    found = _ALONE.fullmatch(text.strip())
+    found = _ALONE.fullmatch(unicodedata.normalize("NFKC", text).strip())
     return found[1].upper() if found else None
 
 

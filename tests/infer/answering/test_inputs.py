@@ -76,7 +76,7 @@ def test_what_cannot_be_written_is_found_before_the_work(tmp_path: Path) -> None
     for path, text in (
         (tmp_path, "is a folder; name a file"),
         (tmp_path / "file/s.csv", "cannot be written ("),
-        (tmp_path / "deep/../a.jsonl", "is --output too"),
+        (tmp_path / "deep/../a.jsonl", "would overwrite what --output writes"),
     ):
         line = refusal(tmp_path, submission=path, **clip)
         assert "--submission" in line

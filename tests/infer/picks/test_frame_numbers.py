@@ -59,7 +59,7 @@ def test_a_step_that_may_be_two_needs_many_numbers(step: int) -> None:
 
 
 def test_a_rate_that_is_given_comes_first() -> None:
-    questions = asked({"fps": 10}, {"fps": None}, {"fps": "30"}, {"fps": 0})
+    questions = asked({"fps": 10}, {"fps": None}, {"fps": "thirty"}, {"fps": 0})
     picks = aks([[0, 30]] * 4, questions, fps=15.0)
     assert {name: own.tolist() for name, own in picks.times_s.items()} == {
         "q0": [0.0, 3.0],
@@ -67,7 +67,7 @@ def test_a_rate_that_is_given_comes_first() -> None:
     }
     assert picks.notes == []
     assert picks.problems == [
-        "question 'q2' has fps '30'; want a number above 0",
+        "question 'q2' has fps 'thirty'; want a number above 0",
         "question 'q3' has fps 0; want a number above 0",
     ]
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,20 +109,43 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         assert error_of(path).startswith("cannot be read (")
 
 
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [(b"\x1f\x8b\x08", "packed by gzip"), (b"PK\x03\x04x", "Excel"), (b"ARROW1", "Arrow")],
+)
+def test_a_file_that_is_no_text_says_what_it_is(write: Write, start: bytes, what: str) -> None:
+    assert what in error_of(write(start + b"\0" * 99, "q.csv"))
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(
+        target=(tmp_path / "pipe").write_text, args=[json.dumps([RECORD])], daemon=True
+    )
+    writer.start()
+    assert [one.id for one in load_questions(tmp_path / "pipe")] == ["train_0001"]
+    writer.join()
+
+
+def test_standard_input_is_not_given_twice() -> None:
+    with pytest.raises(CueframeError, match="standard input is given twice"):
+        load_questions("-", labels=["-"])
+
+
 def test_a_file_that_is_not_utf_8(write: Write) -> None:
     assert error_of(write('["Đ"]'.encode("utf-16"))) == "it is UTF-16; save the file as UTF-8"
     latin = json.dumps([RECORD | {"question": "cafe"}]).encode().replace(b"cafe", b"caf\xe9")
     assert "is not UTF-8; save it so" in error_of(write(latin))
 
 
-@pytest.mark.parametrize("shape", ["3", "true", "null", "id,question"])
+@pytest.mark.parametrize("shape", ["3", "true", "null", "a,b"])
 def test_another_shape_is_refused(write: Write, shape: str) -> None:
     error = error_of(write(shape))
     assert error.startswith("line 1: a list or an object is wanted")
     assert 'want {"data": [question, …]}, a list, JSON lines, CSV or Parquet' in error
 
 
-@pytest.mark.parametrize("empty", ["", " \n", "[]", '{"data": []}', "\ufeff", "{}"])
+@pytest.mark.parametrize("empty", ["", " \n", "[]", '{"data": []}', "\ufeff", "{}", "id,question"])
 def test_no_question_at_all_is_refused(write: Write, empty: str) -> None:
     assert error_of(write(empty)) == "there is no question in it; want at least one"
 
@@ -182,7 +206,7 @@ def test_broken_json_costs_no_more_than_it_must(
     assert f"{file.refused[0].place}: {file.refused[0].error}".startswith(error)
 
 
-@pytest.mark.parametrize("wrong", ["", "  ", None, True, 1.5, ["a"]])
+@pytest.mark.parametrize("wrong", ["", "  ", True, 1.5, ["a"]])
 def test_a_record_without_a_usable_id_is_named_by_its_position(write: Write, wrong: object) -> None:
     (odd,) = read_questions(write([RECORD, RECORD | {"id": wrong}])).refused
     assert (odd.place, odd.id) == ("record 2", None)
@@ -294,6 +318,18 @@ def test_answers_come_from_a_file_of_their_own(write: Write, labels: object) -> 
     first, second = load_questions(path, labels=[apart])
     assert letter_of(first) == "B"
     assert second.answer is None
+
+
+def test_labels_that_cannot_be_used_are_told(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = write([{"id": "train_0001", "answer": "A"}, {"id": "x", "answer": "A"}, 7], "l.json")
+    file = read_questions(write([RECORD]), labels=[labels])
+    assert file.records[0].answer == "A"
+    assert not file.complete
+    told = capsys.readouterr().err
+    assert f"not read: {labels}: record 3: it is 7" in told
+    assert "1 of 2 labels have no question" in told
 
 
 def test_labels_of_other_questions_are_an_error(write: Write) -> None:

@@ -1,5 +1,7 @@
 """Records held as JSON, in memory or in a file."""
 
+from datetime import date
+
 import pytest
 
 from infer.questions import Question
@@ -22,6 +24,14 @@ def test_a_sequence_as_any_other(monkeypatch: pytest.MonkeyPatch, in_memory: int
     assert held[3].model_extra == {"_unused_": {"a": 1}}
     with pytest.raises(IndexError):
         held[50]
+
+
+def test_what_json_cannot_hold_is_kept_as_a_text_or_left() -> None:
+    odd = {"when": date(2026, 11, 27), "image": b"x", "pair": {(1, 2): 3}}
+    held = SpooledRecords(Question, [Question.model_validate(RECORD | odd)])
+    extra = held[0].model_extra
+    assert extra is not None
+    assert (extra["when"], extra["image"], extra["pair"]) == ("2026-11-27", None, {})
 
 
 def test_none_at_all() -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from index.errors import CueframeError
-from infer.record_files.tables import csv_rows, parquet_rows
+from infer.record_files.tables import cell_value, csv_rows, parquet_rows
 
 
 def rows(text: str | bytes) -> list[object]:
@@ -30,10 +30,42 @@ def test_the_separator_is_that_of_the_head(separator: str, start: str, end: str)
 
 
 def test_cells_that_hold_lists() -> None:
-    text = """id,choices,more\n1,"[""a"", ""b""]","['it''s', ""x""]"\n2,[not a list,{'k': 1}\n"""
+    text = """id,choices,more\n1,"[""a"", ""b""]","['its', ""x""]"\n2,[not a list,{'k': 1}\n"""
     first, second = rows(text)
     assert first == {"id": "1", "choices": ["a", "b"], "more": ["its", "x"]}
     assert second == {"id": "2", "choices": "[not a list", "more": {"k": 1}}
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("['A. Red' 'B. Blue']", ["A. Red", "B. Blue"]),
+        ("['A. Red'\n 'B. Blue']", ["A. Red", "B. Blue"]),
+        ("[4.4 5.5]", [4.4, 5.5]),
+        ("{'a': 1}", {"a": 1}),
+        *(
+            (cell, cell)
+            for cell in ("[...]", "{'a','b'}", "{0}", "[b'abc']", "{(1,2): 'x'}", "[1if 2")
+        ),
+    ],
+)
+def test_what_other_programs_write_for_a_list(cell: str, value: object) -> None:
+    assert cell_value(cell) == value
+
+
+def test_lines_before_the_head_and_blanks_after_commas() -> None:
+    assert rows("sep=;\n\n;;\nid; question\n1; why\n") == [{"id": "1", "question": "why"}]
+
+
+def test_a_quote_that_stays_open_says_what_it_costs() -> None:
+    found = list(csv_rows(io.BytesIO(b'id,q\n1,a\n2,"b\n3,c\n4,d\n'), "t.csv"))
+    assert found[0][1] == {"id": "1", "q": "a"}
+    assert str(found[1][1]).endswith("the table is not read from there to line 5")
+
+
+def test_two_columns_of_one_name_are_one_line() -> None:
+    with pytest.raises(CueframeError, match=r"^t\.csv: 'answer' is the name of two columns"):
+        rows("id,answer,answer\n1,a,b\n")
 
 
 def test_a_text_may_have_line_ends_and_a_row_may_be_odd() -> None:
