@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from infer.question_files.field_values import (
     KeyedChoices,
     answer_of,
+    choice_at,
     choices_of,
     number_of,
     numbered_choices,
@@ -122,8 +123,13 @@ def rename_fields(raw: Mapping[str, Any]) -> Fields:
         if keys:
             keyed, found["choices"] = numbered, numbered.texts
             extra = {key: value for key, value in extra.items() if key not in keys}
+    index = found.get("answer_index")
     _convert(found, keyed)
     unread = {key: field for key in extra if (field := _looks_like(key))}
+    texts = keyed.texts if isinstance(keyed.texts, list) else []
+    taken = index is not None and found.get("answer") in texts
+    if taken and choice_at(index, texts) != found["answer"]:  # two answers that differ
+        unread[chosen["answer_index"]] = "answer"
     for key in ("duration", "length"):
         if unread.get(key) == "duration_s" and isinstance(extra[key], str):
             del unread[key]
@@ -149,7 +155,7 @@ def _looks_like(key: str) -> str | None:
     if key.startswith("_") or not plain:
         return None
     if plain in _FIELD_OF:  # the record has the field under another name as well
-        return _FIELD_OF[plain]
+        return _FIELD_OF[plain].removesuffix("_index")
     if plain in _MEANT_FOR:
         return _MEANT_FOR[plain]
     for stem, field in _FIELD_OF_STEM.items():
@@ -168,6 +174,9 @@ def _convert(found: Raw, choices: KeyedChoices) -> None:
     answer, index = found.pop("answer", None), found.pop("answer_index", None)
     if answer is not None or index is not None:
         found["answer"] = answer_of(answer, index, choices)
+    name = found.get("id")
+    if isinstance(name, float) and name.is_integer():  # pandas makes floats of a column with gaps
+        found["id"] = int(name)
     path = found.get("video_path")
     if isinstance(path, dict):  # a video of Hugging Face's datasets
         found["video_path"] = path.get("path")

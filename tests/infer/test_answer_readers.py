@@ -589,7 +589,10 @@ def test_a_video_that_is_gone_costs_its_own_questions(
             ["--reader", "clip", "--reader-frames", "all", "picked", "all"],
             ["--reader-frames is all picked all"],
         ),
-        (["--reader", "clip", "--submission", "{tmp}/a.jsonl"], ["is --output too"]),
+        (["--reader", "clip", "--submission", "{tmp}/a.jsonl"], ["would overwrite what --output"]),
+        (["--reader", "clip", "--submission", "{tmp}/q.json"], ["would overwrite the questions"]),
+        (["--output", "{tmp}/q.json"], ["--output", "would overwrite the questions"]),
+        (["--guess", "A"], ["--guess is for --submission"]),
         (["--reader", "clip", "--output", "{tmp}/q.json/a.jsonl"], ["cannot be written"]),
         (["--reader", "clip", "--submission", "{tmp}/q.json/s.csv"], ["cannot be written"]),
         (

@@ -239,6 +239,15 @@ def test_a_judge_without_a_cls_vector_is_one_line(scored: Any) -> None:
     refused(scored("--judge", world().model), "without a CLS vector", "--judge")
 
 
+def test_what_is_read_is_not_overwritten(scored: Any, answers: Path, tmp_path: Path) -> None:
+    questions = write_questions(tmp_path / "q.json", *LABELS)
+    before = questions.read_bytes(), answers.read_bytes()
+    refused(scored("--report", questions, questions=questions), "--report", "the questions")
+    flags = ("--export", "kfs-bench", "--export-path", answers)
+    refused(scored(*flags, questions=questions), "--export-path", "overwrite the answers")
+    assert (questions.read_bytes(), answers.read_bytes()) == before
+
+
 def test_kfs_bench_gets_the_times(scored: Any, answers: Path, tmp_path: Path) -> None:
     path = tmp_path / "picks.json"
     assert scored("--export", "kfs-bench", "--export-path", path).code == 0
