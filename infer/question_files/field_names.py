@@ -50,7 +50,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "support_ranges": ("relevant_windows",),
     "scenes": (),
     "span_s": (),
-    "duration_s": ("duration", "video_duration", "video_length", "video_len", "length"),
+    "duration_s": ("duration", "video_duration", "video_length", "video_len"),
     "events": (),
     "paraphrases": (),
     "negative_frames": (),
@@ -66,6 +66,7 @@ _MEANT = {
     "intervals segment segments span start end start_time end_time",
     "support_frames": "times support_times frame_times gt_frames position",
     "video_path": "video_url url",
+    "duration_s": "length",
 }
 """Names that may be meant for a field, and too many other things, to be read for it."""
 
@@ -130,9 +131,8 @@ def rename_fields(raw: Mapping[str, Any]) -> Fields:
     taken = index is not None and found.get("answer") in texts
     if taken and choice_at(index, texts) != found["answer"]:  # two answers that differ
         unread[chosen["answer_index"]] = "answer"
-    for key in ("duration", "length"):
-        if unread.get(key) == "duration_s" and isinstance(extra[key], str):
-            del unread[key]
+    if unread.get("duration") and isinstance(extra["duration"], str):
+        del unread["duration"]
     return Fields({**extra, **found}, unread)
 
 

@@ -13,13 +13,18 @@ from typing import Generic, TypeVar, overload
 
 from pydantic import BaseModel
 
+from index.errors import CueframeError
+
 _IN_MEMORY_BYTES = 16 << 20
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class SpooledRecords(Sequence[Kind], Generic[Kind]):
-    """An immutable sequence of records of one class."""
+    """An immutable sequence of records of one class.
+
+    Making it raises CueframeError if the temporary folder is full.
+    """
 
     def __init__(self, kind: type[Kind], records: Iterable[Kind]) -> None:
         self._kind = kind
@@ -29,7 +34,14 @@ class SpooledRecords(Sequence[Kind], Generic[Kind]):
         for record in records:
             # By `json` and not by pydantic, which refuses the lone surrogates of odd paths.
             fields = record.model_dump(exclude_unset=True)
-            self._file.write(json.dumps(fields, default=_as_json, skipkeys=True).encode())
+            text = json.dumps(fields, default=_as_json, skipkeys=True)
+            try:
+                self._file.write(text.encode())
+            except OSError as error:
+                raise CueframeError(
+                    f"{tempfile.gettempdir()} has no room for the records ({error.strerror}); make "
+                    "room, or name another folder by TMPDIR"
+                ) from error
             self._starts.append(self._file.tell())
 
     def __len__(self) -> int:

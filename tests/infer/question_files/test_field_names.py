@@ -101,6 +101,7 @@ def test_names_and_forms_of_the_field(raw: dict[str, Any], fields: dict[str, Any
         ("difficulty", None),
         ("width", None),
         ("label", "answer"),
+        ("length", "duration_s"),
         ("answer_idx", "answer"),
         ("gt_windows", "support_ranges"),
         ("span", "support_ranges"),

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from index.errors import CueframeError
 from infer.questions import Question
 from infer.record_files import spooled_records
 from infer.record_files.spooled_records import SpooledRecords
@@ -32,6 +33,15 @@ def test_what_json_cannot_hold_is_kept_as_a_text_or_left() -> None:
     extra = held[0].model_extra
     assert extra is not None
     assert (extra["when"], extra["image"], extra["pair"]) == ("2026-11-27", None, {})
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
+    with pytest.raises(CueframeError, match=r"has no room for the records \(No space left"):
+        SpooledRecords(Question, MANY)
 
 
 def test_none_at_all() -> None:
