@@ -7,10 +7,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when transformers is imported
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from examples.tiny_clip import make_tiny_clip
 from tests.paths import ROOT
 from tests.truths import Generated
+
+# A test is about what comes out, not about how fast a busy machine is.
+settings.register_profile("cueframe", deadline=None)
+settings.load_profile("cueframe")
 
 
 @pytest.fixture(scope="session")
