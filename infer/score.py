@@ -2,9 +2,9 @@
 
 Usage: python infer/score.py ANSWERS QUESTIONS --index video_index
 
-ANSWERS is the output of infer/answer.py, QUESTIONS a file with support_frames or support_ranges or,
-if a reader answered, with answers. The tables go to stderr, the result as one JSON object to
-stdout. --report draws a page with each question's curve and frames.
+ANSWERS is the output of infer/answer.py, QUESTIONS a file with support_frames, support_ranges or
+scenes or, if a reader answered, with answers. The tables go to stderr, the result as one JSON
+object to stdout. --report draws a page with each question's curve and frames.
 
 With --picks-format, ANSWERS are frames that another tool picked; neither an index nor a video is
 needed.
