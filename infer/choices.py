@@ -14,10 +14,11 @@ LETTERS = string.ascii_uppercase
 def lettered(question: Question) -> list[tuple[str, str]]:
     """Return the letter and the text of each choice, in order from A on.
 
-    The text is that of `infer.texts.choice_markers.without_markers`.
+    The text is that of `infer.texts.choice_markers.without_markers`. Texts may be equal, as
+    in 10 of the 2,700 questions of Video-MME; see `right_letters`.
 
     Raises:
-        CueframeError: There are fewer than two choices or more than 26, or two are equal.
+        CueframeError: There are fewer than two choices or more than 26.
     """
     texts = without_markers(question.choices).texts
     if not texts:
@@ -30,14 +31,6 @@ def lettered(question: Question) -> list[tuple[str, str]]:
             f"question {question.id!r} has {len(texts)} choices; a reader needs from 2 to "
             f"{len(LETTERS)} of them"
         )
-    place: dict[str, int] = {}
-    for number, text in enumerate(texts):
-        first = place.setdefault(_spaced(text), number)
-        if first != number:
-            raise CueframeError(
-                f"question {question.id!r}: the choices {LETTERS[first]} and {LETTERS[number]} are "
-                f"both {text!r}; make them differ"
-            )
     return list(zip(LETTERS, texts, strict=False))
 
 
@@ -81,6 +74,18 @@ def letter_of(question: Question) -> str:
             f"want one of their texts, or a letter from A to {choices[-1][0]}"
         )
     return LETTERS[place]
+
+
+def right_letters(question: Question) -> str:
+    """Return the letters of the answer: more than one where choices have the same text.
+
+    Raises:
+        CueframeError: As `letter_of`.
+    """
+    right = LETTERS.index(letter_of(question))
+    texts = [_spaced(text) for _, text in lettered(question)]
+    others = [place for place, text in enumerate(texts) if text == texts[right] and place != right]
+    return "".join(LETTERS[place] for place in (right, *others))
 
 
 def _place_of(answer: str, choices: Sequence[str], texts: Sequence[str]) -> int | None:

@@ -16,7 +16,7 @@ import numpy as np
 from index.arrays import Floats
 from index.errors import CueframeError
 from infer.answer_file import Answer, Chosen, ReaderFrames
-from infer.choices import letter_of, lettered
+from infer.choices import lettered, right_letters
 from infer.evaluation.baselines import FIGURES
 from infer.metrics import TimedQuestion, picked_spans, true_times_asked
 from infer.questions import Question
@@ -46,7 +46,7 @@ class GradedQuestion(NamedTuple):
 
     timed: TimedQuestion
     right: str
-    """The right letter."""
+    """The right letter, and those of other choices with the same text."""
     choices: int
     grades: dict[ReaderFrames, Grade]
     """Grades by the frames that the reader saw, at least one."""
@@ -92,7 +92,7 @@ def grade(
         k: K picks of a question.
 
     A letter that is no choice of its question, probabilities that are not those of its choices, and
-    a right answer that is none of them (`infer.choices.letter_of`) cost their own question alone.
+    a right answer that is none of them (`infer.choices.right_letters`) cost their question alone.
     """
     graded, unlabelled, unanswered, wrong = [], 0, 0, []
     for one, answer, times_s in zip(timed, answers, seen, strict=True):
@@ -100,7 +100,8 @@ def grade(
         try:
             for by in said.values():
                 _check(by, one.question)
-            right = letter_of(one.question) if one.question.answer is not None and said else ""
+            known = one.question.answer is not None and said
+            right = right_letters(one.question) if known else ""
         except CueframeError as error:
             wrong.append(str(error))
             continue
@@ -110,7 +111,7 @@ def grade(
             unanswered += 1
         else:
             grades = {
-                shown: _grade(one, by, by.letter == right, times_s.get(shown), k)
+                shown: _grade(one, by, str(by.letter) in right, times_s.get(shown), k)
                 for shown, by in said.items()
             }
             graded.append(GradedQuestion(one, right, len(one.question.choices), grades))

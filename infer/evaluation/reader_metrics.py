@@ -62,11 +62,11 @@ def score_reader(graded: Sequence[GradedQuestion], seed: int) -> ReaderScores:
         ece = calibration_error(table[:, 0], table[:, 3], videos, seed)
         found = zip(COLUMNS, (*estimates(table[:, :3], videos, seed), ece), strict=True)
         rows[shown] = {name: estimate for name, estimate in found if estimate.questions}
-    letter = most_frequent([one.right for one in graded])
+    letter = most_frequent([one.right[0] for one in graded])
     rows["most_frequent_letter"] = accuracy(
-        np.array([float(one.right == letter) for one in graded])
+        np.array([float(letter in one.right) for one in graded])
     )
-    rows["guess"] = accuracy(np.array([1 / one.choices for one in graded]))
+    rows["guess"] = accuracy(np.array([len(one.right) / one.choices for one in graded]))
     pairs = [(shown, "uniform") for shown in seen if shown != "uniform"]
     return ReaderScores(
         rows=rows,

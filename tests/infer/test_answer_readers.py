@@ -514,7 +514,7 @@ def test_questions_that_cannot_be_read_have_errors_and_no_letter(
         ({"choices": []}, "--free"),
         ({"choices": ["A. Red"]}, "has 1 choices"),
         ({"choices": [str(n) for n in range(27)]}, "has 27 choices"),
-        ({"choices": ["A. Red", "B. Blue", "C. Red"]}, "the choices A and C are both 'Red'"),
+        ({"choices": [f"choice {n}" for n in range(27)]}, "has 27 choices"),
         ({"choices": [str(n) for n in range(26)]}, ""),
         (unlabelled, "--reader-frames support"),
     ]

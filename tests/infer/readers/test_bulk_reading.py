@@ -173,7 +173,7 @@ def test_what_cannot_be_read_is_an_error_and_never_asked(desk: Desk) -> None:
     questions = [
         queries(0, "x"),
         queries(1, "x", []),
-        queries(2, "x", ["Red", "Red"], support_frames=[0.5]),
+        queries(2, "x", ["Red"], support_frames=[0.5]),
         queries(3, "gone", support_frames=[1.0]),
         queries(4, "torn", support_frames=[1.0]),
         queries(5, "damaged", support_frames=[1.0]),
@@ -190,7 +190,7 @@ def test_what_cannot_be_read_is_an_error_and_never_asked(desk: Desk) -> None:
         reasons = {
             0: "'q0' has no support_frames",
             1: "no choices",
-            2: "both 'Red'",
+            2: "has 1 choices",
             3: "gone is gone",
             4: "is torn",
             5: "the vector file is damaged",
