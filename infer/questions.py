@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from infer.records import PathText, Record, Seconds, Text
-from infer.texts.choice_markers import is_blank_choice
+from infer.texts.choice_markers import blank_choices
 from infer.texts.clean_text import clean_text
 
 
@@ -29,7 +29,7 @@ def _clean(text: object) -> object:
 
 
 def _no_blank_choice(choices: list[str]) -> list[str]:
-    if any(is_blank_choice(choice, place) for place, choice in enumerate(choices)):
+    if blank_choices(choices):
         raise ValueError("a choice is blank")
     return choices
 

@@ -124,7 +124,13 @@ FORMATS: dict[str, Format] = {
         ({"video_id", "id", "video_path", "correct_choice"},),
         set_aside=frozenset(["video_id", "position"]),
     ),
-    "mlvu": Format(({"video", "question", "candidates", "answer"},), _with_id),
+    "mlvu": Format(
+        (
+            {"video", "question", "candidates", "answer"},
+            {"video", "question", "answer", "question_type"},  # its open questions
+        ),
+        _with_id,
+    ),
     "egoschema": Format(
         ({"q_uid", "option 0", "option 1"}, {"question_idx", "video_idx", "option"}),
         _egoschema,

@@ -43,12 +43,22 @@ def marker_alone(text: str) -> str | None:
     return found[1].upper() if found else None
 
 
-def is_blank_choice(text: str, place: int) -> bool:
-    """Return whether a choice is nothing but the marker of its place, counted from 0: "A. "."""
-    if text[-1:].isalnum():  # nearly all choices
-        return False
-    own = (chr(ord("A") + place), str(place + 1), str(place))
-    return marker_alone(text) in own and not text.strip()[-1].isalnum()
+def blank_choices(choices: Sequence[str]) -> list[int]:
+    """Return the places of choices that are nothing but the marker of their place: "A. ".
+
+    A number is one only among choices that have numbers in front: TVQA asks how many, and has "1.".
+    """
+    blank = []
+    for place, text in enumerate(choices):
+        if text[-1:].isalnum():  # nearly all choices
+            continue
+        marker = marker_alone(text)
+        if marker is None or text.strip()[-1].isalnum():
+            continue
+        numbered = marker in (str(place + 1), str(place)) and any(map(split_marker, choices))
+        if numbered or marker == chr(ord("A") + place):
+            blank.append(place)
+    return blank
 
 
 class Choices(NamedTuple):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from index.errors import CueframeError
 from infer.choices import LETTERS, chosen, letter_of, lettered, right_letters
 from infer.questions import Question
-from infer.texts.choice_markers import is_blank_choice
+from infer.texts.choice_markers import blank_choices
 
 
 def question(*choices: str, answer: str | None = None) -> Question:
@@ -117,7 +117,7 @@ words = st.text(st.sampled_from(string.ascii_letters + "ắ .):0"), min_size=1).
     lambda text: text.strip() == text and text == " ".join(text.split())
 )
 choice_lists = st.lists(words, min_size=2, max_size=26, unique=True).filter(
-    lambda choices: not any(is_blank_choice(one, place) for place, one in enumerate(choices))
+    lambda choices: not blank_choices(choices)
 )
 unmarked = choice_lists.filter(lambda choices: choices[0][0] not in "Aa0(")
 

@@ -115,7 +115,7 @@ def test_texts_of_the_longest_length_are_read() -> None:
     assert len(question(question="x" * MAX_TEXT_CHARS).question) == MAX_TEXT_CHARS
 
 
-@pytest.mark.parametrize("choices", [["A", "B"], ["2.", "3."], ["A.M.", "P.M."], ["1", "0"]])
+@pytest.mark.parametrize("choices", [["A", "B"], ["5.", "1.", "2."], ["A.M.", "P.M."], ["1", "0"]])
 def test_choices_that_only_look_blank_are_read(choices: list[str]) -> None:
     assert question(choices=choices).choices == choices
 

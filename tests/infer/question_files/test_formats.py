@@ -80,3 +80,11 @@ def test_the_docs_name_every_format_and_every_name_of_a_field() -> None:
     named = set(re.findall(r"`([^`\n]+)`", page))
     assert {name for names in NAMES.values() for name in names} <= named
     assert set(Question.model_fields) <= named
+
+
+def test_open_questions_of_mlvu_have_no_choices(tmp_path: Path) -> None:
+    record = {"video": "clip7.mp4", "duration": 9.5, "question": "What happens?"}
+    record |= {"answer": "He goes.", "question_type": "subPlot", "scoring_points": ["He goes"]}
+    (tmp_path / "open.json").write_text(json.dumps([record]))
+    (one,) = load_questions(tmp_path / "open.json")
+    assert (one.id, one.choices, one.answer) == ("clip7-1", [], "He goes.")

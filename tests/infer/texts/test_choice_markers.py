@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer.texts.choice_markers import is_blank_choice, marker_alone, split_marker, without_markers
+from infer.texts.choice_markers import blank_choices, marker_alone, split_marker, without_markers
 
 STYLES = [
     *("{}. ", "{}) ", "{}: ", "({}) ", "({})", "[{}] ", "{}、", "{}．", "（{}）", "{}）", "{} . "),
@@ -64,12 +64,18 @@ def test_a_marker_alone(text: str, marker: str | None) -> None:
     assert split_marker(text) is None
 
 
-@pytest.mark.parametrize("text", ["B.", "B. ", "(b)", "B)", "2.", "(1)", "Option B:"])
+@pytest.mark.parametrize("text", ["B.", "B. ", "(b)", "B)", "Option B:"])
 def test_a_marker_of_its_own_place_and_no_text_is_blank(text: str) -> None:
-    assert is_blank_choice(text, 1)
-    assert not is_blank_choice(text, 7)
+    assert blank_choices(["Red", text, "Blue"]) == [1]
+    assert blank_choices(["Red", "Blue", text]) == []
 
 
-@pytest.mark.parametrize("text", ["B", "2", "Option B", "Blue.", "5."])
+@pytest.mark.parametrize("text", ["2.", "(2)", "1)"])
+def test_a_number_is_blank_only_among_numbered_choices(text: str) -> None:
+    assert blank_choices(["1. Red", text]) == [1]
+    assert blank_choices(["5.", text, "3."]) == []
+
+
+@pytest.mark.parametrize("text", ["B", "2", "Option B", "Blue.", "5.", ""])
 def test_short_texts_are_not_blank(text: str) -> None:
-    assert not is_blank_choice(text, 1)
+    assert blank_choices(["A. Red", text]) == []
