@@ -24,15 +24,16 @@ def name_some(names: Sequence[str]) -> str:
     return escaped(", ".join(names[:MOST])) + more
 
 
-def print_some(prefix: str, lines: Sequence[str], see: str = "") -> None:
+def print_some(prefix: str, lines: Sequence[str], see: str = "", most: int = MOST) -> None:
     """Print the first lines to stderr, each after its prefix, and how many more there are.
 
     Args:
         prefix: Kind of the lines, such as "failed".
         lines: All lines.
         see: Where the others are, such as ", see --output"; printed after their number.
+        most: How many lines are printed.
     """
-    for line in lines[:MOST]:
+    for line in lines[:most]:
         print(f"{prefix}: {escaped(line)}", file=sys.stderr)
-    if len(lines) > MOST:
-        print(f"{prefix}: {len(lines) - MOST} more{see}", file=sys.stderr)
+    if len(lines) > most:
+        print(f"{prefix}: {len(lines) - most} more{see}", file=sys.stderr)

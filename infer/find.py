@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 try:
     import tyro
 
-    from index.errors import CueframeError
     from index.run_command import positive, run
     from infer.flags import QueryModel
+    from infer.texts.clean_text import typed_text
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -40,9 +40,7 @@ class FindConfig:
 def find(config: FindConfig) -> int:
     """Print the best frames; returns the exit code."""
     positive("--top", config.top)
-    text = " ".join(config.text.split())
-    if not text:
-        raise CueframeError("TEXT is blank; say what the frames shall show")
+    text = typed_text(" ".join(config.text.split()), "TEXT")
     from infer.finding import find_frames
 
     return find_frames(text, config.index, top=config.top, model=config.model, dtype=config.dtype)

@@ -15,7 +15,6 @@ from index.model_loading import Dtype
 from index.storage.faiss_index import held_ids, open_search, split_ids
 from index.storage.store import read_profile, read_timeline
 from infer.query_encoder import encode_texts, load_query_encoder
-from infer.texts.clean_text import clean_text
 from infer.videos.indexed_videos import IndexedVideos, read_indexed_videos
 
 
@@ -42,7 +41,7 @@ def find_frames(
     indexed = read_indexed_videos(index)
     device = PartialState().device
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
-    vectors, too_long = encode_texts(encoder, [clean_text(text)])  # (1, D), (1,)
+    vectors, too_long = encode_texts(encoder, [text])  # (1, D), (1,)
     if too_long[0]:
         print(
             f"warning: the model reads {encoder.max_tokens} tokens and did not see the end of the "

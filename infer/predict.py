@@ -35,7 +35,7 @@ from index.storage.store import read_profile
 from infer.query_encoder import encode_texts, refuse_other_vision
 from infer.selection.frame_scores import cosines, score_video
 from infer.selection.strategies import ScoredVideo, pick_quarters
-from infer.texts.clean_text import clean_text
+from infer.texts.clean_text import typed_text
 from infer.videos.indexed_videos import read_indexed_videos
 from infer.videos.video_files import content_of
 
@@ -99,8 +99,7 @@ def get_top4_frames(
     """
     positive("fps_target", fps_target)
     positive("batch_size", batch_size)
-    if not clean_text(caption).strip():
-        raise CueframeError("the caption is blank; say what the frames shall show")
+    caption = typed_text(caption, "the caption")
     path = Path(video_path)
     model.to(device)  # type: ignore[arg-type]  # transformers' wrapper loses the method's self
     with _at_rest(model):
@@ -171,7 +170,7 @@ def _encoder(model: PreTrainedModel, processor: Any, view: ViewMode | None) -> E
 
 def _encode(encoder: Encoder, caption: str) -> npt.NDArray[np.float32]:
     """Return the caption's vector (1, D); warn if the caption is longer than the model reads."""
-    vectors, too_long = encode_texts(encoder, [clean_text(caption)])
+    vectors, too_long = encode_texts(encoder, [caption])
     if too_long[0]:
         warnings.warn(
             f"the model reads {encoder.max_tokens} tokens and did not see the end of the caption",

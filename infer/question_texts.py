@@ -4,8 +4,9 @@ from typing import Literal, NamedTuple
 
 from index.errors import CueframeError
 from infer.choices import lettered
-from infer.questions import MAX_TEXT_CHARS, Question
+from infer.questions import Question
 from infer.records import short
+from infer.texts.clean_text import MAX_TEXT_CHARS
 
 
 class QuestionTexts(NamedTuple):

@@ -6,18 +6,13 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 
 from infer.records import PathText, Record, Seconds, Text
 from infer.texts.choice_markers import blank_choices
-from infer.texts.clean_text import clean_text
+from infer.texts.clean_text import MAX_TEXT_CHARS, clean_text
 
 
 def _in_order(span_s: tuple[float, float]) -> tuple[float, float]:
     if span_s[0] > span_s[1]:
         raise ValueError("the range ends before it starts")
     return span_s
-
-
-MAX_TEXT_CHARS = 20_000
-"""Longest text of a question in characters. An encoder reads some 60 to 300 of them, and splitting
-a text of 5 million into tokens takes minutes."""
 
 
 def _clean(text: object) -> object:

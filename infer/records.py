@@ -44,6 +44,9 @@ class Record(BaseModel):
     )
 
 
+MOST_REFUSED = 100
+"""Maximum number of refused records that are named: whoever mends a file needs more than a few."""
+
 Kind = TypeVar("Kind", bound=Record)
 
 
@@ -83,7 +86,7 @@ class RecordFile(NamedTuple, Generic[Kind]):
     def print_refused(self, noun: str, see: str = "") -> None:
         """Print the refused records to stderr, all together; see `index.messages.print_some`."""
         lines = [f"{one.place}: {one.error}" for one in self.refused]
-        print_some(f"not read: {self.name}", lines, see)
+        print_some(f"not read: {self.name}", lines, see, MOST_REFUSED)
         if lines:
             total = len(lines) + len(self.records)
             print(f"{len(lines)} of {total} {noun}s cannot be used", file=sys.stderr)

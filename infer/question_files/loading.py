@@ -16,7 +16,7 @@ from infer.question_files.labels import Labels, holds_labels_alone, read_labels
 from infer.question_files.nested_records import flat
 from infer.questions import Question
 from infer.record_files.raw_records import RawRecord, read_raw_records, source_name
-from infer.records import RecordFile, short, validated
+from infer.records import MOST_REFUSED, RecordFile, short, validated
 
 KEPT = ("events", "paraphrases", "negative_frames")
 """Fields of a question that no code reads yet."""
@@ -107,7 +107,7 @@ class _Seen:
 
     def print_notices(self, labels: int) -> None:
         """Print them; `labels` is the number of labels in files of their own."""
-        print_some("not read", self.wrong)
+        print_some("not read", self.wrong, most=MOST_REFUSED)
         if labels > self.labelled > 0:
             lost = labels - self.labelled
             print(f"{lost} of {labels} labels have no question in {self.name}", file=sys.stderr)

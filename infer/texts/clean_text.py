@@ -8,6 +8,8 @@ import html
 import re
 import unicodedata
 
+from index.errors import CueframeError
+
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 # Soft hyphen, zero-width space, word joiner and kin, marks of direction, byte order mark.
 _NO_WIDTH = re.compile(
@@ -18,6 +20,27 @@ _JOINED = (
     "\u0600-\u08ff\u0900-\u109f\ufb50-\ufdff\ufe70-\ufefe\ufe0f\u2190-\u2bff\U0001f000-\U0001faff"
 )
 _JOINER = re.compile(f"(?<![{_JOINED}])[\u200c\u200d]")
+
+
+MAX_TEXT_CHARS = 20_000
+"""Longest text in characters. An encoder reads some 60 to 300 of them, and splitting a text of 5
+million into tokens takes minutes."""
+
+
+def typed_text(text: str, what: str) -> str:
+    """Return a text that a user types, cleaned.
+
+    Raises:
+        CueframeError: It is blank, or longer than `MAX_TEXT_CHARS`.
+    """
+    if len(text) > MAX_TEXT_CHARS:
+        raise CueframeError(
+            f"{what} has {len(text)} characters; shorten it to {MAX_TEXT_CHARS} at most"
+        )
+    clean = clean_text(text)
+    if not clean.strip():
+        raise CueframeError(f"{what} is blank; say what the frames shall show")
+    return clean
 
 
 def clean_text(text: str) -> str:

@@ -4,7 +4,8 @@ import pytest
 
 from index.errors import CueframeError
 from infer.question_texts import caption, question_texts
-from infer.questions import MAX_TEXT_CHARS, Question
+from infer.questions import Question
+from infer.texts.clean_text import MAX_TEXT_CHARS
 
 
 def question(**fields: object) -> Question:

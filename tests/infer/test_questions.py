@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from infer.questions import MAX_TEXT_CHARS, Question
+from infer.questions import Question
+from infer.texts.clean_text import MAX_TEXT_CHARS
 
 RECORD: dict[str, Any] = {
     "id": "train_0001",

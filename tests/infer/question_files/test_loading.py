@@ -239,15 +239,15 @@ def test_an_id_that_stands_twice_keeps_the_first(write: Write) -> None:
 def test_all_that_is_wrong_is_told_together(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    odd = [RECORD | {"id": n, "choices": None} for n in range(20)]
+    odd = [RECORD | {"id": n, "choices": None} for n in range(120)]
     load_questions(write([RECORD, *odd]))
     lines = capsys.readouterr().err.splitlines()
-    assert len([line for line in lines if "choices is None" in line]) == 8
-    assert lines[-2].endswith(": 12 more")
-    assert lines[-1] == "20 of 21 questions cannot be used"
+    assert len([line for line in lines if "choices is None" in line]) == 100
+    assert lines[-2].endswith(": 20 more")
+    assert lines[-1] == "120 of 121 questions cannot be used"
     error = error_of(write(odd))
     assert error.startswith("record 1: question 0: choices is None")
-    assert error.endswith("; and 17 more")
+    assert error.endswith("; and 117 more")
 
 
 def test_keys_that_look_like_a_field_are_not_passed_over(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer.texts.clean_text import clean_text
+from index.errors import CueframeError
+from infer.texts.clean_text import MAX_TEXT_CHARS, clean_text, typed_text
 
 VIETNAMESE = "Biển báo này có đúng không?"
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
@@ -50,3 +51,10 @@ def test_clean_texts_are_composed_and_stay(text: str) -> None:
 def test_escaped_texts_are_as_the_plain_ones(text: str) -> None:
     plain = text.replace("&", "+")
     assert clean_text(html.escape(plain)) == clean_text(plain)
+
+
+def test_what_a_user_types_is_cleaned_and_not_blank_or_endless() -> None:
+    assert typed_text("a&amp;b\u200b", "TEXT") == "a&b"
+    for text, why in ((" \u200b", "TEXT is blank"), ("x" * (MAX_TEXT_CHARS + 1), "has 20001")):
+        with pytest.raises(CueframeError, match=why):
+            typed_text(text, "TEXT")
