@@ -32,9 +32,9 @@ class Query:
 
 
 def make_queries(
-    questions: Sequence[Question], indexed: IndexedVideos, setting: int
+    questions: Sequence[Question], indexed: IndexedVideos, setting: int | None
 ) -> tuple[list[Query], dict[int, AnswerRecord]]:
-    """Give each question its text and its video.
+    """Give each question its text, or none where the setting is None, and its video.
 
     Returns:
         The queries, and by place the failure records of the questions without text or video.
@@ -43,7 +43,7 @@ def make_queries(
     failed: dict[int, AnswerRecord] = {}
     for place, question in enumerate(questions):
         try:
-            text = caption(question, setting)
+            text = "" if setting is None else caption(question, setting)
             path, video = find_indexed(indexed, question.video_path, question.video_aliases)
         except CueframeError as error:
             failed[place] = failure_record(question, error)

@@ -97,7 +97,7 @@ def validated(
     kind: type[Kind],
     noun: str,
     name: str,
-    fields_of: Callable[[RawRecord], Mapping[str, Any]] = lambda raw: _mapping(raw.value),
+    fields_of: Callable[[RawRecord], Mapping[str, Any]] = lambda raw: as_object(raw.value),
 ) -> RecordFile[Kind]:
     """Validate records one by one.
 
@@ -152,7 +152,8 @@ def validated(
     return RecordFile(name, records, refused, not refused)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def as_object(value: object) -> dict[str, Any]:
+    """Return a record that is a JSON object; ValueError if it is something else."""
     if not isinstance(value, dict):
         raise ValueError(f"it is {short(value)}; want a JSON object")  # noqa: TRY004 - one kind of error for a bad record
     return value

@@ -77,7 +77,7 @@ def score_answers(
             refuse_unwritable(path, flag)
     elsewhere = by_tail(map(str, list_videos(videos))) if videos else {}
     indexed = read_indexed_videos(index)
-    queries, failed = make_queries(questions, indexed, caption_setting if report else 1)
+    queries, failed = make_queries(questions, indexed, caption_setting if report else None)
     queries, timed, without_part = on_timelines(index, queries)
     failed |= without_part
     print_failures(failed, "not scored")

@@ -6,7 +6,6 @@ an object or in a list of objects; an answer given as a number of a choice becom
 """
 
 import functools
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from infer.question_files.field_values import (
     choices_of,
     number_of,
     numbered_choices,
+    plain,
     seconds_of,
 )
 
@@ -70,21 +70,16 @@ _MEANT = {
 }
 """Names that may be meant for a field, and too many other things, to be read for it."""
 
-_LISTS = ("choices", "support_frames")
+_NULL_IS_WRONG = ("choices", "support_frames")
 """Fields in which null is an error; in all others it means that nothing is given."""
 _SECONDS = ("support_frames", "support_ranges", "scenes", "span_s", "negative_frames")
 
 
-@functools.lru_cache(maxsize=4096)  # the records of a file have the same keys
-def _plain(key: str) -> str:
-    return re.sub(r"[\s_-]", "", key).casefold()
-
-
-_FIELD_OF = {_plain(name): field for field, names in NAMES.items() for name in (field, *names)}
-_RANK = {_plain(name): n for names in NAMES.values() for n, name in enumerate(names, 1)}
-_MEANT_FOR = {_plain(name): field for field, names in _MEANT.items() for name in names.split()}
+_FIELD_OF = {plain(name): field for field, names in NAMES.items() for name in (field, *names)}
+_RANK = {plain(name): n for names in NAMES.values() for n, name in enumerate(names, 1)}
+_MEANT_FOR = {plain(name): field for field, names in _MEANT.items() for name in names.split()}
 _FIELD_OF_STEM = {
-    _plain(field): field
+    plain(field): field
     for field in ("choices", "support_frames", "support_ranges", "video_path", "answer_index")
 }
 
@@ -100,18 +95,23 @@ class Fields(NamedTuple):
 
 def is_field_name(key: str) -> bool:
     """Return whether a key names a field of a question, under any of its names."""
-    return _plain(key) in _FIELD_OF
+    return plain(key) in _FIELD_OF
+
+
+def has_field(record: Iterable[str], field: str) -> bool:
+    """Return whether a record has a field under any of its names."""
+    return any(_FIELD_OF.get(plain(key)) == field for key in record)
 
 
 def rename_fields(raw: Mapping[str, Any]) -> Fields:
     """Give a record's fields our names; values that do not fit are left for the validation."""
     found: Raw = {}
     chosen: dict[str, str] = {}  # field: key
-    for key in sorted(raw, key=lambda key: (key not in NAMES, _RANK.get(_plain(key), 0))):
-        field, value = _FIELD_OF.get(_plain(key)), raw[key]
+    for key in sorted(raw, key=lambda key: (key not in NAMES, _RANK.get(plain(key), 0))):
+        field, value = _FIELD_OF.get(plain(key)), raw[key]
         if isinstance(value, float) and value != value:  # pandas writes NaN where nothing is
             continue
-        if field == "duration_s" and _plain(key) != "durations" and not (number_of(value) or 0) > 0:
+        if field == "duration_s" and plain(key) != "durations" and not (number_of(value) or 0) > 0:
             continue  # Video-MME's "short"
         if field and (field not in found or (not found[field] and value)):
             chosen[field] = key
@@ -139,9 +139,9 @@ def rename_fields(raw: Mapping[str, Any]) -> Fields:
 def nearest_name(field: str, keys: Iterable[str]) -> str:
     """Return what a record has instead of a field that is missing, for its error."""
     there = [key for key in keys if not is_field_name(key) and not key.startswith("_")]
-    names = {_plain(key): key for key in there}
+    names = {plain(key): key for key in there}
     for name in (field, *NAMES[field]):
-        near = get_close_matches(_plain(name), names, n=1, cutoff=0.6)
+        near = get_close_matches(plain(name), names, n=1, cutoff=0.6)
         if near:
             return f"the nearest name that is there is {names[near[0]]!r}"
     shown = ", ".join(map(repr, there[:8])) + (" …" if len(there) > 8 else "")
@@ -151,17 +151,17 @@ def nearest_name(field: str, keys: Iterable[str]) -> str:
 @functools.lru_cache(maxsize=4096)
 def _looks_like(key: str) -> str | None:
     """Return the field that a key might be meant for, or None."""
-    plain = _plain(key)
-    if key.startswith("_") or not plain:
+    name = plain(key)
+    if key.startswith("_") or not name:
         return None
-    if plain in _FIELD_OF:  # the record has the field under another name as well
-        return _FIELD_OF[plain].removesuffix("_index")
-    if plain in _MEANT_FOR:
-        return _MEANT_FOR[plain]
+    if name in _FIELD_OF:  # the record has the field under another name as well
+        return _FIELD_OF[name].removesuffix("_index")
+    if name in _MEANT_FOR:
+        return _MEANT_FOR[name]
     for stem, field in _FIELD_OF_STEM.items():
-        if plain.startswith(stem):
+        if name.startswith(stem):
             return field
-    near = get_close_matches(plain, map(_plain, NAMES), n=1, cutoff=0.82)
+    near = get_close_matches(name, map(plain, NAMES), n=1, cutoff=0.82)
     return _FIELD_OF[near[0]] if near else None
 
 
@@ -169,10 +169,14 @@ def _convert(found: Raw, choices: KeyedChoices) -> None:
     """Bring values to the form of our fields, where they have another usual one."""
     if "choices" in found:
         found["choices"] = [] if found["choices"] in ({}, "") else choices.texts
-    for field in [name for name, value in found.items() if value is None and name not in _LISTS]:
+    for field in [
+        name for name, value in found.items() if value is None and name not in _NULL_IS_WRONG
+    ]:
         del found[field]
     answer, index = found.pop("answer", None), found.pop("answer_index", None)
-    if answer is not None or index is not None:
+    if answer is None and index is not None and not choices.texts:
+        found["answer_index"] = index  # of a file of labels: the choices are in another
+    elif answer is not None or index is not None:
         found["answer"] = answer_of(answer, index, choices)
     name = found.get("id")
     if isinstance(name, float) and name.is_integer():  # pandas makes floats of a column with gaps

@@ -1,5 +1,6 @@
 """Values of fields in the forms that question files give them: choices, answers, times, numbers."""
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -19,13 +20,19 @@ _NUMBER_KEYS = ("choice_id", "id", "index", "idx", "key", "label", "letter")
 _CLOCK = re.compile(r"(?:\d+:)?\d{1,3}:\d{1,2}(?:\.\d+)?")
 
 
+@functools.lru_cache(maxsize=4096)  # the records of a file have the same keys
+def plain(key: str) -> str:
+    """Return a key as keys are compared: without case, blanks, `_` and `-`."""
+    return re.sub(r"[\s_-]", "", key).casefold()
+
+
 class KeyedChoices(NamedTuple):
     """Choices, and what their file calls each of them."""
 
     texts: object
     """A list of choices, or what stood there, for the validation."""
     keys: list[set[str]]
-    """The keys of each choice (in lower case): an answer may be one of them."""
+    """The keys of each choice, as `plain` makes them: an answer may be one of them."""
 
 
 def numbered_choices(
@@ -66,12 +73,10 @@ def _in_order(found: Mapping[str, str], first: str) -> list[str]:
     if first.isdigit():
         names = [str(n) for n in range(int(first), 100)]
     order = list(takewhile(found.__contains__, names))
-    after = names[len(order) + 1 : len(order) + 2]
-    if (
-        order and after and after[0] in found
-    ):  # an empty cell in between: a blank choice, not fewer choices
-        order += names[len(order) : len(order) + 1]
-        order += takewhile(found.__contains__, names[len(order) :])
+    missing, after = names[len(order) : len(order) + 1], names[len(order) + 1 :]
+    if order and found.keys() & set(after[:1]):
+        # An empty cell in between is a blank choice; the choices after it are not fewer for it.
+        order += [*missing, *takewhile(found.__contains__, after)]
     return [found.get(name, f"no {name}") for name in order]
 
 
@@ -117,7 +122,7 @@ def _choices_of_objects(value: list[Raw]) -> KeyedChoices:
 def _names_of(key: str) -> set[str]:
     found = _KEY.fullmatch(key)
     short = next(filter(None, found.groups()), key) if found else key
-    return {re.sub(r"[\s_-]", "", one).lower() for one in (key, short)}
+    return {plain(key), plain(short)}
 
 
 def answer_of(answer: object, index: object, choices: KeyedChoices) -> object:
@@ -134,9 +139,8 @@ def answer_of(answer: object, index: object, choices: KeyedChoices) -> object:
     if isinstance(answer, int | float) and (number := number_of(answer)) is not None:
         answer = str(int(number)) if number.is_integer() else answer
     if isinstance(answer, str) and answer not in texts:
-        name = re.sub(r"[\s_-]", "", answer).lower()
         for text, keys in zip(texts, choices.keys, strict=False):
-            if name in keys:
+            if plain(answer) in keys:
                 return text
     if index is not None and (answer is None or answer not in texts):
         return choice_at(index, texts)

@@ -14,7 +14,7 @@ import functools
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
-from infer.question_files.field_values import as_text
+from infer.question_files.field_values import as_text, number_of
 
 Raw = dict[str, Any]
 
@@ -70,17 +70,15 @@ def _span(raw: Raw) -> Raw:
 
 def _tvqa(raw: Raw, _number: int) -> Raw:
     start, _, end = str(raw.pop("ts")).partition("-")
-    span = [_seconds(start), _seconds(end)]
     # "NaN-NaN" where nobody marked a part.
-    known = not any(isinstance(s, float) and s != s for s in span)
-    return raw | ({"span_s": span} if known else {})
+    known = "nan" not in (start.strip().lower(), end.strip().lower())
+    return raw | ({"span_s": [_seconds(start), _seconds(end)]} if known else {})
 
 
 def _seconds(value: object) -> object:
-    try:
-        return float(value)  # type: ignore[arg-type]  # what is no number is left for the validation
-    except (TypeError, ValueError, OverflowError):
-        return value
+    """Return a number as one; what is none is left for the validation."""
+    number = number_of(value)
+    return value if number is None else number
 
 
 def _egoschema(raw: Raw, _number: int) -> Raw:
@@ -110,7 +108,7 @@ FORMATS: dict[str, Format] = {
     "videomme": Format(
         ({"videoID", "question_id", "options"},),
         _videomme,
-        set_aside=frozenset(["duration", "url"]),
+        set_aside=frozenset(["url"]),
     ),
     "tvqa": Format(({"q", "qid", "ts", "vid_name", "a0"},), _tvqa),
     "star": Format(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from infer.question_files.field_names import rename_fields
+from infer.question_files.field_names import NAMES, rename_fields
 from infer.question_files.field_values import clock_s, number_of
 from infer.record_files.raw_records import RawRecord
 from infer.records import short
@@ -20,10 +20,8 @@ Raw = dict[str, Any]
 Labels = dict[str, Raw]
 """Fields of a question by its id."""
 
-LABEL_FIELDS = (
-    *("answer", "answer_index", "support_frames", "support_ranges", "scenes", "span_s"),
-    *("duration_s", "negative_frames", "events", "paraphrases"),
-)
+_OF_THE_QUESTION = {"id", "question", "choices", "video_path", "video_aliases"}
+"""Fields that a file of labels does not change."""
 _SCENES = "_scenes"
 """Where the segments of a question are gathered by scene, until all are read."""
 _SEGMENT_KEYS = {"id", "segment_id", "scene_id", "start", "end"}
@@ -86,7 +84,7 @@ def _labels_of(raw: RawRecord, labels: Labels) -> Iterator[tuple[str, Raw]]:
     elif isinstance(value, dict):
         fields = rename_fields(value).fields
         question = fields.get("id", raw.key)
-        own = {key: fields[key] for key in LABEL_FIELDS if key in fields}
+        own = {key: fields[key] for key in NAMES.keys() - _OF_THE_QUESTION if key in fields}
         if not isinstance(question, str | int) or not own:
             raise TypeError("no id, or nothing that is known")
         yield str(question), own

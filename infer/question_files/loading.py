@@ -16,7 +16,7 @@ from infer.question_files.labels import Labels, holds_labels_alone, read_labels
 from infer.question_files.nested_records import flat
 from infer.questions import Question
 from infer.record_files.raw_records import RawRecord, read_raw_records, source_name
-from infer.records import MOST_REFUSED, RecordFile, short, validated
+from infer.records import MOST_REFUSED, RecordFile, as_object, short, validated
 
 KEPT = ("events", "paraphrases", "negative_frames")
 """Fields of a question that no code reads yet."""
@@ -50,11 +50,11 @@ def read_questions(
     if [str(one) for one in (source, *labels)].count("-") > 1:
         raise CueframeError("standard input is given twice, and can be read once; name a file")
     name = source_name(source)
-    seen = _Seen(name)
+    notices = _Notices(name)
     by_id: Labels = {}
     for path in labels:
         more, wrong = read_labels(read_raw_records(path, "label", is_field_name))
-        seen.wrong += [f"{path}: {line}" for line in wrong]
+        notices.wrong += [f"{path}: {line}" for line in wrong]
         for question, fields in more.items():
             by_id[question] = by_id.get(question, {}) | fields
     raws: Iterator[RawRecord] = read_raw_records(source, "question", is_field_name)
@@ -62,14 +62,16 @@ def read_questions(
     raws = raws if first is None else chain([first], raws)
     kind = Question
     if first and layout == "auto" and holds_labels_alone(first):
-        raws, kind = _as_records(raws, seen), Evidence
+        raws, kind = _as_records(raws, notices), Evidence
     else:
         raws = flat(raws)
-    found = validated(raws, kind, "question", name, lambda raw: _fields(raw, layout, by_id, seen))
+    found = validated(
+        raws, kind, "question", name, lambda raw: _fields(raw, layout, by_id, notices)
+    )
     if os.environ.get("RANK", "0") == "0":
-        seen.print_notices(len(by_id))
-    found = found._replace(complete=not (found.refused or seen.wrong))
-    if labels and not seen.labelled:
+        notices.print_notices(len(by_id))
+    found = found._replace(complete=not (found.refused or notices.wrong))
+    if labels and not notices.labelled:
         if not by_id:
             raise CueframeError(f"{name_some([*map(str, labels)])}: there are no labels in it")
         some = next(iter(by_id))
@@ -86,15 +88,15 @@ class Evidence(Question):
     question: str = ""
 
 
-def _as_records(raws: Iterable[RawRecord], seen: "_Seen") -> Iterator[RawRecord]:
+def _as_records(raws: Iterable[RawRecord], notices: "_Notices") -> Iterator[RawRecord]:
     """Turn a file of labels alone into records of questions without a text."""
     labels, wrong = read_labels(raws)
-    seen.wrong += [f"{seen.name}: {line}" for line in wrong]
+    notices.wrong += [f"{notices.name}: {line}" for line in wrong]
     for number, (question, fields) in enumerate(labels.items(), 1):
         yield RawRecord(f"record {number}", {"id": question, "question": "", **fields})
 
 
-class _Seen:
+class _Notices:
     """What was met in a file and is said at its end, in one line for each kind."""
 
     def __init__(self, name: str) -> None:
@@ -121,19 +123,17 @@ class _Seen:
             print(f"{self.name}: kept, but not used yet: {kept}", file=sys.stderr)
 
 
-def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping[str, Any]:
+def _fields(raw: RawRecord, layout: str, labels: Labels, notices: _Notices) -> Mapping[str, Any]:
     """Return a record's fields under our names, with its labels from other files.
 
     Raises:
         ValueError: It is no object, lacks a field, or is not of the format.
     """
-    if not isinstance(raw.value, dict):
-        raise ValueError(f"it is {short(raw.value)}; want a JSON object")  # noqa: TRY004 - one kind of error for a bad record
-    record = dict(raw.value)
+    record = dict(as_object(raw.value))
     entry = format_of(frozenset(record)) if layout == "auto" else FORMATS[layout]
     try:
-        seen.records += 1
-        record = entry.convert(record, seen.records)
+        notices.records += 1
+        record = entry.convert(record, notices.records)
     except KeyError as missing:
         raise ValueError(f"{missing.args[0]!r} is missing, which {layout} has") from missing
     fields, unread = rename_fields(record)
@@ -142,7 +142,7 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping
     name = fields.get("id")
     own = labels.get(str(name)) if isinstance(name, str | int) else None
     if own is not None:
-        seen.labelled += 1
+        notices.labelled += 1
         if "answer_index" in own:
             fields.pop("answer", None)
         own = {key: value for key, value in own.items() if key != "video_path"}
@@ -151,6 +151,6 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, seen: _Seen) -> Mapping
         if field not in fields:
             wanted = Question.model_fields[field].description
             raise ValueError(f"{field} is missing; {nearest_name(field, record)}; want {wanted}")
-    seen.unread.update(item for item in unread.items() if item[0] not in entry.set_aside)
-    seen.kept.update(field for field in KEPT if fields.get(field))
+    notices.unread.update(item for item in unread.items() if item[0] not in entry.set_aside)
+    notices.kept.update(field for field in KEPT if fields.get(field))
     return fields

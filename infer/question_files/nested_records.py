@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from infer.question_files.field_names import is_field_name
+from infer.question_files.field_names import has_field, is_field_name
 from infer.record_files.raw_records import RawRecord
 
 Raw = dict[str, Any]
 
 _WRAPPERS = ("row", "data", "fields")
 """Keys under which servers and annotation tools put the record itself."""
-_QUESTION = ("question", "q", "query", "question_text")
 
 
 def flat(raws: Iterable[RawRecord]) -> Iterator[RawRecord]:
@@ -41,7 +40,7 @@ def _columns(value: Raw) -> list[Raw]:
         return []
     if not all(type(one) is type(columns[0]) and len(one) == len(columns[0]) for one in columns):
         return []
-    question = next((value[key] for key in _QUESTION if key in value), None)
+    question = next((one for key, one in value.items() if has_field([key], "question")), None)
     if isinstance(question, list) and all(isinstance(one, str) for one in question):
         places: list[Any] = list(range(len(question)))
     elif isinstance(question, dict):
@@ -59,19 +58,19 @@ def _has(column: object, place: Any) -> bool:
 
 def _questions(value: Raw) -> list[Raw]:
     """Return the questions of a record that has no question and one list of them."""
-    if any(key in value for key in _QUESTION):
+    if has_field(value, "question"):
         return []
     lists = [
         key
         for key, one in value.items()
         if isinstance(one, list)
         and one
-        and all(isinstance(row, dict) and any(key in row for key in _QUESTION) for row in one)
+        and all(isinstance(row, dict) and has_field(row, "question") for row in one)
     ]
     if len(lists) != 1:
         return []
     outer = {key: one for key, one in value.items() if key != lists[0]}
-    ids = all("id" in row or "question_id" in row or "uid" in row for row in value[lists[0]])
+    ids = all(has_field(row, "id") for row in value[lists[0]])
     if ids:
         outer.pop("id", None)
     name = outer.get("id", outer.get("video_id", outer.get("video", outer.get("key"))))

@@ -69,3 +69,14 @@ def test_a_set_with_evidence_is_mined(tmp_path: Path, capsys: Capture, name: str
         == seen_as(world().index, world().videos / "b_frames.mp4").content_hash
     )
     assert [one["support_time_s"] for one in first["true"]] == [(a + b) / 2 for a, b in evidence]
+
+
+def test_labels_without_questions_are_scored_from_an_index(tmp_path: Path, capsys: Capture) -> None:
+    path, labels = as_file(tmp_path, "nextgqa", SETS["nextgqa"])
+    index, output = ("--index", world().index), tmp_path / "answers.jsonl"
+    assert ran(capsys, "answer.py", path, *index, "--output", output).code == 0
+    scored = ran(capsys, "score.py", output, *labels, *index, "--judge", "none")
+    assert (scored.code, scored.records[0]["questions"]) == (0, 1)
+    asked = ran(capsys, "answer.py", *labels, *index, "--output", tmp_path / "none.jsonl")
+    assert asked.code == 1
+    assert "has no text, since its file has labels alone" in asked.err

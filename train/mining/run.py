@@ -23,6 +23,7 @@ from infer.query_encoder import encode_texts
 from infer.question_files.loading import read_questions
 from infer.question_texts import caption
 from infer.questions import Question
+from infer.records import RecordFile
 from train.mining.decoding_pass import ImageFormat
 from train.mining.manifest import (
     append,
@@ -74,7 +75,9 @@ def mine_frames(
     began_s = time.monotonic()
     state = join_processes()
     leads, rank = state.is_main_process, state.process_index
-    questions, unlabelled, refused = _labelled(json_path, layout, labels)
+    file = _read(json_path, layout, labels)
+    questions = {q.id: q for q in file.records if is_labelled(q)}
+    unlabelled = [q.id for q in file.records if q.id not in questions]
     captions: dict[str, str] = {}
     if negatives == "hard":  # otherwise no text affects the result
         captions = {q.id: caption(q, caption_setting) for q in questions.values()}
@@ -149,22 +152,21 @@ def mine_frames(
         for result in results:
             total.add(MiningSummary(**result))
         lines = tidy(output, list(questions))
-    return print_summary(
+    code = print_summary(
         total,
         path_of=plan.path_of,
         unlabelled=unlabelled,
-        refused=refused,
+        refused=len(file.refused),
         records={name: line for name, line in lines.items() if name in questions},
         done_before=plan.done,
         threshold=neg_sim_threshold,
         wall_s=time.monotonic() - began_s,
     )
+    return code if file.complete else 1
 
 
-def _labelled(
-    path: Path, layout: str, labels: Sequence[Path]
-) -> tuple[dict[str, Question], list[str], int]:
-    """Read the labelled questions, by id, ids of the others, and how many cannot be read."""
+def _read(path: Path, layout: str, labels: Sequence[Path]) -> RecordFile[Question]:
+    """Read the questions, of which one at least must have a label."""
     if not path.is_file():
         raise CueframeError(
             f"{path} is not there; name the file of questions by --json_path, or the folder that "
@@ -173,14 +175,12 @@ def _labelled(
     file = read_questions(path, layout=layout, labels=labels)
     if int(os.environ.get("RANK", "0")) == 0:
         file.print_refused("question")
-    questions = file.records
-    labelled = {q.id: q for q in questions if is_labelled(q)}
-    if not labelled:
+    if not any(map(is_labelled, file.records)):
         raise CueframeError(
             f"{path}: no question has support_frames, support_ranges or scenes; mining starts from "
             "labelled questions"
         )
-    return labelled, [q.id for q in questions if q.id not in labelled], len(file.refused)
+    return file
 
 
 def _shards(plan: MiningPlan, ranks: int) -> list[list[tuple[dict[str, Any], list[str]]]]:

@@ -301,6 +301,13 @@ def test_any_text_is_read_or_refused_in_one_line(
         load_questions(path)
 
 
+def test_a_number_of_a_choice_waits_for_the_choices(write: Write) -> None:
+    asked = {"id": "q7", "question": "how many?", "choices": ["1", "2"], "video_path": "v"}
+    for labels in ([{"id": "q7", "answer_idx": 1}], {"q7": 1}, [{"qid": "q7", "correct_idx": "1"}]):
+        (one,) = load_questions(write([asked]), labels=[write(labels, "labels.json")])
+        assert one.answer == "2"
+
+
 LABELS = [
     {"q7": "Sai"},
     {"q7": 1},

@@ -17,6 +17,7 @@ BOTH = [one | {"video_path": "v"} for one in ASK]
         {"rows": [{"row_idx": n, "row": one} for n, one in enumerate(BOTH)]},
         [{"id": 7, "data": one} for one in BOTH],
         [{"video_path": "v", "questions": ASK}],
+        [{"video": "v", "id": 7, "qa": [{"qid": o["id"], "Question": o["question"]} for o in ASK]}],
         {"data": {one["id"]: one for one in BOTH}},
         {"result": {"data": BOTH}},
         {"_meta": {"x": 1}, "q1": BOTH[0], "q2": BOTH[1]},
