@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from sqlite3 import Connection
 from typing import Any
 
 from index.decoding.sampler import FrameSampler
@@ -26,10 +25,10 @@ from index.model_loading import Dtype
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job, Plan, make_plan
 from index.preprocess import Resize, ViewMode
-from index.storage.catalog import VideoRow, all_videos, open_catalog, put_video, row_of
-from index.storage.faiss_index import FaissUpdate, faiss_path
+from index.storage.catalog import Catalog, VideoRow, all_videos, open_catalog, put_video, row_of
+from index.storage.faiss_index import FaissUpdate
 from index.storage.lock import locked
-from index.storage.store import Profile, read_profile, write_vectors
+from index.storage.store import Profile, read_profile, vectors_fault, write_vectors
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class _Leader:
 
     encoder: Encoder
     profile: Profile
-    catalog: Connection
+    catalog: Catalog
     search: FaissUpdate
     plan: Plan
 
@@ -134,7 +133,8 @@ def build_index(
                 if leader:
                     number = put_video(leader.catalog, rows[-1])
                     if isinstance(video, EncodedVideo):
-                        leader.search.add(number, video.vectors[:, None])
+                        content = video.job.content_hash
+                        leader.search.add(number, content, video.vectors[:, None])
             return {"videos": [asdict(row) for row in rows], "cost": asdict(cost)}
 
         results = share_work(folder, state, shards, work)
@@ -145,10 +145,15 @@ def build_index(
             for video in result["videos"]:
                 rows.append(VideoRow(**{**video, "warnings": tuple(video["warnings"])}))
                 put_video(leader.catalog, rows[-1])
-        leader.search.add_missing(all_videos(leader.catalog).values())
+        unusable = leader.search.add_missing(all_videos(leader.catalog).values(), leader.profile)
         leader.search.write()
         if prune:
             prune_vectors(index, set(all_videos(leader.catalog)))
+    leader.plan.failed |= {
+        path: reason
+        for content, reason in unusable.items()
+        for path in leader.plan.paths.get(content, [f"a video of content {content}"])
+    }
     return _report(scan, leader.plan, rows, cost, time.monotonic() - began_s)
 
 
@@ -163,10 +168,8 @@ def _open(
     prune: bool,
 ) -> _Leader:
     """Open catalog and search index and make the plan; drop videos that are gone from both."""
-    if not (index / "catalog.sqlite").exists():
-        faiss_path(index).unlink(missing_ok=True)  # its ids are numbers of a lost catalog
     catalog = stack.enter_context(closing(open_catalog(index)))
-    plan = make_plan(index, catalog, files, profile=profile.key, retry=retry, prune=prune)
+    plan = make_plan(index, catalog, files, profile=profile, retry=retry, prune=prune)
     search = FaissUpdate(index, profile.width)
     if search.keep_only(all_videos(catalog).values()):
         search.write()
@@ -179,6 +182,8 @@ def _written(index: Path, profile: Profile, video: EncodedVideo | FailedVideo) -
         reason = escaped(video.reason)  # a library may name the file in it
         return VideoRow(content_hash=video.job.content_hash, status="failed", error=reason)
     vectors = video.to_store(profile)
+    if fault := vectors_fault(vectors, profile.width):
+        return VideoRow(content_hash=video.job.content_hash, status="failed", error=fault)
     write_vectors(index, vectors)
     return row_of(index, vectors)
 

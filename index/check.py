@@ -1,10 +1,10 @@
-"""Check an index, and repair its derived files.
+"""Check an index, and repair it.
 
-Usage: python index/check.py INDEX [--videos VIDEOS] [--repair]
+Usage: python index/check.py INDEX [--repair [--dry-run]] [--videos VIDEOS] [--purge]
 
-Opens every vector file and compares it with the catalog and the search index; each problem is one
-line on stdout. With --repair the search index and the catalog are rebuilt from the vector files;
-damaged vector files are deleted, and the next index/build.py embeds those videos again.
+Reads every vector file and compares it with profile, catalog and search index; each problem is one
+line on stdout. With --repair, what is derived is made anew, and what is damaged is moved to
+INDEX/quarantine, never deleted; the next index/build.py embeds those videos again.
 """
 
 import sys
@@ -30,14 +30,24 @@ class CheckConfig:
     videos: Path | None = None
     """Folder, video or text file of paths, in which --repair looks for the videos."""
     repair: bool = False
-    """Rebuild catalog and search index, and delete damaged vector files."""
+    """Mend the problems, after saying how; nothing is deleted."""
+    dry_run: bool = False
+    """Only say what --repair would do."""
+    purge: bool = False
+    """Delete what earlier repairs moved to INDEX/quarantine."""
 
 
 def check(config: CheckConfig) -> int:
     """Report problems, and repair them on request; return 1 if any remain, else 0."""
     from index.checking import check_index
 
-    return check_index(config.index, repair=config.repair, videos=config.videos)
+    return check_index(
+        config.index,
+        repair=config.repair or config.dry_run,
+        dry_run=config.dry_run,
+        purge_quarantine=config.purge,
+        videos=config.videos,
+    )
 
 
 if __name__ == "__main__":

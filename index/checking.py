@@ -1,41 +1,64 @@
 """Report the problems of an index, and repair them on request."""
 
 import sys
-from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
-from index.storage.integrity import index_problems
+from index.errors import CueframeError
+from index.messages import escaped, name_some
+from index.progress import bar
+from index.storage.integrity import examine
 from index.storage.lock import locked
-from index.storage.repair import repair_index
-from index.storage.store import read_profile
+from index.storage.quarantine import purge
+from index.storage.repair import plan_repair, to_embed
 
 
-def check_index(index: Path, *, repair: bool = False, videos: Path | None = None) -> int:
+def check_index(
+    index: Path,
+    *,
+    repair: bool = False,
+    dry_run: bool = False,
+    purge_quarantine: bool = False,
+    videos: Path | None = None,
+) -> int:
     """Print each problem of an index as a line on stdout; after a repair, those that remain.
 
     Args:
         index: Folder of the index.
-        repair: Call `index.storage.repair.repair_index` if there are problems.
+        repair: Mend the problems, after saying how (`index.storage.repair.plan_repair`).
+        dry_run: Only say how.
+        purge_quarantine: Delete what earlier repairs moved away.
         videos: Where a repair looks for the videos, besides their recorded paths.
 
     Returns:
         The exit code: 1 if problems remain, else 0.
+
+    Raises:
+        CueframeError: It is no index, or a repair cannot go on.
     """
-    profile = read_profile(index)
-    found = _print(index_problems(index, profile))
-    if found and repair:
-        with locked(index, "--index"):
-            for line in repair_index(index, profile, videos):
-                print(f"repaired: {line}", file=sys.stderr)
-        found = _print(index_problems(index, profile))
-    print("something is wrong" if found else "the index is sound", file=sys.stderr)
-    return 1 if found else 0
-
-
-def _print(lines: Iterable[str]) -> int:
-    """Print lines as they come; return how many there were."""
-    count = 0
-    for line in lines:
-        print(line)
-        count += 1
-    return count
+    with ExitStack() as stack:
+        if purge_quarantine or (repair and not dry_run):
+            if not index.is_dir():
+                raise CueframeError(f"{index} is no index: it is no folder")
+            stack.enter_context(locked(index, "--index"))
+        if purge_quarantine:
+            print(f"deleted {purge(index)} files of {index}/quarantine", file=sys.stderr)
+        found = examine(index)
+        for line in found.problems:
+            print(escaped(line))
+        if repair and (found.problems or videos):
+            steps = list(plan_repair(index, found, videos))
+            for step in steps:
+                print(escaped(f"to repair: {step.what}"), file=sys.stderr)
+            lost = to_embed(found)
+            if lost:
+                print(f"then index/build.py has to embed again: {name_some(lost)}", file=sys.stderr)
+            if not dry_run:
+                for step in bar(steps, "step", len(steps)):
+                    step.do()
+                found = examine(index)
+                print("repaired; what remains:" if found.problems else "repaired", file=sys.stderr)
+                for line in found.problems:
+                    print(escaped(line))
+    print("something is wrong" if found.problems else "the index is sound", file=sys.stderr)
+    return 1 if found.problems else 0

@@ -3,7 +3,8 @@
 Exception
 └── CueframeError        one line: problem, value, remedy
     ├── VideoError       one video cannot be used; the run goes on without it
-    └── ModelError       a model cannot be found; what does not need it goes on
+    ├── ModelError       a model cannot be found; what does not need it goes on
+    └── DamagedError     a file of an index holds something other than what was written
 """
 
 
@@ -17,3 +18,7 @@ class VideoError(CueframeError):
 
 class ModelError(CueframeError):
     """A model is neither a folder nor available from the hub; what does not need it goes on."""
+
+
+class DamagedError(CueframeError):
+    """A file of an index was read, and is not what was written; one out of reach is none."""

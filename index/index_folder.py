@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,9 +14,12 @@ from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
 from index.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.preprocess import Resize, ViewMode
-from index.storage.store import Profile, read_profile, write_profile
+from index.storage.store import Profile, read_profile, read_vectors, write_profile
 
 Value = TypeVar("Value")
+
+_LOOKED_AT = 8
+"""Vector files that a build compares with the profile; the first sound one is right as a rule."""
 
 
 def refuse_foreign_folder(index: Path) -> None:
@@ -35,7 +39,8 @@ def refuse_foreign_folder(index: Path) -> None:
 
 def clear_index(index: Path) -> None:
     """Delete the files of an index, and nothing else."""
-    for name in ("profile.json", "catalog.sqlite", "frames.faiss"):
+    # SQLite would play a killed run's journal back into the next catalog.
+    for name in ("profile.json", "catalog.sqlite", "catalog.sqlite-journal", "frames.faiss"):
         (index / name).unlink(missing_ok=True)
     shutil.rmtree(index / "vectors", ignore_errors=True)
 
@@ -68,11 +73,9 @@ def load_encoder_and_profile(
             if not rebuild:
                 raise
     elif (index / "vectors").exists() and not rebuild:
-        raise CueframeError(
-            f"{index} has vectors but no profile.json that says what made them; restore it, or "
-            "build anew with --rebuild"
-        )
+        read_profile(index)  # says how to get it back
     if old and not rebuild:
+        _refuse_suspect_profile(index, old)
         _same("--fps", fps, old.fps, index)
         _same("--resize", resize, old.resize, index)
         _same("--view", view, old.view, index)
@@ -100,6 +103,26 @@ def load_encoder_and_profile(
     clear_index(index)
     write_profile(index, profile)
     return encoder, profile
+
+
+def _refuse_suspect_profile(index: Path, profile: Profile) -> None:
+    """Refuse to go on with a profile that made none of the first vector files.
+
+    Every file would look foreign and be written over.
+    """
+    others = 0
+    for path in islice((index / "vectors").glob("*/*.h5"), _LOOKED_AT):
+        try:
+            others += read_vectors(index, path.stem).profile.key != profile.key
+        except CueframeError:
+            continue
+        if not others:
+            return
+    if others:
+        raise CueframeError(
+            f"{index / 'profile.json'} is not of the vector files beside it; python index/check.py "
+            f"{index} --repair mends that, and index/build.py --rebuild begins anew"
+        )
 
 
 def _same(flag: str, given: Value | None, own: Value, index: Path) -> None:

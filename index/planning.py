@@ -1,6 +1,5 @@
 """Plan a build: compare the files with the catalog, and hash only those that are new to it."""
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from index.discovery import HashedFile, hash_files, stat_regular
 from index.errors import CueframeError
 from index.storage.catalog import (
+    Catalog,
     VideoRow,
     all_paths,
     all_videos,
@@ -17,7 +17,7 @@ from index.storage.catalog import (
     put_video,
     row_of,
 )
-from index.storage.store import read_vectors, vectors_path
+from index.storage.store import Profile, read_own_vectors, vectors_path
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Plan:
 
 def make_plan(
     index: Path,
-    catalog: sqlite3.Connection,
+    catalog: Catalog,
     files: Iterable[Path],
     *,
-    profile: str,
+    profile: Profile,
     retry: bool,
     prune: bool,
 ) -> Plan:
@@ -89,7 +89,7 @@ def make_plan(
     return plan
 
 
-def _look(catalog: sqlite3.Connection, files: Iterable[Path], plan: Plan) -> list[HashedFile]:
+def _look(catalog: Catalog, files: Iterable[Path], plan: Plan) -> list[HashedFile]:
     """Return every readable file with its content hash, and update the catalog's paths."""
     known = all_paths(catalog)
     seen: list[HashedFile] = []
@@ -133,15 +133,13 @@ def _whole(index: Path, video: VideoRow) -> bool:
         return False
 
 
-def _adopt(index: Path, catalog: sqlite3.Connection, content_hash: str, profile: str) -> bool:
+def _adopt(index: Path, catalog: Catalog, content_hash: str, profile: Profile) -> bool:
     """Add a vector file that the catalog does not know; return False if none is usable."""
     if not vectors_path(index, content_hash).is_file():
         return False
     try:
-        vectors = read_vectors(index, content_hash)
+        vectors = read_own_vectors(index, profile, content_hash)
     except CueframeError:
-        return False
-    if vectors.profile.key != profile:
         return False
     put_video(catalog, row_of(index, vectors))
     return True

@@ -9,13 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from accelerate import PartialState
 
-from index.arrays import Floats
-from index.errors import CueframeError
+from index.errors import CueframeError, DamagedError
+from index.messages import escaped, name_some
 from index.model_loading import Dtype
 from index.storage.faiss_index import held_ids, open_search, split_ids
-from index.storage.store import read_profile, read_timeline
+from index.storage.store import Profile, read_own_vectors, read_profile
 from infer.query_encoder import encode_texts, load_query_encoder
+from infer.selection.frame_scores import cosines
 from infer.videos.indexed_videos import IndexedVideos, read_indexed_videos
+
+_SAME_SCORE = 1e-4
+"""FAISS multiplies in float32; of another frame or video the score is off by more."""
 
 
 class Hit(NamedTuple):
@@ -23,8 +27,18 @@ class Hit(NamedTuple):
 
     content_hash: str
     row: int
+    time_s: float
     score: float
     """Cosine of text and frame."""
+
+
+class Found(NamedTuple):
+    """What a search found."""
+
+    hits: list[Hit]
+    """Best first; fewer than asked for where the index has fewer frames."""
+    failed: list[str]
+    """Videos whose frames could not be searched, and why."""
 
 
 def find_frames(
@@ -48,45 +62,39 @@ def find_frames(
             "text, which is longer",
             file=sys.stderr,
         )
-    hits = nearest(index, indexed, vectors, top)
-    times_s: dict[str, Floats] = {}
-    damaged: dict[str, str] = {}
-    for content in dict.fromkeys(hit.content_hash for hit in hits):
-        try:
-            times_s[content] = read_timeline(index, content).time_s
-        except CueframeError as error:
-            damaged[content] = str(error)
-    for hit in hits:
-        if hit.content_hash in times_s:
-            line = {
-                "video": indexed.paths[hit.content_hash][0],
-                "time_s": float(times_s[hit.content_hash][hit.row]),
-                "score": round(hit.score, 6),
-            }
-            print(json.dumps(line, ensure_ascii=False))
-    for reason in damaged.values():
-        print(f"failed: {reason}", file=sys.stderr)
-    return 1 if damaged else 0
+    found = nearest(index, profile, indexed, vectors, top)
+    for hit in found.hits:
+        line = {
+            "video": indexed.paths[hit.content_hash][0],
+            "time_s": hit.time_s,
+            "score": round(hit.score, 6),
+        }
+        print(json.dumps(line, ensure_ascii=False))
+    for reason in found.failed:
+        print(f"failed: {escaped(reason)}", file=sys.stderr)
+    return 1 if found.failed else 0
 
 
 def nearest(
-    index: Path, indexed: IndexedVideos, vectors: npt.NDArray[np.float32], top: int
-) -> list[Hit]:
-    """Search frames.faiss for one text.
+    index: Path,
+    profile: Profile,
+    indexed: IndexedVideos,
+    vectors: npt.NDArray[np.float32],
+    top: int,
+) -> Found:
+    """Search frames.faiss for one text, and score the hits again from the videos' own vectors.
 
     Args:
         index: Folder of the index.
+        profile: Its profile.
         indexed: Its videos; frames of other videos are skipped.
         vectors: (1, D) vector of the text.
         top: Maximum number of hits.
 
-    Returns:
-        Hits, best first; fewer than `top` where the index has fewer frames.
-
     Raises:
         CueframeError: frames.faiss is missing, damaged, empty or of another width.
     """
-    search = open_search(index)
+    search, videos = open_search(index)
     if search.ntotal == 0 or search.d != vectors.shape[1]:
         raise CueframeError(
             f"{index} holds no frames of width {vectors.shape[1]} to search; "
@@ -97,14 +105,57 @@ def nearest(
         for content, video in indexed.videos.items()
         if video.status == "indexed" and content in indexed.paths
     }
+    lacking = [content for content in indexed.paths if content not in indexed.videos]
+    lacking += [content for number, content in known.items() if videos.get(number) != content]
+    known = {number: content for number, content in known.items() if videos.get(number) == content}
     # Search for as many more hits as may be skipped.
     passed = int(np.isin(split_ids(held_ids(search)).number, list(known), invert=True).sum())
     scores, ids = search.search(vectors, min(search.ntotal, top + passed))  # (1, hits)
     found = split_ids(ids[0])
-    return [
-        Hit(known[number], row, score)
-        for number, row, score in zip(
-            found.number.tolist(), found.row.tolist(), scores[0].tolist(), strict=True
+    hits: dict[str, dict[int, float]] = {}
+    rows = zip(found.number.tolist(), found.row.tolist(), scores[0].tolist(), strict=True)
+    for number, row, score in [hit for hit in rows if hit[0] in known][:top]:
+        hits.setdefault(known[number], {})[row] = score
+    result = Found([], [])
+    if lacking:
+        names = name_some([indexed.paths[content][0] for content in lacking])
+        result.failed.append(
+            f"{names}: not searched, since frames.faiss lacks their frames; "
+            "run index/build.py again"
         )
-        if number in known
-    ][:top]
+    for content, of_video in hits.items():
+        try:
+            result.hits.extend(_scored_again(index, profile, content, vectors, of_video))
+        except CueframeError as error:
+            result.failed.append(str(error))
+    result.hits.sort(key=lambda hit: -hit.score)
+    return result
+
+
+def _scored_again(
+    index: Path,
+    profile: Profile,
+    content_hash: str,
+    vectors: npt.NDArray[np.float32],
+    found: dict[int, float],
+) -> list[Hit]:
+    """Score the rows that were found of a video from its vector file; `found` is row to score.
+
+    Raises:
+        CueframeError: The file cannot be used, or is not the one whose vectors were searched.
+    """
+    own = read_own_vectors(index, profile, content_hash)
+    if max(found) < len(own.time_s):
+        rows = np.array(list(found))
+        scores = cosines(vectors, own.whole_frames[rows].astype(np.float32))[0]
+        if np.allclose(scores, list(found.values()), rtol=0, atol=_SAME_SCORE):
+            return [
+                Hit(content_hash, row, time_s, score)
+                for row, time_s, score in zip(
+                    rows.tolist(), own.time_s[rows].tolist(), scores.tolist(), strict=True
+                )
+            ]
+    raise DamagedError(
+        f"frames.faiss has other vectors of {own.path_hint} than its file; python index/check.py "
+        f"{index} --repair mends that"
+    )

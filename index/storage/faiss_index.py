@@ -15,10 +15,11 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index.errors import CueframeError
+from index.errors import CueframeError, DamagedError
 from index.storage.atomic_write import written_whole
 from index.storage.catalog import VideoRow
-from index.storage.store import read_vectors
+from index.storage.search_seal import add_seal, read_seal
+from index.storage.store import Profile, read_own_vectors
 
 _TILE_BITS = 6
 _ROW_BITS = 26
@@ -51,20 +52,37 @@ def split_ids(ids: npt.NDArray[np.int64]) -> FrameIds:
     return FrameIds(rows >> _ROW_BITS, rows & ((1 << _ROW_BITS) - 1), ids & ((1 << _TILE_BITS) - 1))
 
 
-def open_search(index: Path, *, mapped: bool = True) -> Any:
+class SearchIndex(NamedTuple):
+    """An open frames.faiss."""
+
+    faiss: Any
+    """`IndexIDMap` of the vectors (all frames, D)."""
+    videos: dict[int, str]
+    """Content hash by number of the videos whose vectors it holds."""
+
+
+def open_search(index: Path, *, mapped: bool = True) -> SearchIndex:
     """Open frames.faiss, memory-mapped (ten times faster to open) or to be changed.
 
     Raises:
-        CueframeError: It is missing or damaged.
+        DamagedError: It is missing, or not what was written.
+        CueframeError: It cannot be read now.
     """
     path = faiss_path(index)
+    again = f"python index/check.py {index} --repair makes it anew, and so does index/build.py"
     try:
-        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
-    except RuntimeError as error:
-        what = "is damaged" if path.is_file() else "is missing"
+        videos = read_seal(path)
+        return SearchIndex(
+            faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0), videos
+        )
+    except FileNotFoundError as error:
+        raise DamagedError(f"{path} is missing; {again}") from error
+    except OSError as error:
         raise CueframeError(
-            f"{path} {what}; python index/check.py {index} --repair makes it anew"
+            f"{path} cannot be read ({error.strerror}); make it readable, and run again"
         ) from error
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(f"{path} is damaged ({error}); {again}") from error
 
 
 def held_ids(search: Any) -> npt.NDArray[np.int64]:
@@ -84,37 +102,49 @@ class FaissUpdate:
     def __init__(self, index: Path, width: int) -> None:
         """Open frames.faiss, or start a new one if it is missing or damaged; `width` is D."""
         self._index = index
-        self._changed = not faiss_path(index).is_file()
+        self._changed = False
         try:
-            self._faiss = open_search(index, mapped=False)
-        except CueframeError:
-            self._faiss = faiss.IndexIDMap(faiss.IndexFlatIP(width))
+            self._faiss, self._videos = open_search(index, mapped=False)
+        except DamagedError:
+            self._faiss, self._videos = faiss.IndexIDMap(faiss.IndexFlatIP(width)), {}
             self._changed = True
-        self._numbers: set[int] = set(np.unique(split_ids(held_ids(self._faiss)).number).tolist())
 
     def keep_only(self, videos: Iterable[VideoRow]) -> bool:
         """Drop the vectors of all but the indexed videos among these; return whether any were."""
-        wanted = {video.number for video in videos if video.status == "indexed"}
-        ids = held_ids(self._faiss)
-        stale = ids[~np.isin(split_ids(ids).number, list(wanted))]
-        if len(stale):
-            self._faiss.remove_ids(stale)
+        wanted = {v.number: v.content_hash for v in videos if v.status == "indexed"}
+        kept = {n: content for n, content in self._videos.items() if wanted.get(n) == content}
+        dropped = len(kept) < len(self._videos)
+        if dropped:
+            ids = held_ids(self._faiss)
+            self._faiss.remove_ids(ids[~np.isin(split_ids(ids).number, list(kept))])
             self._changed = True
-        self._numbers &= wanted
-        return bool(len(stale))
+        self._videos = kept
+        return dropped
 
-    def add(self, number: int, embeddings: npt.NDArray[np.float16]) -> None:
+    def add(self, number: int, content_hash: str, embeddings: npt.NDArray[np.float16]) -> None:
         """Add a video's vectors (F, T, D)."""
         frames, tiles, _ = embeddings.shape
         self._faiss.add_with_ids(as_held(embeddings), frame_ids(number, frames, tiles))
-        self._numbers.add(number)
+        self._videos[number] = content_hash
         self._changed = True
 
-    def add_missing(self, videos: Iterable[VideoRow]) -> None:
-        """Add the indexed videos that are missing, from their vector files."""
+    def add_missing(self, videos: Iterable[VideoRow], profile: Profile) -> dict[str, str]:
+        """Add the indexed videos that are missing, from their vector files.
+
+        Returns:
+            Content hash to reason, of those whose vector file cannot be used.
+        """
         wanted = {video.number: video for video in videos if video.status == "indexed"}
-        for number in sorted(wanted.keys() - self._numbers):
-            self.add(number, read_vectors(self._index, wanted[number].content_hash).embeddings)
+        failed: dict[str, str] = {}
+        for number in sorted(wanted.keys() - self._videos.keys()):
+            content = wanted[number].content_hash
+            try:
+                vectors = read_own_vectors(self._index, profile, content)
+            except CueframeError as error:
+                failed[content] = str(error)
+            else:
+                self.add(number, content, vectors.embeddings)
+        return failed
 
     def write(self) -> None:
         """Write frames.faiss if it has changed."""
@@ -122,4 +152,5 @@ class FaissUpdate:
             return
         with written_whole(faiss_path(self._index)) as temporary:
             faiss.write_index(self._faiss, str(temporary))
+            add_seal(temporary, self._videos)
         self._changed = False

@@ -1,19 +1,26 @@
-"""Find the problems of the files of an index; each problem is one line.
+"""Examine the files of an index: each problem is one line.
+
+Every vector file is read once, and one at a time is in memory.
 
 F: frames of a video, T: tiles of a frame, D: width of a vector.
 """
 
-from collections.abc import Iterator
+from collections import Counter
 from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
-from index.errors import CueframeError
-from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
+from index.discovery import HashedFile
+from index.errors import CueframeError, DamagedError
+from index.progress import bar
+from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog, row_of
 from index.storage.faiss_index import (
+    SearchIndex,
     as_held,
     faiss_path,
     frame_ids,
@@ -21,29 +28,78 @@ from index.storage.faiss_index import (
     open_search,
     split_ids,
 )
-from index.storage.store import Profile, Vectors, read_vectors, vectors_path
+from index.storage.sealed_file import damage_named
+from index.storage.store import (
+    Profile,
+    Vectors,
+    read_profile,
+    read_vectors,
+    vectors_fault,
+    vectors_path,
+)
 
-UNIT_LENGTH_TOLERANCE = 2e-3
-"""float16 keeps eleven bits, so a unit vector's length is off by less than this."""
+
+@dataclass(frozen=True)
+class SoundFile:
+    """A vector file that holds what was written for its video."""
+
+    path: Path
+    row: VideoRow
+    """What the catalog should say of it; `number` is 0."""
+    path_hint: str
+    profile: Profile
 
 
-def index_problems(index: Path, profile: Profile) -> Iterator[str]:
-    """Yield all problems of an index."""
-    for file in vector_files(index):
-        yield from vector_problems(index, file.stem, profile)
-    try:
-        with closing(open_catalog(index, must_exist=True)) as catalog:
-            videos, paths = all_videos(catalog), all_paths(catalog)
-    except CueframeError as error:
-        yield str(error)
-        return
-    for video in videos.values():
-        if video.status == "indexed":
-            yield from _video_problems(index, video)
-    for path, seen in paths.items():
-        if seen.content_hash not in videos:
-            yield f"the catalog has {path}, but not its video; run index/build.py on it"
-    yield from _search_problems(index, {v.number: v for v in videos.values()})
+@dataclass(kw_only=True)
+class Examination:
+    """What is right and what is wrong with an index."""
+
+    profile: Profile | None = None
+    """What made the vectors: profile.json, or what most vector files say."""
+    sound: dict[str, SoundFile] = field(default_factory=dict)
+    """By content hash; all of `profile`."""
+    unusable: dict[Path, str] = field(default_factory=dict)
+    """Vector files that are damaged or of another profile, and why."""
+    out_of_reach: dict[Path, str] = field(default_factory=dict)
+    """Files that cannot be read now and may be sound, and why."""
+    videos: dict[str, VideoRow] | None = None
+    """The catalog's videos by content hash; None if it is damaged."""
+    paths: dict[str, HashedFile] = field(default_factory=dict)
+    profile_fault: str = ""
+    catalog_faults: list[str] = field(default_factory=list)
+    search_faults: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        """All problems, a line each."""
+        files = [*self.unusable.values(), *self.out_of_reach.values()]
+        profile = [self.profile_fault] if self.profile_fault else []
+        return profile + files + self.catalog_faults + self.search_faults
+
+
+def examine(index: Path) -> Examination:
+    """Examine an index.
+
+    Raises:
+        CueframeError: Its profile cannot be read now, or nothing in it can be used.
+    """
+    found = Examination()
+    profile = _read_profile(index)
+    _read_catalog(index, found)
+    search = _open_search(index, found)
+    numbers = {content: video.number for content, video in (found.videos or {}).items()}
+    every = vector_files(index)
+    for path in bar(every, "file", len(every)):
+        vectors = _read_file(index, path, found)
+        if vectors and search:
+            fault = search.fault(numbers.get(vectors.content_hash), vectors)
+            found.search_faults += [fault] if fault else []
+    _choose_profile(index, profile, found)
+    if found.videos is not None:
+        _compare_catalog(index, found, found.videos)
+        if search:
+            found.search_faults += search.surplus(found.videos)
+    return found
 
 
 def vector_files(index: Path) -> list[Path]:
@@ -51,84 +107,172 @@ def vector_files(index: Path) -> list[Path]:
     return sorted((index / "vectors").glob("*/*.h5"))
 
 
-def vector_problems(index: Path, content_hash: str, profile: Profile) -> Iterator[str]:
-    """Yield the problem of one vector file, if it has any."""
+def _read_profile(index: Path) -> Profile | DamagedError:
     try:
-        vectors = read_vectors(index, content_hash)
+        return read_profile(index)
+    except DamagedError as error:
+        return error
+
+
+def _read_catalog(index: Path, found: Examination) -> None:
+    try:
+        with closing(open_catalog(index, must_exist=True)) as catalog:
+            found.videos, found.paths = all_videos(catalog), all_paths(catalog)
+    except DamagedError as error:
+        found.videos = None
+        found.catalog_faults.append(str(error))
     except CueframeError as error:
-        yield str(error)
-        return
-    fault = _first_problem(vectors, profile)
-    if vectors.content_hash != content_hash:
-        fault = f"holds the vectors of {vectors.content_hash}"
-    if fault:
-        yield (
-            f"the vector file {vectors_path(index, content_hash)} {fault}; "
-            "--repair deletes it, and index/build.py embeds the video again"
-        )
+        found.out_of_reach[index / "catalog.sqlite"] = str(error)
 
 
-def _first_problem(vectors: Vectors, profile: Profile) -> str:
-    embeddings, time_s, end_s = vectors.embeddings, vectors.time_s, vectors.end_s
-    if vectors.profile.key != profile.key:
-        return "was made by another profile"
-    if embeddings.dtype != np.float16 or embeddings.shape != (len(time_s), 1, profile.width):
-        return f"has {embeddings.dtype} {embeddings.shape}, not float16 (F, 1, {profile.width})"
-    if not len(time_s) or time_s[0] < 0 or not (np.diff(time_s) > 0).all():
-        return "has times that do not ascend from 0"
-    if end_s.shape != time_s.shape or (end_s <= time_s).any() or (end_s[:-1] > time_s[1:]).any():
-        return "has frames that end before they begin or after the next one begins"
-    lengths = np.linalg.norm(embeddings.astype(np.float32), axis=-1)
-    if not np.isfinite(lengths).all():
-        return "has values that are not finite"
-    if np.abs(lengths - 1).max() > UNIT_LENGTH_TOLERANCE:
-        return f"has vectors that are not of unit length (one is {lengths.min():.3f})"
-    return ""
-
-
-def _video_problems(index: Path, video: VideoRow) -> Iterator[str]:
-    """Yield the differences between the catalog and a vector file."""
-    path = vectors_path(index, video.content_hash)
-    if not path.is_file():
-        yield f"the vector file {path} is missing; run index/build.py again"
-        return
+def _read_file(index: Path, path: Path, found: Examination) -> Vectors | None:
+    """Read a vector file; return None if it cannot be used."""
+    if path != vectors_path(index, path.stem):
+        found.unusable[path] = f"the vector file {path} stands in the folder of another"
+        return None
     try:
-        vectors = read_vectors(index, video.content_hash)
-    except CueframeError:
-        return  # already reported
-    said = (video.frames, video.duration_s, video.file_bytes)
-    true = (len(vectors.time_s), vectors.metadata.duration_s, path.stat().st_size)
-    if said != true:
-        yield f"the catalog says (frames, s, bytes) {said} of {path}, which has {true}; --repair"
+        vectors = read_vectors(index, path.stem)
+        with damage_named(path):
+            if fault := vectors_fault(vectors, vectors.profile.width):
+                raise ValueError(fault)
+    except DamagedError as error:
+        found.unusable[path] = str(error)
+        return None
+    except CueframeError as error:
+        found.out_of_reach[path] = str(error)
+        return None
+    found.sound[path.stem] = SoundFile(
+        path, row_of(index, vectors), vectors.path_hint, vectors.profile
+    )
+    return vectors
 
 
-def _search_problems(index: Path, videos: dict[int, VideoRow]) -> Iterator[str]:
-    """Yield the differences between frames.faiss and the catalog or the vector files."""
+def _choose_profile(index: Path, said: Profile | DamagedError, found: Examination) -> None:
+    """Decide what made the vectors: the profile is the suspect where most files agree on another.
+
+    Raises:
+        DamagedError: The profile is damaged, and no vector file says what it was.
+    """
+    counts = Counter(file.profile for file in found.sound.values())
+    most, count = counts.most_common(1)[0] if counts else (None, 0)
+    agreed = most if 2 * count > len(found.sound) else None
+    if isinstance(said, Profile):
+        own = found.profile = agreed or said
+        if own != said:
+            found.profile_fault = (
+                f"{index / 'profile.json'} says {_differences(said, own)} as {count} of "
+                f"{len(found.sound)} vector files do; --repair makes it again from them"
+            )
+    elif agreed:
+        own = found.profile = agreed
+        found.profile_fault = str(said)
+    else:
+        raise said
+    for content, file in list(found.sound.items()):
+        if file.profile.key != own.key:
+            del found.sound[content]
+            found.unusable[file.path] = (
+                f"the vector file {file.path} was made by another profile: "
+                f"{_differences(file.profile, own)}; --repair moves it away, and index/build.py "
+                "embeds the video again"
+            )
+
+
+def _differences(one: Profile, other: Profile) -> str:
+    theirs = other.model_dump()
+    return ", ".join(
+        f"{name} {value}, not {theirs[name]}"
+        for name, value in one.model_dump().items()
+        if value != theirs[name]
+    )
+
+
+def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow]) -> None:
+    """Find the differences between the catalog and the vector files."""
+    bad = {path.stem for path in (*found.unusable, *found.out_of_reach)}
+    for content, video in videos.items():
+        path = vectors_path(index, content)
+        if video.status != "indexed" or content in bad:
+            continue
+        if content not in found.sound:
+            found.catalog_faults.append(
+                f"the vector file {path} is missing; run index/build.py again"
+            )
+            continue
+        true = replace(found.sound[content].row, number=video.number)
+        if video.file_hash is None:  # of an earlier version of the catalog
+            true = replace(true, file_hash=None)
+        if video != true:
+            found.catalog_faults.append(
+                f"the catalog says (frames, s, bytes) {_brief(video)} of {path}, which has "
+                f"{_brief(true)}; --repair"
+            )
+    for name, seen in found.paths.items():
+        if seen.content_hash not in videos:
+            found.catalog_faults.append(
+                f"the catalog has {name}, but not its video; run index/build.py on it"
+            )
+
+
+def _brief(row: VideoRow) -> tuple[object, ...]:
+    return row.frames, row.duration_s, row.file_bytes
+
+
+@dataclass(frozen=True)
+class _Search:
+    """An open frames.faiss, to be compared with the vector files."""
+
+    path: Path
+    index: SearchIndex
+    stored: npt.NDArray[np.float32]
+    """(all frames, D)"""
+    order: npt.NDArray[np.int64]
+    """Places of the ids, ascending."""
+    ids: npt.NDArray[np.int64]
+    """All ids, ascending."""
+
+    def fault(self, number: int | None, vectors: Vectors) -> str:
+        """Say what is wrong with its vectors of a video."""
+        if number is None:
+            return ""
+        wanted = frame_ids(number, *vectors.embeddings.shape[:2])
+        first, end = np.searchsorted(self.ids, [wanted[0], wanted[-1] + 1])
+        held = self.ids[first:end]
+        if self.index.videos.get(number) != vectors.content_hash or len(held) != len(wanted):
+            return (
+                f"{self.path} has {len(held)} of {len(wanted)} vectors of video {number}; --repair"
+            )
+        if not np.array_equal(self.stored[self.order[first:end]], as_held(vectors.embeddings)):
+            return f"{self.path} has other vectors of video {number} than its file; --repair"
+        return ""
+
+    def surplus(self, videos: dict[str, VideoRow]) -> list[str]:
+        """Name the videos that it has and the catalog has not."""
+        known = {video.number for video in videos.values() if video.status == "indexed"}
+        numbers = self.index.videos.keys() | set(np.unique(split_ids(self.ids).number).tolist())
+        return [
+            f"{self.path} has vectors of video {number}, which the catalog has not; --repair"
+            for number in sorted(numbers - known)
+        ]
+
+
+def _open_search(index: Path, found: Examination) -> _Search | None:
     try:
         search = open_search(index)
+    except DamagedError as error:
+        found.search_faults.append(str(error))
+        return None
     except CueframeError as error:
-        yield str(error)
-        return
-    name = faiss_path(index)
-    ids = held_ids(search)
-    flat: Any = faiss.downcast_index(search.index)
-    stored = faiss.rev_swig_ptr(flat.get_xb(), search.ntotal * search.d)
-    stored = stored.reshape(search.ntotal, search.d)  # (all frames, D) float32
-    place = {int(i): row for row, i in enumerate(ids)}
-    for number in np.unique(split_ids(ids).number).tolist():
-        if number not in videos or videos[number].status != "indexed":
-            yield f"{name} has vectors of video {number}, which the catalog has not; --repair"
-    for number, video in videos.items():
-        if video.status != "indexed":
-            continue
-        try:
-            vectors = read_vectors(index, video.content_hash)
-        except CueframeError:
-            continue  # already reported
-        wanted = frame_ids(number, *vectors.embeddings.shape[:2]).tolist()
-        rows = [place[i] for i in wanted if i in place]
-        held = int((split_ids(ids).number == number).sum())
-        if len(rows) != len(wanted) or held != len(wanted):
-            yield f"{name} has {held} of {len(wanted)} vectors of video {number}; --repair"
-        elif not np.array_equal(stored[rows], as_held(vectors.embeddings)):
-            yield f"{name} has other vectors of video {number} than its file; --repair"
+        found.out_of_reach[faiss_path(index)] = str(error)
+        return None
+    flat: Any = faiss.downcast_index(search.faiss.index)
+    stored = faiss.rev_swig_ptr(flat.get_xb(), search.faiss.ntotal * search.faiss.d)
+    ids = held_ids(search.faiss)
+    order = np.argsort(ids, kind="stable")
+    return _Search(
+        faiss_path(index),
+        search,
+        stored.reshape(search.faiss.ntotal, search.faiss.d),
+        order,
+        ids[order],
+    )

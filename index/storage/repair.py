@@ -1,8 +1,13 @@
-"""Rebuild the derived files of an index: the catalog from the vector files, FAISS from both."""
+"""Repair an index: move away what is damaged, and make anew what is derived.
 
-from collections.abc import Iterable, Iterator
+Nothing is deleted. What a file holds that cannot be used is moved to INDEX/quarantine/; a file that
+cannot be read now may be sound and stays.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from index.discovery import HashedFile, hash_files, list_videos
 from index.errors import CueframeError
@@ -13,61 +18,128 @@ from index.storage.catalog import (
     open_catalog,
     put_paths,
     put_video,
-    row_of,
+    salvaged_paths,
 )
 from index.storage.faiss_index import FaissUpdate, faiss_path
-from index.storage.integrity import vector_files, vector_problems
-from index.storage.store import Profile, Vectors, read_vectors
+from index.storage.integrity import Examination, SoundFile
+from index.storage.quarantine import move_away
+from index.storage.store import Profile, write_profile
 
 _NEVER_SEEN = -1
 """Size and mtime of a path known only by its hint, so that the next build hashes the file."""
 
 
-def repair_index(index: Path, profile: Profile, source: Path | None) -> Iterator[str]:
-    """Repair an index; yield what was done, one line each.
+class Step(NamedTuple):
+    """A step of a repair."""
 
-    The paths and failures of a readable catalog are kept. A vector file to which no path leads is
-    added under its path hint, unless that file has other content by now.
+    what: str
+    """A line that says what it does."""
+    do: Callable[[], object]
+
+
+def plan_repair(index: Path, found: Examination, source: Path | None) -> Iterator[Step]:
+    """Yield the steps that mend what was found, to be done in this order.
+
+    The paths and failures of a readable catalog are kept, and the paths that can still be read of a
+    damaged one. A vector file to which no path leads is added under its path hint, unless that file
+    has other content by now.
 
     Args:
-        index: Folder of the index, locked with `index.storage.lock.locked`.
-        profile: Profile that must have made its vectors.
+        index: Folder of the index, locked with `index.storage.lock.locked` while steps are done.
+        found: From `index.storage.integrity.examine`.
         source: Where to look for the videos besides the hints: folder, video or list of paths.
+
+    Raises:
+        CueframeError: A file that all steps need cannot be read now.
     """
-    sound: dict[str, Vectors] = {}
-    for path in vector_files(index):
-        if any(vector_problems(index, path.stem, profile)):
-            path.unlink()
-            yield f"deleted {path}; index/build.py embeds that video again"
-        else:
-            sound[path.stem] = read_vectors(index, path.stem)
-    try:
-        open_catalog(index, must_exist=True).close()
-    except CueframeError:
-        (index / "catalog.sqlite").unlink(missing_ok=True)
-        yield "made the catalog anew"
+    profile = found.profile
+    assert profile is not None
+    for name in ("catalog.sqlite", faiss_path(index).name):
+        if reason := found.out_of_reach.get(index / name):
+            raise CueframeError(reason)
+    if found.profile_fault:
+        path = index / "profile.json"
+        if path.exists():
+            yield _away(index, path, found.profile_fault)
+        yield Step(
+            f"{path}: made again from {len(found.sound)} vector files",
+            lambda: write_profile(index, profile),
+        )
+    for path, why in found.unusable.items():
+        yield _away(index, path, why)
+    catalog = index / "catalog.sqlite"
+    kept: list[HashedFile] = []
+    if found.videos is None:
+        kept = salvaged_paths(catalog) if catalog.is_file() else []
+        if catalog.exists():
+            yield _away(index, catalog, found.catalog_faults[0])
+    if found.catalog_faults or found.unusable or source:
+        what = "made again from" if found.videos is None else "brought up to"
+        yield Step(
+            f"{catalog}: {what} {len(found.sound)} vector files",
+            lambda: _mend_catalog(index, found, source, kept),
+        )
+    if found.search_faults or found.unusable or found.videos is None:
+        if faiss_path(index).exists():
+            why = found.search_faults[0] if found.search_faults else "videos left the index"
+            yield _away(index, faiss_path(index), why)
+        yield Step(f"{faiss_path(index)}: made anew", lambda: _make_search(index, profile))
+
+
+def to_embed(found: Examination) -> list[str]:
+    """Return the names of the videos that an index/build.py has to embed again after a repair."""
+    bad = {path.stem for path in found.unusable}
+    lost = {
+        content
+        for content, video in (found.videos or {}).items()
+        if video.status == "indexed"
+        and content not in found.sound
+        and not any(path.stem == content for path in found.out_of_reach)
+    }
+    names = {seen.content_hash: path for path, seen in found.paths.items()}
+    return sorted(names.get(content, f"a video of content {content}") for content in bad | lost)
+
+
+def _away(index: Path, path: Path, why: str) -> Step:
+    return Step(f"{path}: moved to quarantine/ ({why})", lambda: move_away(index, path, why))
+
+
+def _mend_catalog(
+    index: Path, found: Examination, source: Path | None, kept: list[HashedFile]
+) -> None:
+    """Bring the catalog up to the sound vector files; rows of files out of reach stay."""
+    sound = found.sound
     with closing(open_catalog(index)) as catalog:
+        put_paths(catalog, kept)
         if source:
             results = (result for _, result in hash_files(list_videos(source)))
             put_paths(catalog, (seen for seen in results if isinstance(seen, HashedFile)))
         known = {seen.content_hash for seen in all_paths(catalog).values()}
-        put_paths(catalog, _hinted(v for k, v in sound.items() if k not in known))
+        put_paths(catalog, _hinted([file for name, file in sound.items() if name not in known]))
         known = {seen.content_hash for seen in all_paths(catalog).values()}
-        videos = all_videos(catalog)
-        lost = [h for h, v in videos.items() if v.status == "indexed" and h not in sound]
-        forget_videos(catalog, lost)
-        for content_hash in known & sound.keys():
-            put_video(catalog, row_of(index, sound[content_hash]))
-        faiss_path(index).unlink(missing_ok=True)
+        waiting = {path.stem for path in found.out_of_reach}
+        forget_videos(
+            catalog,
+            [
+                content
+                for content, video in all_videos(catalog).items()
+                if video.status == "indexed" and content not in sound and content not in waiting
+            ],
+        )
+        for content in sorted(known & sound.keys()):
+            put_video(catalog, sound[content].row)
+
+
+def _make_search(index: Path, profile: Profile) -> None:
+    with closing(open_catalog(index)) as catalog:
         search = FaissUpdate(index, profile.width)
-        search.add_missing(all_videos(catalog).values())
+        search.add_missing(all_videos(catalog).values(), profile)
         search.write()
-        yield f"made the search index anew, of {len(known & sound.keys())} videos"
 
 
-def _hinted(orphans: Iterable[Vectors]) -> Iterator[HashedFile]:
+def _hinted(orphans: list[SoundFile]) -> Iterator[HashedFile]:
     """Yield the path hints of vector files, except of files that have other content by now."""
-    by_path = {Path(vectors.path_hint): vectors.content_hash for vectors in orphans}
+    by_path = {Path(file.path_hint): file.row.content_hash for file in orphans}
     present = [path for path in by_path if path.is_file()]
     for path, result in hash_files(present):
         if isinstance(result, HashedFile) and result.content_hash == by_path[path]:

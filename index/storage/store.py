@@ -2,7 +2,7 @@
 
     INDEX/profile.json             the model and settings that made the vectors
     INDEX/vectors/ab/abcd….h5      embeddings (F, T, D) float16 unit vectors, time_s and end_s (F,)
-                                   float64, and attributes, with a hash over all of them
+                                   float64, and attributes, with a hash over all bytes
 
 F: frames of a video, T: tiles of a frame (1: the whole frame), D: width of a vector.
 """
@@ -10,29 +10,30 @@ F: frames of a video, T: tiles of a frame (1: the whole frame), D: width of a ve
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import xxhash
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from index.decoding.frame_types import VideoMetadata
-from index.errors import CueframeError
+from index.errors import CueframeError, DamagedError
 from index.preprocess import Resize, ViewMode
 from index.spans import Timeline
 from index.storage.atomic_write import written_whole
+from index.storage.sealed_file import damage_named, read_sealed, write_sealed
 
 _FLAGS = ("model", "fps", "resize", "view")
 """Values of a profile that are flags of index/build.py."""
 _ARRAYS = ("embeddings", "time_s", "end_s")
 SCHEMA: Literal[2] = 2
 """1 had no `end_s`, no tiles and no hash."""
+UNIT_LENGTH_TOLERANCE = 2e-3
+"""float16 keeps eleven bits, so a unit vector's length is off by less than this."""
 
 
 class Profile(BaseModel):
@@ -108,26 +109,35 @@ def read_profile(index: Path) -> Profile:
     """Read INDEX/profile.json.
 
     Raises:
-        CueframeError: There is no index, or its profile cannot be read.
+        DamagedError: It is missing although there are vectors, holds no profile, or one of an older
+            schema.
+        CueframeError: There is no index, or it cannot be read now.
     """
     path = index / "profile.json"
-    if not path.is_file():
-        raise CueframeError(
-            f"{index} is no index: it has no profile.json; make one with "
-            "python index/build.py VIDEOS --index INDEX"
-        )
+    again = (
+        f"python index/check.py {index} --repair makes it again from the vector files, and "
+        "index/build.py --rebuild begins anew"
+    )
     try:
+        if not path.is_file():
+            if (index / "vectors").is_dir():
+                raise DamagedError(f"{path} is missing; {again}")
+            raise CueframeError(
+                f"{index} is no index: it has no profile.json; make one with "
+                "python index/build.py VIDEOS --index INDEX"
+            )
         text = path.read_bytes()
-        _refuse_old_schema(index, text)
-        return Profile.model_validate_json(text)
-    except (ValidationError, OSError) as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = ": ".join([*(str(place) for place in first["loc"]), first["msg"]])
+    except OSError as error:
         raise CueframeError(
-            f"{path} cannot be read ({reason}); restore it, or build anew with --rebuild"
+            f"{path} cannot be read ({error.strerror}); make it readable, and run again"
         ) from error
+    _refuse_old_schema(index, text)
+    try:
+        return Profile.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = ": ".join([*(str(place) for place in first["loc"]), first["msg"]])
+        raise DamagedError(f"{path} is damaged ({reason}); {again}") from error
 
 
 def _refuse_old_schema(index: Path, text: bytes) -> None:
@@ -139,7 +149,7 @@ def _refuse_old_schema(index: Path, text: bytes) -> None:
         return
     if schema in range(1, SCHEMA):
         kept = [f"--{name} {shlex.quote(str(old[name]))}" for name in _FLAGS if name in old]
-        raise CueframeError(
+        raise DamagedError(
             f"{index} is of schema {schema}, and this version reads schema {SCHEMA}; build it anew "
             f"with python index/build.py VIDEOS --index {index} --rebuild {' '.join(kept)}"
         )
@@ -165,29 +175,31 @@ def write_vectors(index: Path, vectors: Vectors) -> None:
         "height": metadata.height,
         "warnings": json.dumps(metadata.warnings),
     }
-    with (
-        written_whole(vectors_path(index, vectors.content_hash)) as temporary,
-        h5py.File(temporary, "w") as file,
-    ):
-        for name, array in arrays.items():
-            file[name] = array  # contiguous, uncompressed
-        file.attrs.update(attributes, hash=_digest(arrays, attributes))
+    write_sealed(
+        vectors_path(index, vectors.content_hash),
+        vectors.content_hash,
+        arrays,
+        attributes | {"hash": _digest(arrays, attributes)},
+    )
 
 
 def read_vectors(index: Path, content_hash: str) -> Vectors:
-    """Read the vector file of a video.
+    """Read the vector file of a video, and check that it is what was written for this video.
 
     Raises:
-        CueframeError: It is missing or damaged.
+        DamagedError: It is not.
+        CueframeError: It is missing, or cannot be read now.
     """
-    with _opened(index, content_hash) as file:
-        arrays = {name: file[name][:] for name in _ARRAYS}
-        attributes = {name: _plain(value) for name, value in file.attrs.items()}
+    path = vectors_path(index, content_hash)
+    arrays, attributes = read_sealed(path, content_hash, _ARRAYS)
+    with damage_named(path):
         if attributes.pop("hash") != _digest(arrays, attributes):
             raise ValueError("what it holds is not what was written")
+        if attributes["content_hash"] != content_hash:
+            raise ValueError(f"it holds the vectors of {attributes['content_hash']}")
         return Vectors(
             **arrays,
-            content_hash=attributes["content_hash"],
+            content_hash=content_hash,
             path_hint=os.fsdecode(attributes["path_hint"]),
             profile=Profile.model_validate_json(attributes["profile"]),
             metadata=VideoMetadata(
@@ -209,23 +221,39 @@ def read_own_vectors(index: Path, profile: Profile, content_hash: str) -> Vector
     """Read the vector file of a video of this index, to be compared with other vectors.
 
     Raises:
-        CueframeError: It is missing, damaged, or made by another profile.
+        DamagedError: It is damaged, or its vectors are not of unit length.
+        CueframeError: It is missing, cannot be read now, or was made by another profile.
     """
     vectors = read_vectors(index, content_hash)
-    shape = (len(vectors.time_s), 1, profile.width)
-    embeddings = vectors.embeddings
-    sound = embeddings.shape == shape and np.isfinite(embeddings).all()
-    if vectors.profile.key != profile.key or not sound:
+    path = vectors_path(index, content_hash)
+    if vectors.profile.key != profile.key:
         raise CueframeError(
-            f"the vectors of {vectors.path_hint} are damaged or of another index; "
+            f"the vector file {path} was made by another profile than {index}/profile.json; "
             f"python index/check.py {index} --repair mends that"
         )
+    with damage_named(path):
+        if fault := vectors_fault(vectors, profile.width):
+            raise ValueError(fault)
     return vectors
 
 
-def _plain(value: Any) -> Any:
-    """Return an attribute as Python's own type, as it was written."""
-    return value.item() if isinstance(value, np.generic) else value
+def vectors_fault(vectors: Vectors, width: int) -> str:
+    """Say what is wrong with the arrays of a video; "" if nothing is. `width` is D."""
+    embeddings, time_s, end_s = vectors.embeddings, vectors.time_s, vectors.end_s
+    if embeddings.dtype != np.float16 or embeddings.shape != (len(time_s), 1, width):
+        return f"it has {embeddings.dtype} {embeddings.shape}, not float16 (F, 1, {width})"
+    if not len(time_s) or time_s[0] < 0 or not (np.diff(time_s) > 0).all():
+        return "it has times that do not ascend from 0"
+    if end_s.shape != time_s.shape or (end_s <= time_s).any() or (end_s[:-1] > time_s[1:]).any():
+        return "it has frames that end before they begin or after the next one begins"
+    values = embeddings[:, 0].astype(np.float32)
+    lengths = np.sqrt(np.einsum("fd,fd->f", values, values))
+    if not np.isfinite(lengths).all():
+        return "it has values that are not finite"
+    if np.abs(lengths - 1).max() > UNIT_LENGTH_TOLERANCE:
+        worst = lengths[np.abs(lengths - 1).argmax()]
+        return f"it has vectors that are not of unit length (one is {worst:.3f})"
+    return ""
 
 
 def _digest(arrays: Mapping[str, npt.NDArray[Any]], attributes: Mapping[str, Any]) -> str:
@@ -239,17 +267,3 @@ def _digest(arrays: Mapping[str, npt.NDArray[Any]], attributes: Mapping[str, Any
         text = value if isinstance(value, str | bytes) else repr(value)
         digest.update(os.fsencode(f"{name} ") + os.fsencode(text) + b" ")
     return digest.hexdigest()
-
-
-@contextmanager
-def _opened(index: Path, content_hash: str) -> Iterator[h5py.File]:
-    """Open a vector file for reading; any problem with it is one error."""
-    path = vectors_path(index, content_hash)
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CueframeError(
-            f"the vector file {path} is missing or damaged; python index/check.py {index} --repair "
-            "clears it away, and index/build.py embeds that video again"
-        ) from error

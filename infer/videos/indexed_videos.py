@@ -1,6 +1,5 @@
 """The indexed videos, and the one that the path in a question means."""
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from functools import cached_property
 from pathlib import Path, PureWindowsPath
 
 from index.discovery import HashedFile
-from index.errors import CueframeError, VideoError
+from index.errors import VideoError
 from index.messages import name_some
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
 from infer.videos.video_names import by_tail, comparable, find_video
@@ -43,13 +42,7 @@ def read_indexed_videos(index: Path) -> IndexedVideos:
         CueframeError: The catalog is missing or damaged.
     """
     with closing(open_catalog(index, must_exist=True)) as catalog:
-        try:
-            seen, videos = all_paths(catalog), all_videos(catalog)
-        except sqlite3.DatabaseError as error:
-            raise CueframeError(
-                f"{index / 'catalog.sqlite'} cannot be read ({error}); "
-                f"python index/check.py {index} --repair makes it anew"
-            ) from error
+        seen, videos = all_paths(catalog), all_videos(catalog)
     paths: dict[str, list[str]] = {}
     for path, known in seen.items():
         paths.setdefault(known.content_hash, []).append(path)

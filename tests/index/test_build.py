@@ -95,11 +95,11 @@ def test_every_video_is_decoded_once_and_only_when_it_must_be(
     assert copied["videos"] == len(KINDS)  # several paths with one content are one video
 
     changed = videos / "deep" / file_name("variable")
-    held = set(held_ids(open_search(index)).tolist())
+    held = set(held_ids(open_search(index).faiss).tolist())
     make(changed, "slow")
     assert run()["indexed"] == 1
     assert opens.decoded() == {changed.name: 1}
-    now = set(held_ids(open_search(index)).tolist())
+    now = set(held_ids(open_search(index).faiss).tolist())
     assert held - now
     assert now - held
     assert sound(index)
@@ -144,7 +144,7 @@ def test_a_change_leaves_catalog_and_faiss_before_anything_is_decoded(
         run()
     with closing(open_catalog(index)) as catalog:
         assert old not in all_videos(catalog)
-    assert number not in (held_ids(open_search(index)) >> 32).tolist()
+    assert number not in (held_ids(open_search(index).faiss) >> 32).tolist()
 
 
 def test_no_vector_file_is_opened_again(
@@ -155,8 +155,8 @@ def test_no_vector_file_is_opened_again(
     def opened(*_: Any, **__: Any) -> Any:
         pytest.fail("a vector file was opened")
 
-    monkeypatch.setattr("index.storage.faiss_index.read_vectors", opened)
-    monkeypatch.setattr("index.planning.read_vectors", opened)
+    monkeypatch.setattr("index.storage.faiss_index.read_own_vectors", opened)
+    monkeypatch.setattr("index.planning.read_own_vectors", opened)
     run()
     make(videos / "new.mp4", "slow")
     assert run()["indexed"] == 1
@@ -173,9 +173,9 @@ def test_what_an_interrupted_run_wrote_joins_faiss_from_its_file(
         run()
     with closing(open_catalog(index)) as catalog:
         frames = sum(video.frames or 0 for video in all_videos(catalog).values())
-    assert len(held_ids(open_search(index))) < frames
+    assert len(held_ids(open_search(index).faiss)) < frames
     assert run()["reused"] == len(KINDS) + 1
-    assert len(held_ids(open_search(index))) == frames
+    assert len(held_ids(open_search(index).faiss)) == frames
 
 
 def test_prune_forgets_what_is_gone(run: Any, videos: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from index.check import CheckConfig, check
 from index.errors import CueframeError
 from index.storage.catalog import all_paths, all_videos, open_catalog
 from index.storage.faiss_index import faiss_path, open_search
-from index.storage.store import read_vectors
+from index.storage.search_seal import add_seal
+from index.storage.store import read_profile, read_vectors
 from infer.finding import nearest
 from infer.videos.indexed_videos import read_indexed_videos
 from tests.videos import file_name, make
@@ -63,17 +64,19 @@ def rewrite(path: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -
 
 
 def drop_a_video_from_faiss(index: Path) -> None:
-    search = open_search(index, mapped=False)
+    search, videos = open_search(index, mapped=False)
     search.remove_ids(faiss.vector_to_array(search.id_map)[:3])
     faiss.write_index(search, str(faiss_path(index)))
+    add_seal(faiss_path(index), videos)
 
 
 def swap_a_vector_in_faiss(index: Path) -> None:
-    search = open_search(index, mapped=False)
+    search, videos = open_search(index, mapped=False)
     number = faiss.vector_to_array(search.id_map)[:1]
     search.remove_ids(number)
     search.add_with_ids(np.full((1, search.d), search.d**-0.5, np.float32), number)
     faiss.write_index(search, str(faiss_path(index)))
+    add_seal(faiss_path(index), videos)
 
 
 def forget_a_video(index: Path) -> None:
@@ -92,7 +95,7 @@ DERIVED: dict[str, tuple[Harm, str]] = {
     "no catalog": (lambda i: (i / "catalog.sqlite").unlink(), "catalog.sqlite is missing"),
     "catalog overwritten": (
         lambda i: (i / "catalog.sqlite").write_bytes(b"x" * 5000),
-        "catalog.sqlite cannot be read",
+        "catalog.sqlite is damaged",
     ),
     "no faiss": (lambda i: faiss_path(i).unlink(), "frames.faiss is missing"),
     "faiss cut": (lambda i: os.truncate(faiss_path(i), 900), "frames.faiss is damaged"),
@@ -110,12 +113,12 @@ def one_number_less(embeddings: np.ndarray) -> np.ndarray:
 
 
 VECTORS: dict[str, tuple[Harm, str]] = {
-    "cut": (lambda f: os.truncate(f, f.stat().st_size // 2), "missing or damaged"),
+    "cut": (lambda f: os.truncate(f, f.stat().st_size // 2), "is damaged"),
     # The hash tells: what a file says besides, tests/index/storage/test_integrity.py tries.
-    "not unit": (lambda f: rewrite(f, "embeddings", lambda e: e * 2), "missing or damaged"),
-    "one number": (lambda f: rewrite(f, "embeddings", one_number_less), "missing or damaged"),
-    "times back": (lambda f: rewrite(f, "time_s", lambda t: t[::-1]), "missing or damaged"),
-    "fewer ends": (lambda f: rewrite(f, "end_s", lambda t: t[:-1]), "missing or damaged"),
+    "not unit": (lambda f: rewrite(f, "embeddings", lambda e: e * 2), "is damaged"),
+    "one number": (lambda f: rewrite(f, "embeddings", one_number_less), "is damaged"),
+    "times back": (lambda f: rewrite(f, "time_s", lambda t: t[::-1]), "is damaged"),
+    "fewer ends": (lambda f: rewrite(f, "end_s", lambda t: t[:-1]), "is damaged"),
 }
 
 
@@ -131,7 +134,7 @@ def test_what_is_derived_is_named_and_mended(
     harm, text = DERIVED[name]
     before = contents(index)
     query = next(iter(before.values()))[1][:1].astype(np.float32)
-    hits = nearest(index, read_indexed_videos(index), query, 5)
+    hits = nearest(index, read_profile(index), read_indexed_videos(index), query, 5).hits
     harm(index)
     assert check(CheckConfig(index=index)) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -145,7 +148,7 @@ def test_what_is_derived_is_named_and_mended(
     lost = before.keys() - after.keys()
     assert lost <= {p for p in before if Path(p).name in ("constant.mp4", "copy.mp4")}
     assert len(lost) <= (1 if "catalog" in name else 0)
-    again = nearest(index, read_indexed_videos(index), query, 5)
+    again = nearest(index, read_profile(index), read_indexed_videos(index), query, 5).hits
     assert [(h.row, h.score) for h in again] == [(h.row, h.score) for h in hits]
 
 

@@ -1,7 +1,6 @@
 """What a build has to do, for every way in which files and catalog can differ."""
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +11,15 @@ import pytest
 from index import planning as planning
 from index.discovery import HashedFile, hash_files, list_videos
 from index.planning import Job, Plan, make_plan
-from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog, put_video, row_of
+from index.storage.catalog import (
+    Catalog,
+    VideoRow,
+    all_paths,
+    all_videos,
+    open_catalog,
+    put_video,
+    row_of,
+)
 from index.storage.store import Profile, Vectors, read_vectors, vectors_path, write_vectors
 from tests.index.storage.test_store import METADATA, PROFILE
 
@@ -20,7 +27,7 @@ from tests.index.storage.test_store import METADATA, PROFILE
 class World:
     """A folder of files, an index of them, and a build that decodes nothing."""
 
-    def __init__(self, folder: Path, catalog: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
         self.videos = folder / "videos"
         self.index = folder / "index"
         self.catalog = catalog
@@ -32,7 +39,7 @@ class World:
         path.write_text(content)
         return path
 
-    def plan(self, *, retry: bool = False, prune: bool = False, profile: str = PROFILE.key) -> Plan:
+    def plan(self, *, retry: bool = False, prune: bool = False, profile: Profile = PROFILE) -> Plan:
         self.hashed.clear()
         return make_plan(
             self.index,
@@ -63,7 +70,7 @@ class World:
                 content_hash=job.content_hash,
                 profile=profile,
                 path_hint=job.path,
-                embeddings=np.zeros((3, 1, 4), np.float16),
+                embeddings=np.eye(3, PROFILE.width, dtype=np.float16)[:, None],
                 time_s=np.arange(3.0),
                 end_s=np.arange(3.0) + 0.5,
                 metadata=METADATA,
@@ -292,7 +299,7 @@ def test_another_folder_leaves_what_is_known_alone(world: World, tmp_path: Path)
     other.mkdir()
     (other / "d.mp4").write_text("the fourth")
     planning = make_plan(
-        world.index, world.catalog, list_videos(other), profile=PROFILE.key, retry=False, prune=True
+        world.index, world.catalog, list_videos(other), profile=PROFILE, retry=False, prune=True
     )
     assert (jobs(planning), planning.reused, planning.dropped) == (["d.mp4"], [], False)
     assert len(all_paths(world.catalog)) == 4
@@ -330,5 +337,5 @@ def test_a_file_out_of_reach_is_not_pruned(world: World, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "is_file", locked)
     files = [world.videos / "a.mp4"]
-    make_plan(world.index, world.catalog, files, profile=PROFILE.key, retry=False, prune=True)
+    make_plan(world.index, world.catalog, files, profile=PROFILE, retry=False, prune=True)
     assert len(all_paths(world.catalog)) == 3

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.storage.search_seal import add_seal
 from index.storage.store import vectors_path
 from tests.fixtures_infer import (
     KINDS,
@@ -59,7 +60,7 @@ def test_the_same_as_comparing_every_vector(capsys: Capture, top: int) -> None:
     same(result.records, every_frame()[:top])
 
 
-def test_videos_that_left_the_catalog_are_passed_over(capsys: Capture, tmp_path: Path) -> None:
+def test_a_video_without_a_row_in_the_catalog_is_told(capsys: Capture, tmp_path: Path) -> None:
     index = tmp_path / "index"
     shutil.copytree(world().index, index)
     best = Path(every_frame()[0][0])
@@ -68,8 +69,12 @@ def test_videos_that_left_the_catalog_are_passed_over(capsys: Capture, tmp_path:
         catalog.execute("DELETE FROM videos WHERE content_hash = ?", (content,))
     catalog.close()
     result = ran(capsys, "find.py", TEXT, "--index", index, "--top", 12)
-    assert result.code == 0
+    assert result.code == 1
     same(result.records, every_frame(str(best.relative_to(world().videos)))[:12])
+    assert result.err == (
+        f"failed: {best}: not searched, since frames.faiss lacks their frames; run index/build.py "
+        "again\n"
+    )
 
 
 def test_a_damaged_vector_file_is_told(capsys: Capture, tmp_path: Path) -> None:
@@ -122,6 +127,7 @@ def test_an_index_without_frames(capsys: Capture, tmp_path: Path) -> None:
     index = tmp_path / "index"
     shutil.copytree(world().index, index)
     faiss.write_index(faiss.IndexIDMap(faiss.IndexFlatIP(64)), str(index / "frames.faiss"))
+    add_seal(index / "frames.faiss", {})
     refused(ran(capsys, "find.py", TEXT, "--index", index), "holds no frames")
 
 

@@ -102,7 +102,7 @@ def test_a_missing_catalog_is_made_or_named(tmp_path: Path) -> None:
 )
 def test_a_malformed_catalog_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "catalog.sqlite").write_bytes(content)
-    with pytest.raises(CueframeError, match=r"cannot be read .* --repair makes it anew") as caught:
+    with pytest.raises(CueframeError, match=r"is damaged .* --repair makes it anew") as caught:
         open_catalog(tmp_path)
     assert "\n" not in str(caught.value)
 

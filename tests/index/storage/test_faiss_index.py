@@ -21,10 +21,10 @@ from index.storage.faiss_index import (
     open_search,
     split_ids,
 )
-from index.storage.store import Vectors, read_vectors, write_vectors
+from index.storage.store import Profile, Vectors, read_own_vectors, write_vectors
 from tests.index.storage.test_store import METADATA, PROFILE
 
-WIDTH = 24
+WIDTH = PROFILE.width
 
 
 class Index:
@@ -36,11 +36,11 @@ class Index:
         self.videos: dict[int, VideoRow] = {}
         self.read: list[str] = []
 
-        def noted(index: Path, content_hash: str) -> object:
+        def noted(index: Path, profile: Profile, content_hash: str) -> object:
             self.read.append(content_hash)
-            return read_vectors(index, content_hash)
+            return read_own_vectors(index, profile, content_hash)
 
-        monkeypatch.setattr(faiss_index, "read_vectors", noted)
+        monkeypatch.setattr(faiss_index, "read_own_vectors", noted)
 
     def add(self, number: int, frames: int) -> None:
         drawn = np.random.default_rng(number).normal(size=(frames, WIDTH))
@@ -68,13 +68,13 @@ class Index:
         before = len(self.read)
         update = FaissUpdate(self.folder, WIDTH)
         update.keep_only(self.videos.values())
-        update.add_missing(self.videos.values())
+        update.add_missing(self.videos.values(), PROFILE)
         update.write()
         return len(self.read) - before
 
     def content(self) -> dict[int, bytes]:
         """Id to float32 vector, as the file holds them."""
-        opened = open_search(self.folder, mapped=False)
+        opened = open_search(self.folder, mapped=False).faiss
         stored = opened.index.reconstruct_n(0, opened.ntotal)
         ids = held_ids(opened).tolist()
         assert len(set(ids)) == len(ids) == opened.ntotal
@@ -176,10 +176,10 @@ def test_a_lost_or_damaged_file_is_made_anew(index: Index, damage: str) -> None:
     else:
         path.write_bytes({"empty": b"", "cut": data[: len(data) // 2], "other": b"x" * 100}[damage])
     for mapped in (True, False):
-        with pytest.raises(CueframeError, match=r"is (missing|damaged); .* --repair") as caught:
+        with pytest.raises(CueframeError, match=r"is (missing|damaged).*; .* --repair") as caught:
             open_search(index.folder, mapped=mapped)
         assert "\n" not in str(caught.value)
-        assert ("is missing" in str(caught.value)) == (damage == "missing")
+        assert ("faiss is missing" in str(caught.value)) == (damage == "missing")
     assert index.update() == 4
     assert index.content() == index.expected()
 
@@ -188,7 +188,7 @@ def test_a_search_equals_brute_force(index: Index) -> None:
     index.update()
     queries = np.random.default_rng(5).normal(size=(20, WIDTH)).astype(np.float32)
     for mapped in (True, False):
-        scores, ids = open_search(index.folder, mapped=mapped).search(queries, 10)
+        scores, ids = open_search(index.folder, mapped=mapped).faiss.search(queries, 10)
         numbers, rows, _ = split_ids(ids)
         every = np.concatenate([v[:, 0].astype(np.float32) for v in index.vectors.values()])
         names = np.concatenate([frame_ids(n, len(v)) for n, v in index.vectors.items()])
@@ -228,6 +228,6 @@ def test_what_was_dropped_can_come_back_in_the_same_update(index: Index) -> None
     update = FaissUpdate(index.folder, WIDTH)
     assert update.keep_only([])
     assert not update.keep_only([])
-    update.add_missing(index.videos.values())
+    update.add_missing(index.videos.values(), PROFILE)
     update.write()
     assert index.content() == index.expected()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.storage.integrity import UNIT_LENGTH_TOLERANCE, vector_problems
-from index.storage.store import Vectors, write_vectors
+from index.storage.integrity import examine
+from index.storage.store import UNIT_LENGTH_TOLERANCE, Vectors, write_profile, write_vectors
 from tests.index.storage.test_store import HASH, METADATA, PROFILE
 
 GOOD = Vectors(
@@ -24,8 +24,12 @@ GOOD = Vectors(
 
 
 def problems(index: Path, vectors: Vectors) -> list[str]:
+    """What is wrong with a vector file of an index that has three sound ones besides."""
+    write_profile(index, PROFILE)
+    for number in range(1, 4):
+        write_vectors(index, replace(GOOD, content_hash=f"{number:032}"))
     write_vectors(index, vectors)
-    return list(vector_problems(index, vectors.content_hash, PROFILE))
+    return list(examine(index).unusable.values())
 
 
 def scaled(factor: float) -> Vectors:
@@ -82,5 +86,5 @@ def test_a_file_under_another_name_is_told(tmp_path: Path) -> None:
     path = tmp_path / "vectors" / "ab" / f"{HASH}.h5"
     other = f"ab{'1' * 30}"
     path.rename(path.with_name(f"{other}.h5"))
-    (line,) = vector_problems(tmp_path, other, PROFILE)
+    (line,) = problems(tmp_path, replace(GOOD, content_hash="ef" + "0" * 30))
     assert f"holds the vectors of {HASH}" in line
