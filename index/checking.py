@@ -7,7 +7,7 @@ from pathlib import Path
 from index.errors import CueframeError
 from index.messages import escaped, name_some
 from index.progress import bar
-from index.storage.integrity import examine
+from index.storage.integrity import Examination, examine
 from index.storage.lock import locked
 from index.storage.quarantine import purge
 from index.storage.repair import plan_repair, to_embed
@@ -43,22 +43,32 @@ def check_index(
             stack.enter_context(locked(index, "--index"))
         if purge_quarantine:
             print(f"deleted {purge(index)} files of {index}/quarantine", file=sys.stderr)
-        found = examine(index)
-        for line in found.problems:
-            print(escaped(line))
+        found = _examined(index)
+        lost: list[str] = []
         if repair and (found.problems or videos):
-            steps = list(plan_repair(index, found, videos))
-            for step in steps:
-                print(escaped(f"to repair: {step.what}"), file=sys.stderr)
             lost = to_embed(found)
-            if lost:
-                print(f"then index/build.py has to embed again: {name_some(lost)}", file=sys.stderr)
+            _repair(index, found, videos, dry_run=dry_run)
             if not dry_run:
-                for step in bar(steps, "step", len(steps)):
-                    step.do()
-                found = examine(index)
-                print("repaired; what remains:" if found.problems else "repaired", file=sys.stderr)
-                for line in found.problems:
-                    print(escaped(line))
-    print("something is wrong" if found.problems else "the index is sound", file=sys.stderr)
-    return 1 if found.problems else 0
+                found = _examined(index)
+    if lost:
+        print(f"index/build.py has to embed again: {name_some(lost)}", file=sys.stderr)
+    wrong = bool(found.problems or lost)
+    print("something is wrong" if wrong else "the index is sound", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _examined(index: Path) -> Examination:
+    found = examine(index)
+    for line in found.problems:
+        print(escaped(line))
+    return found
+
+
+def _repair(index: Path, found: Examination, videos: Path | None, *, dry_run: bool) -> None:
+    steps = list(plan_repair(index, found, videos))
+    for step in steps:
+        print(escaped(f"to repair: {step.what}"), file=sys.stderr)
+    if not dry_run:
+        for step in bar(steps, "step", len(steps)):
+            step.do()
+        print("repaired", file=sys.stderr)

@@ -113,7 +113,8 @@ def _refuse_suspect_profile(index: Path, profile: Profile) -> None:
     others = 0
     for path in islice((index / "vectors").glob("*/*.h5"), _LOOKED_AT):
         try:
-            others += read_vectors(index, path.stem).profile.key != profile.key
+            made_by = read_vectors(index, path.stem).profile
+            others += (made_by.key, made_by.width) != (profile.key, profile.width)
         except CueframeError:
             continue
         if not others:

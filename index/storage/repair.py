@@ -101,7 +101,7 @@ def to_embed(found: Examination) -> list[str]:
 
 
 def _away(index: Path, path: Path, why: str) -> Step:
-    return Step(f"{path}: moved to quarantine/ ({why})", lambda: move_away(index, path, why))
+    return Step(f"{path}: moved to quarantine/", lambda: move_away(index, path, why))
 
 
 def _mend_catalog(

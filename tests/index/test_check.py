@@ -1,8 +1,13 @@
+import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import faiss
 import h5py
@@ -15,7 +20,7 @@ from index.errors import CueframeError
 from index.storage.catalog import all_paths, all_videos, open_catalog
 from index.storage.faiss_index import faiss_path, open_search
 from index.storage.search_seal import add_seal
-from index.storage.store import read_profile, read_vectors
+from index.storage.store import read_profile, read_vectors, write_vectors
 from infer.finding import nearest
 from infer.videos.indexed_videos import read_indexed_videos
 from tests.videos import file_name, make
@@ -172,6 +177,173 @@ def test_a_damaged_vector_file_is_named_and_cleared_away(
     for path, (time_s, vectors) in before.items():
         assert after[path][0] == time_s
         np.testing.assert_allclose(after[path][1], vectors, atol=1e-3)
+
+
+def everything(index: Path) -> dict[str, bytes]:
+    found = sorted(path for path in index.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(index)): path.read_bytes() for path in found}
+
+
+def change_profile(index: Path, **changes: object) -> None:
+    path = index / "profile.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def a_folder_in_place_of_the_profile(index: Path) -> None:
+    (index / "profile.json").unlink()
+    (index / "profile.json").mkdir()
+
+
+PROFILES: dict[str, Harm] = {
+    "fps": lambda i: change_profile(i, fps=4.0),
+    "fingerprint": lambda i: change_profile(i, fingerprint="0" * 32),
+    "model": lambda i: change_profile(i, model="another"),
+    "width": lambda i: change_profile(i, width=63),
+    "schema": lambda i: change_profile(i, schema_version=1),
+    "cut": lambda i: os.truncate(i / "profile.json", 40),
+    "empty": lambda i: os.truncate(i / "profile.json", 0),
+    "missing": lambda i: (i / "profile.json").unlink(),
+    "a folder": a_folder_in_place_of_the_profile,
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_that_the_vector_files_deny_is_the_suspect(
+    name: str, index: Path, built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = everything(index)
+    PROFILES[name](index)
+    assert check(CheckConfig(index=index)) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "profile.json" in line or "is of schema 1" in line
+    if name not in ("model", "missing", "cut", "empty", "a folder", "schema"):
+        with pytest.raises(CueframeError, match=r"profile\.json .*--repair|is not the one"):
+            build(BuildConfig(videos=built / "videos", index=index, workers=1))
+    assert check(CheckConfig(index=index, repair=True)) == 0
+    after = everything(index)
+    assert {name: data for name, data in after.items() if "quarantine" not in name} == before
+
+
+def test_with_files_of_two_profiles_the_fewer_are_moved_away(
+    index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = read_vectors(index, files(index)[0].stem)
+    other = victim.profile.model_copy(update={"fps": 3.0})
+    write_vectors(index, replace(victim, profile=other))
+    assert check(CheckConfig(index=index)) == 1
+    assert "was made by another profile: fps 3.0, not 2.0" in capsys.readouterr().out
+    check(CheckConfig(index=index, repair=True))
+    assert read_profile(index).fps == 2.0
+    assert len(files(index)) == len(KINDS) - 1
+
+
+def test_a_dry_run_says_what_a_repair_would_do_and_changes_nothing(
+    index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.truncate(victim := files(index)[0], 700)
+    (index / "catalog.sqlite").write_bytes(b"x" * 5000)
+    change_profile(index, fps=4.0)
+    before = everything(index)
+    assert check(CheckConfig(index=index, dry_run=True)) == 1
+    assert everything(index) == before
+    plan = capsys.readouterr().err.splitlines()
+    assert check(CheckConfig(index=index, repair=True)) == 1  # one video is to be embedded again
+    done = [line for line in capsys.readouterr().err.splitlines() if line != "repaired"]
+    assert done == plan
+    for text in (
+        f"{victim}: moved to quarantine",
+        "catalog.sqlite: made again",
+        "has to embed again",
+    ):
+        assert any(text in line for line in plan), plan
+
+
+def test_nothing_is_deleted_until_it_is_purged(
+    index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harmed = files(index)[0]
+    harmed.write_bytes(b"precious?")
+    (index / "catalog.sqlite").write_bytes(b"also")
+    os.truncate(faiss_path(index), 900)
+    wanted = {harmed.read_bytes(), b"also", faiss_path(index).read_bytes()}
+    check(CheckConfig(index=index, repair=True))
+    kept = {path.read_bytes() for path in (index / "quarantine").iterdir()}
+    assert wanted <= kept
+    lines = (index / "quarantine" / "log.jsonl").read_text().splitlines()
+    assert len(lines) == 3
+    assert all(json.loads(line)["why"] for line in lines)
+    check(CheckConfig(index=index, purge=True))
+    assert "deleted 3 files" in capsys.readouterr().err
+    assert list((index / "quarantine").iterdir()) == []
+
+
+def test_a_vector_file_out_of_reach_stays_and_so_does_its_row(
+    index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim, before = files(index)[0], everything(index)
+    read = Path.read_bytes
+
+    def reads(path: Path) -> bytes:
+        if path == victim:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", reads)
+        assert check(CheckConfig(index=index, repair=True)) == 1
+    (line, again) = capsys.readouterr().out.splitlines()
+    assert "cannot be read (Permission denied)" in line
+    assert line == again
+    assert everything(index) == before
+    assert check(CheckConfig(index=index)) == 0
+
+
+def test_a_catalog_that_another_process_holds_is_left_alone(
+    index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = everything(index)
+    connect: Any = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", partial(connect, timeout=0.05))
+    with closing(connect(index / "catalog.sqlite")) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        assert check(CheckConfig(index=index)) == 1
+        assert "database is locked); wait until no other process" in capsys.readouterr().out
+        with pytest.raises(CueframeError, match="is locked"):
+            check(CheckConfig(index=index, repair=True))
+        holder.rollback()
+    assert everything(index) == before
+
+
+def test_a_catalog_damaged_in_its_middle_gives_back_the_paths_that_can_be_read(
+    index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = contents(index).keys()
+    with sqlite3.connect(index / "catalog.sqlite") as catalog:
+        catalog.execute("UPDATE videos SET duration_s = duration_s + 1 WHERE number = 2")
+    catalog.close()
+    assert check(CheckConfig(index=index)) == 1
+    assert "a row of videos is not what was written" in capsys.readouterr().out
+    with pytest.raises(CueframeError, match="--repair makes it anew"):
+        read_indexed_videos(index)
+    assert check(CheckConfig(index=index, repair=True)) == 0
+    assert contents(index).keys() == paths  # that of the copy, which no hint knows, too
+
+
+def test_two_files_swapped_are_moved_away_and_embedded_again(
+    index: Path, built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(index)
+    one, other = files(index)[:2]
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    assert check(CheckConfig(index=index)) == 1
+    assert f"it holds the vectors of {other.stem}" in capsys.readouterr().out
+    assert check(CheckConfig(index=index, repair=True)) == 1
+    assert len(list((index / "quarantine").glob("*.h5"))) == 2
+    build(BuildConfig(videos=built / "videos", index=index, workers=1))
+    assert check(CheckConfig(index=index)) == 0
+    assert contents(index).keys() == before.keys()
 
 
 def test_repair_finds_moved_videos_where_it_is_told_to_look(

@@ -1,5 +1,7 @@
 """The ledger: numbers that are never reused, paths that follow the files."""
 
+import random
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from index.discovery import HashedFile
-from index.errors import CueframeError
+from index.errors import CueframeError, DamagedError
 from index.storage.catalog import (
     VideoRow,
     all_paths,
@@ -17,6 +19,7 @@ from index.storage.catalog import (
     open_catalog,
     put_paths,
     put_video,
+    salvaged_paths,
 )
 
 DONE = VideoRow(
@@ -124,3 +127,128 @@ def read_all(index: Path) -> None:
     with closing(open_catalog(index)) as catalog:
         all_videos(catalog)
         all_paths(catalog)
+
+
+def changed_behind(index: Path, sql: str) -> None:
+    with closing(sqlite3.connect(index / "catalog.sqlite")) as catalog, catalog:
+        catalog.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE videos SET number = 7 WHERE number = 1",
+        "UPDATE videos SET status = 'failed' WHERE number = 1",
+        "UPDATE videos SET frames = 10 WHERE number = 1",
+        "UPDATE videos SET warnings = '[]' WHERE number = 1",
+        "UPDATE videos SET file_hash = 'f' WHERE number = 1",
+        "UPDATE videos SET error = '' WHERE number = 1",
+        "UPDATE videos SET row_hash = NULL WHERE number = 1",
+        "UPDATE paths SET path = '/b'",
+        "UPDATE paths SET content_hash = 'bb'",
+        "UPDATE paths SET mtime_ns = mtime_ns + 1",
+        "ALTER TABLE paths RENAME COLUMN size TO sice",
+        "DROP TABLE paths",
+    ],
+)
+def test_what_another_program_changes_is_noticed(tmp_path: Path, sql: str) -> None:
+    with closing(open_catalog(tmp_path)) as catalog:
+        put_video(catalog, DONE)
+        put_paths(catalog, [HashedFile("/a", 1, 1, "aa")])
+    read_all(tmp_path)
+    changed_behind(tmp_path, sql)
+    with pytest.raises(DamagedError, match="--repair makes it anew"):
+        read_all(tmp_path)
+
+
+def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    with closing(open_catalog(tmp_path)) as catalog:
+        for number in range(40):
+            put_video(catalog, replace(DONE, content_hash=f"{number:032x}"))
+        put_paths(catalog, [HashedFile(f"/đ/{n}.mp4", n, n, f"{n:032x}") for n in range(40)])
+        before = all_videos(catalog), all_paths(catalog)
+    path = tmp_path / "catalog.sqlite"
+    data, draw = path.read_bytes(), random.Random(3)
+    noticed = 0
+    for _ in range(300):
+        changed = bytearray(data)
+        changed[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        path.write_bytes(changed)
+        try:
+            with closing(open_catalog(tmp_path, must_exist=True)) as catalog:
+                assert (all_videos(catalog), all_paths(catalog)) == before
+        except DamagedError:
+            noticed += 1
+    assert noticed > 50
+
+
+OLD = """
+CREATE TABLE videos (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, content_hash TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL CHECK (status IN ('indexed', 'failed')), duration_s REAL, frames INTEGER,
+    file_bytes INTEGER, warnings TEXT NOT NULL DEFAULT '[]', error TEXT
+);
+CREATE TABLE paths (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    content_hash TEXT NOT NULL
+);
+INSERT INTO videos VALUES (3, 'aa', 'indexed', 4.5, 9, 1234, '["truncated: 1 s"]', NULL);
+INSERT INTO paths VALUES ('/a', 1, 2, 'aa');
+"""
+
+
+def test_a_catalog_of_an_earlier_version_is_read_as_it_is_and_upgraded_by_a_build(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as catalog:
+        catalog.executescript(OLD)
+    data = path.read_bytes()
+    row = VideoRow(
+        content_hash="aa",
+        number=3,
+        duration_s=4.5,
+        frames=9,
+        file_bytes=1234,
+        warnings=("truncated: 1 s",),
+    )
+    with closing(open_catalog(tmp_path, must_exist=True)) as catalog:
+        assert all_videos(catalog) == {"aa": row}
+    assert path.read_bytes() == data
+    with closing(open_catalog(tmp_path)) as catalog:
+        put_video(catalog, LOST)
+    with closing(open_catalog(tmp_path, must_exist=True)) as catalog:
+        assert all_videos(catalog) == {"aa": row, "bb": replace(LOST, number=4)}
+        assert list(all_paths(catalog)) == ["/a"]
+
+
+def test_an_empty_file_is_no_catalog_to_read(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").touch()
+    with pytest.raises(DamagedError, match="it is empty"):
+        open_catalog(tmp_path, must_exist=True)
+    with closing(open_catalog(tmp_path)) as catalog:
+        assert all_videos(catalog) == {}
+
+
+def test_a_full_disk_is_not_called_damage(tmp_path: Path) -> None:
+    with closing(open_catalog(tmp_path)) as catalog:
+        pages = catalog.execute("PRAGMA page_count").fetchone()[0]
+        catalog.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(CueframeError, match="is full\\); make room, and run again") as caught:
+            put_video(catalog, replace(LOST, error="x" * 100_000))
+        assert not isinstance(caught.value, DamagedError)
+        assert all_videos(catalog) == {}
+
+
+def test_what_can_be_read_of_a_damaged_catalog_is_salvaged(tmp_path: Path) -> None:
+    with closing(open_catalog(tmp_path)) as catalog:
+        put_paths(catalog, [HashedFile(f"/videos/{n}", 1, 1, "0") for n in range(1000)])
+    changed_behind(tmp_path, "UPDATE paths SET size = 2 WHERE path = '/videos/7'")
+    names = {file.path for file in salvaged_paths(tmp_path / "catalog.sqlite")}
+    assert names == {f"/videos/{n}" for n in range(1000) if n != 7}
+    data = (tmp_path / "catalog.sqlite").read_bytes()
+    (tmp_path / "catalog.sqlite").write_bytes(data[: len(data) // 2])
+    some = {file.path for file in salvaged_paths(tmp_path / "catalog.sqlite")}
+    assert some < names
+    (tmp_path / "catalog.sqlite").write_bytes(b"no database")
+    assert salvaged_paths(tmp_path / "catalog.sqlite") == []
