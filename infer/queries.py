@@ -7,7 +7,8 @@ from typing import Any
 
 from index.errors import CueframeError
 from index.messages import escaped, print_some
-from index.storage.store import read_timeline
+from index.spans import Timeline
+from index.storage.store import read_own_vectors, read_profile
 from infer.metrics import TimedQuestion
 from infer.question_texts import caption
 from infer.questions import Question
@@ -62,18 +63,27 @@ def on_timelines(
 
     Returns:
         The queries whose video has the part that they ask about, these questions on the timelines
-        of their parts, and by place the failure records of the others.
+        of their parts, and by place the failure records of the others: those of a video whose
+        vector file cannot be used, too.
 
     Raises:
-        CueframeError: A vector file is missing or damaged.
+        CueframeError: The index has no profile.
     """
-    timelines = {content: read_timeline(index, content) for content in group_by_video(queries)}
+    profile = read_profile(index)
+    timelines: dict[str, Timeline | CueframeError] = {}
+    for content in group_by_video(queries):
+        try:
+            timelines[content] = read_own_vectors(index, profile, content).timeline
+        except CueframeError as error:
+            timelines[content] = error
     there: list[Query] = []
     timed: list[TimedQuestion] = []
     failed: dict[int, AnswerRecord] = {}
     for one in queries:
         timeline, question = timelines[one.content_hash], one.question
         try:
+            if isinstance(timeline, CueframeError):
+                raise timeline
             rows, start_s, part = part_asked(question.span_s, timeline)
         except CueframeError as error:
             failed[one.place] = failure_record(question, error)

@@ -228,7 +228,7 @@ def read_own_vectors(index: Path, profile: Profile, content_hash: str) -> Vector
     path = vectors_path(index, content_hash)
     if vectors.profile.key != profile.key:
         raise CueframeError(
-            f"the vector file {path} was made by another profile than {index}/profile.json; "
+            f"the vectors of {vectors.path_hint} are not of {index}/profile.json; "
             f"python index/check.py {index} --repair mends that"
         )
     with damage_named(path):

@@ -204,7 +204,7 @@ def test_a_damaged_vector_file_costs_its_own_questions(
     assert summary(result.err)["failed"] == len(TEXTS)
     for record in result.records:
         assert ("error" in record) == record["id"].startswith("vp9.webm")
-        assert "missing or damaged" in record.get("error", "missing or damaged")
+        assert "is damaged" in record.get("error", "is damaged")
 
 
 def test_many_failures_are_told_in_few_lines(capsys: Capture, tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def test_videos_that_are_gone(capsys: Capture, tmp_path: Path) -> None:
         (["--videos", "{tmp}/none"], ["{tmp}/none does not exist"]),
         (["--model", "{tmp}/none"], ["{tmp}/none is no folder here", "--model"]),
         (["--model", "{tmp}/bert"], ["{tmp}/bert is a bert model", "CLIP or SigLIP"]),
-        (["--index", "{tmp}/profile"], ["profile.json cannot be read", "--rebuild"]),
+        (["--index", "{tmp}/profile"], ["profile.json is damaged", "--rebuild"]),
         (["--index", "{tmp}/empty"], ["catalog.sqlite is missing", "--repair"]),
     ],
 )

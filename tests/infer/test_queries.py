@@ -1,7 +1,11 @@
 """A question becomes a query, or says why not."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from index.storage.store import vectors_path
 from infer.queries import group_by_video, make_queries, on_timelines, print_failures
 from infer.questions import Question
 from infer.videos.indexed_videos import read_indexed_videos
@@ -59,6 +63,18 @@ def test_questions_on_the_timelines_of_their_parts() -> None:
     assert part.time_s.tolist() == [t for t in time_s if 0.6 <= t <= 1.2]
     assert part.start_s == 0.6
     assert part.duration_s == pytest.approx(0.6)
+
+
+def test_a_damaged_vector_file_costs_the_questions_about_its_video(tmp_path: Path) -> None:
+    here = world()
+    index = Path(shutil.copytree(here.index, tmp_path / "index"))
+    vectors_path(index, seen_as(index, here.videos / "one.mp4").content_hash).write_bytes(b"")
+    queries, _ = make_queries(questions(), read_indexed_videos(index), 1)
+    there, timed, failed = on_timelines(index, queries)
+    assert [one.place for one in there] == [0, 3, 4, 5]
+    assert len(timed) == 4
+    assert list(failed) == [1]
+    assert "is damaged" in failed[1]["error"]
 
 
 def test_many_failures_are_told_in_few_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,5 +52,5 @@ def test_catalog_missing_or_damaged(tmp_path: Path) -> None:
     data = (world().index / "catalog.sqlite").read_bytes()
     for kept in (data[: len(data) // 2], b"x" * 5000):
         (tmp_path / "catalog.sqlite").write_bytes(kept)
-        with pytest.raises(CueframeError, match=r"catalog\.sqlite cannot be read .*--repair"):
+        with pytest.raises(CueframeError, match=r"catalog\.sqlite is damaged .*--repair"):
             read_indexed_videos(tmp_path)
