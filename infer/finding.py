@@ -117,6 +117,11 @@ def nearest(
     for number, row, score in [hit for hit in rows if hit[0] in known][:top]:
         hits.setdefault(known[number], {})[row] = score
     result = Found([], [])
+    if unknown := videos.keys() - {video.number for video in indexed.videos.values()}:
+        result.failed.append(
+            f"frames.faiss has frames of {len(unknown)} videos that the catalog does not know; "
+            f"python index/check.py {index} --repair mends that"
+        )
     if lacking:
         names = name_some([indexed.paths[content][0] for content in lacking])
         result.failed.append(

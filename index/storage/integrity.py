@@ -87,13 +87,21 @@ def examine(index: Path) -> Examination:
     profile = _read_profile(index)
     _read_catalog(index, found)
     search = _open_search(index, found)
-    numbers = {content: video.number for content, video in (found.videos or {}).items()}
+    rows = found.videos or {}
     every = vector_files(index)
     for path in bar(every, "file", len(every)):
         vectors = _read_file(index, path, found)
         if vectors and search:
-            fault = search.fault(numbers.get(vectors.content_hash), vectors)
-            found.search_faults += [fault] if fault else []
+            row = rows.get(vectors.content_hash)
+            fault = search.fault(row, vectors)
+            if fault and row and _is_another(row, found.sound[row.content_hash].row):
+                del found.sound[row.content_hash]
+                found.unusable[path] = (
+                    f"the vector file {path} is not the one that the catalog and frames.faiss "
+                    "know; --repair moves it away, and index/build.py embeds the video again"
+                )
+            elif fault:
+                found.search_faults.append(fault)
     _choose_profile(index, profile, found)
     if found.videos is not None:
         _compare_catalog(index, found, found.videos)
@@ -214,6 +222,10 @@ def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow
             )
 
 
+def _is_another(row: VideoRow, file: VideoRow) -> bool:
+    return row.file_hash is not None and row.file_hash != file.file_hash
+
+
 def _brief(row: VideoRow) -> tuple[object, ...]:
     return row.frames, row.duration_s, row.file_bytes
 
@@ -231,10 +243,11 @@ class _Search:
     ids: npt.NDArray[np.int64]
     """All ids, ascending."""
 
-    def fault(self, number: int | None, vectors: Vectors) -> str:
-        """Say what is wrong with its vectors of a video."""
-        if number is None:
+    def fault(self, row: VideoRow | None, vectors: Vectors) -> str:
+        """Say what is wrong with its vectors of a video, whose row in the catalog this is."""
+        if row is None:
             return ""
+        number = row.number
         wanted = frame_ids(number, *vectors.embeddings.shape[:2])
         first, end = np.searchsorted(self.ids, [wanted[0], wanted[-1] + 1])
         held = self.ids[first:end]

@@ -329,6 +329,17 @@ def test_a_catalog_damaged_in_its_middle_gives_back_the_paths_that_can_be_read(
     assert contents(index).keys() == paths  # that of the copy, which no hint knows, too
 
 
+def test_a_file_that_catalog_and_search_index_deny_is_no_truth(
+    index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = read_vectors(index, files(index)[0].stem)
+    write_vectors(index, replace(victim, embeddings=-victim.embeddings))
+    assert check(CheckConfig(index=index)) == 1
+    assert "is not the one that the catalog and frames.faiss know" in capsys.readouterr().out
+    assert check(CheckConfig(index=index, repair=True)) == 1
+    assert len(list((index / "quarantine").glob("*.h5"))) == 1
+
+
 def test_two_files_swapped_are_moved_away_and_embedded_again(
     index: Path, built: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

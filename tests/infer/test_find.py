@@ -2,13 +2,14 @@
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index.storage.search_seal import add_seal
-from index.storage.store import vectors_path
+from index.storage.store import read_vectors, vectors_path, write_vectors
 from tests.fixtures_infer import (
     KINDS,
     as_a_user,
@@ -71,10 +72,40 @@ def test_a_video_without_a_row_in_the_catalog_is_told(capsys: Capture, tmp_path:
     result = ran(capsys, "find.py", TEXT, "--index", index, "--top", 12)
     assert result.code == 1
     same(result.records, every_frame(str(best.relative_to(world().videos)))[:12])
-    assert result.err == (
+    line = (
         f"failed: {best}: not searched, since frames.faiss lacks their frames; run index/build.py "
         "again\n"
     )
+    assert line in result.err
+
+
+def test_a_catalog_of_before_the_last_build_is_told(capsys: Capture, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    shutil.copytree(world().index, index)
+    best = Path(every_frame()[0][0])
+    content = seen_as(index, best).content_hash
+    with sqlite3.connect(index / "catalog.sqlite") as catalog:
+        catalog.execute("DELETE FROM videos WHERE content_hash = ?", (content,))
+        catalog.execute("DELETE FROM paths WHERE content_hash = ?", (content,))
+    catalog.close()
+    result = ran(capsys, "find.py", TEXT, "--index", index, "--top", 12)
+    assert result.code == 1
+    same(result.records, every_frame(str(best.relative_to(world().videos)))[:12])
+    assert "has frames of 1 videos that the catalog does not know" in result.err
+
+
+def test_frames_of_another_vector_than_the_files_are_not_shown(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    shutil.copytree(world().index, index)
+    best = Path(every_frame()[0][0])
+    vectors = read_vectors(index, seen_as(index, best).content_hash)
+    write_vectors(index, replace(vectors, embeddings=-vectors.embeddings))
+    result = ran(capsys, "find.py", TEXT, "--index", index, "--top", 10_000)
+    assert result.code == 1
+    same(result.records, every_frame(str(best.relative_to(world().videos))))
+    assert "frames.faiss has other vectors of" in result.err
 
 
 def test_a_damaged_vector_file_is_told(capsys: Capture, tmp_path: Path) -> None:
