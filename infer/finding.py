@@ -117,7 +117,8 @@ def nearest(
     for number, row, score in [hit for hit in rows if hit[0] in known][:top]:
         hits.setdefault(known[number], {})[row] = score
     result = Found([], [])
-    if unknown := videos.keys() - {video.number for video in indexed.videos.values()}:
+    numbers = {v.number for content, v in indexed.videos.items() if content in indexed.paths}
+    if unknown := videos.keys() - numbers:
         result.failed.append(
             f"frames.faiss has frames of {len(unknown)} videos that the catalog does not know; "
             f"python index/check.py {index} --repair mends that"

@@ -215,6 +215,13 @@ def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow
                 f"the catalog says (frames, s, bytes) {_brief(video)} of {path}, which has "
                 f"{_brief(true)}; --repair"
             )
+    led_to = {seen.content_hash for seen in found.paths.values()}
+    for content, video in videos.items():
+        if content not in led_to:
+            found.catalog_faults.append(
+                f"the catalog has video {video.number} of content {content}, but no path of it; "
+                "--repair takes the one in its vector file"
+            )
     for name, seen in found.paths.items():
         if seen.content_hash not in videos:
             found.catalog_faults.append(

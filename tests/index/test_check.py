@@ -89,6 +89,11 @@ def forget_a_video(index: Path) -> None:
         catalog.execute("DELETE FROM videos WHERE number = 1")
 
 
+def forget_a_path(index: Path) -> None:
+    with closing(open_catalog(index)) as catalog, catalog:
+        catalog.execute("DELETE FROM paths WHERE path LIKE '%variable%'")
+
+
 def miscount_a_video(index: Path) -> None:
     with closing(open_catalog(index)) as catalog, catalog:
         catalog.execute("UPDATE videos SET frames = 1 WHERE number = 1")
@@ -107,6 +112,7 @@ DERIVED: dict[str, tuple[Harm, str]] = {
     "faiss lacks rows": (drop_a_video_from_faiss, "frames.faiss has "),
     "faiss has another vector": (swap_a_vector_in_faiss, "has other vectors of video"),
     "a path without a video": (forget_a_video, "but not its video"),
+    "a video without a path": (forget_a_path, "but no path of it"),
     "a wrong count": (miscount_a_video, "the catalog says"),
 }
 

@@ -79,14 +79,17 @@ def test_a_video_without_a_row_in_the_catalog_is_told(capsys: Capture, tmp_path:
     assert line in result.err
 
 
-def test_a_catalog_of_before_the_last_build_is_told(capsys: Capture, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tables", [("videos", "paths"), ("paths",)])
+def test_a_catalog_of_before_the_last_build_is_told(
+    capsys: Capture, tmp_path: Path, tables: tuple[str, ...]
+) -> None:
     index = tmp_path / "index"
     shutil.copytree(world().index, index)
     best = Path(every_frame()[0][0])
     content = seen_as(index, best).content_hash
     with sqlite3.connect(index / "catalog.sqlite") as catalog:
-        catalog.execute("DELETE FROM videos WHERE content_hash = ?", (content,))
-        catalog.execute("DELETE FROM paths WHERE content_hash = ?", (content,))
+        for table in tables:
+            catalog.execute(f"DELETE FROM {table} WHERE content_hash = ?", (content,))
     catalog.close()
     result = ran(capsys, "find.py", TEXT, "--index", index, "--top", 12)
     assert result.code == 1
