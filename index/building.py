@@ -3,12 +3,13 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from index.boundary import costs_one
 from index.decoding.sampler import FrameSampler
 from index.decoding.worker_pool import default_workers
 from index.discovery import Scan
@@ -78,6 +79,8 @@ def build_index(
     shards = None
     cost = Cost()
     rows: list[VideoRow] = []
+    unrecorded: dict[str, str] = {}
+    """Path to reason, of videos that failed and whose content is not at fault."""
 
     with ExitStack() as stack:
         if state.is_main_process:
@@ -128,23 +131,36 @@ def build_index(
                 limit_s=time_limit_s,
                 cost=cost,
             )
-            for video in videos:
-                rows.append(_written(index, profile, video))
-                if leader:
-                    number = put_video(leader.catalog, rows[-1])
-                    if isinstance(video, EncodedVideo):
-                        content = video.job.content_hash
-                        leader.search.add(number, content, video.vectors[:, None])
-            return {"videos": [asdict(row) for row in rows], "cost": asdict(cost)}
+            with closing(videos):
+                for video in videos:
+                    if isinstance(video, FailedVideo) and video.passing:
+                        unrecorded[video.job.path] = video.reason
+                        continue
+                    with costs_one(unrecorded, video.job.path):
+                        row = _written(index, profile, video)
+                        if leader:
+                            number = put_video(leader.catalog, row)
+                            if row.status == "indexed" and isinstance(video, EncodedVideo):
+                                content = video.job.content_hash
+                                leader.search.add(number, content, video.vectors[:, None])
+                        rows.append(row)
+            return {
+                "videos": [asdict(row) for row in rows],
+                "unrecorded": unrecorded,
+                "cost": asdict(cost),
+            }
 
         results = share_work(folder, state, shards, work)
         if leader is None:
             return 0
         for result in results[1:]:
             cost.add(Cost(**result["cost"]))
+            unrecorded |= result["unrecorded"]
             for video in result["videos"]:
-                rows.append(VideoRow(**{**video, "warnings": tuple(video["warnings"])}))
-                put_video(leader.catalog, rows[-1])
+                row = VideoRow(**{**video, "warnings": tuple(video["warnings"])})
+                with costs_one(unrecorded, leader.plan.paths[row.content_hash][0]):
+                    put_video(leader.catalog, row)
+                    rows.append(row)
         unusable = leader.search.add_missing(all_videos(leader.catalog).values(), leader.profile)
         leader.search.write()
         if prune:
@@ -154,7 +170,7 @@ def build_index(
         for content, reason in unusable.items()
         for path in leader.plan.paths.get(content, [f"a video of content {content}"])
     }
-    return _report(scan, leader.plan, rows, cost, time.monotonic() - began_s)
+    return _report(scan, leader.plan, rows, unrecorded, cost, time.monotonic() - began_s)
 
 
 def _open(
@@ -188,7 +204,14 @@ def _written(index: Path, profile: Profile, video: EncodedVideo | FailedVideo) -
     return row_of(index, vectors)
 
 
-def _report(scan: Scan, plan: Plan, rows: Sequence[VideoRow], cost: Cost, wall_s: float) -> int:
+def _report(
+    scan: Scan,
+    plan: Plan,
+    rows: Sequence[VideoRow],
+    unrecorded: Mapping[str, str],
+    cost: Cost,
+    wall_s: float,
+) -> int:
     """Print failures to stderr and the result to stdout; return the exit code."""
     failed = scan.unreadable | plan.unreadable | plan.failed
     for row in rows:
@@ -197,6 +220,11 @@ def _report(scan: Scan, plan: Plan, rows: Sequence[VideoRow], cost: Cost, wall_s
             failed |= dict.fromkeys(paths, row.error or "")
         for warning in row.warnings:
             print(escaped(f"warning: {paths[0]}: {warning}"), file=sys.stderr)
+    recorded = bool(failed)
+    for path, *copies in plan.paths.values():
+        if path in unrecorded:
+            failed[path] = unrecorded[path]
+            failed |= dict.fromkeys(copies, f"not indexed with its copy {path}; run again")
     if scan.left_out:
         print(
             f"left out: {name_some(scan.left_out)}; --all-files tries every regular file",
@@ -204,7 +232,7 @@ def _report(scan: Scan, plan: Plan, rows: Sequence[VideoRow], cost: Cost, wall_s
         )
     for path, reason in sorted(failed.items()):
         print(escaped(f"failed: {path}: {reason}"), file=sys.stderr)
-    if failed:
+    if recorded:
         print("a failed video is tried again when it changes, or with --retry", file=sys.stderr)
     indexed = sum(row.status == "indexed" for row in rows)
     result = {

@@ -198,11 +198,43 @@ def hash_files(paths: Iterable[Path]) -> Iterator[tuple[Path, HashedFile | OSErr
 
 def _hash_file(path: Path) -> HashedFile | OSError:
     try:
-        state = stat_regular(path)
+        stat_regular(path)
         digest = xxhash.xxh3_128()
+        read_bytes = 0
         with path.open("rb") as file:
+            before = os.fstat(file.fileno())
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
-        return HashedFile(str(path), state.st_size, state.st_mtime_ns, digest.hexdigest())
+                read_bytes += len(block)
+            after = os.fstat(file.fileno())
+        if _version(before) != _version(after) or read_bytes != after.st_size:
+            # The hash would be of a mixture.
+            return OSError(
+                errno.EBUSY, "it changes while it is read; run again when it is complete"
+            )
     except OSError as error:
         return error
+    return HashedFile(str(path), *_version(before), digest.hexdigest())
+
+
+def change_since(file: HashedFile) -> str:
+    """Say what became of a file since it was hashed: "" if its content is the same.
+
+    It is read again only if its size or mtime is another.
+    """
+    path = Path(file.path)
+    try:
+        same = _version(stat_regular(path)) == (file.size, file.mtime_ns)
+    except OSError:
+        return "was moved or deleted while it was read; run again"
+    if same:
+        return ""
+    now = _hash_file(path)
+    if isinstance(now, HashedFile) and now.content_hash == file.content_hash:
+        return ""
+    return "was replaced while it was read; run again"
+
+
+def _version(state: os.stat_result) -> tuple[int, int]:
+    """Return size and mtime, by which a file counts as unchanged."""
+    return state.st_size, state.st_mtime_ns

@@ -7,8 +7,12 @@ import re
 import sys
 from collections.abc import Sequence
 
+from index.errors import CueframeError
+
 MOST = 8
 """Maximum number of names in a line, and of lines of one kind."""
+_LONGEST = 1000
+"""Maximum characters of the message of an error that is none of ours."""
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -16,6 +20,19 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def escaped(text: str) -> str:
     """Escape what would break a line or is not UTF-8: control characters and lone surrogates."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an error as one line: its message and its notes, after its kind if it is none of ours.
+
+    Ours say what, the value and the remedy; of others, the kind may be all that tells.
+    """
+    said = "; ".join([str(error), *getattr(error, "__notes__", ())])
+    if isinstance(error, CueframeError):
+        return escaped(said)
+    text = escaped(" ".join(said.split()))
+    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return f"{type(error).__name__}: {short}" if short else type(error).__name__
 
 
 def name_some(names: Sequence[str]) -> str:

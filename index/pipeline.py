@@ -9,15 +9,18 @@ the model's input.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from index.boundary import costs_one
 from index.decoding.frame_types import VideoMetadata
 from index.decoding.worker_pool import Chunk, Done, Failed, Opened, Sampler, decode_all
+from index.discovery import change_since
 from index.encoder import Encoder
 from index.errors import CueframeError
 from index.planning import Job
@@ -75,6 +78,8 @@ class FailedVideo:
 
     job: Job
     reason: str
+    passing: bool = False
+    """Its content is not at fault: the file changed meanwhile, or the error is ours."""
 
 
 @dataclass
@@ -160,7 +165,7 @@ def encode_videos(
     limit_s: float | None,
     cost: Cost,
     mix_videos: bool = True,
-) -> Iterator[EncodedVideo | FailedVideo]:
+) -> Generator[EncodedVideo | FailedVideo, None, None]:
     """Decode videos in parallel and encode their sampled frames.
 
     Args:
@@ -176,10 +181,10 @@ def encode_videos(
             own video alone, whatever else is encoded in the same run.
 
     Yields:
-        Each video once, as it finishes.
+        Each video once, as it finishes. A file that is not any more what was hashed fails.
 
     Raises:
-        CueframeError: A vector is not finite.
+        CueframeError: A vector is not finite, or a worker cannot write.
     """
     by_path = {job.path: job for job in jobs}
     under_way: dict[str, _UnderWay] = {}
@@ -193,21 +198,12 @@ def encode_videos(
         return batches[key]
 
     def finished(video: _UnderWay) -> Iterator[EncodedVideo | FailedVideo]:
-        if not video.is_complete or under_way.pop(video.job.path, None) is None:
-            return  # in progress, already yielded, or failed after these frames
-        if video.metadata and video.time_s:
-            yield EncodedVideo(
-                video.job,
-                np.array(video.time_s, np.float64),
-                np.array(video.end_s, np.float64),
-                np.concatenate(video.vectors),
-                video.metadata,
-            )
-        else:
-            yield FailedVideo(video.job, "gives no frame to encode")
+        if video.is_complete and under_way.pop(video.job.path, None) is not None:
+            yield _outcome(video)  # else in progress, already yielded, or failed after these frames
 
-    with Progress({job.path: job.size for job in jobs}) as progress:
-        for event in decode_all(by_path, sampler, side=side, workers=workers, limit_s=limit_s):
+    events = decode_all(by_path, sampler, side=side, workers=workers, limit_s=limit_s)
+    with Progress({job.path: job.size for job in jobs}) as progress, closing(events):
+        for event in events:
             job = by_path[event.job]
             if isinstance(event, Opened):
                 under_way[job.path] = _UnderWay(job, event.claimed_s)
@@ -233,7 +229,26 @@ def encode_videos(
                 if not mix_videos:
                     batches.pop(job.path, None)
                 progress.reached(job.path, 1.0)
-                yield FailedVideo(job, event.reason)
+                changed = change_since(job)
+                yield FailedVideo(job, changed or event.reason, bool(changed) or event.passing)
         for batch in batches.values():
             for ready in batch.flush():
                 yield from finished(ready)
+
+
+def _outcome(video: _UnderWay) -> EncodedVideo | FailedVideo:
+    """Return a video whose frames are all encoded, if its file still is what was hashed."""
+    job, failed = video.job, dict[str, str]()
+    if changed := change_since(job):
+        return FailedVideo(job, changed, passing=True)
+    if not video.metadata or not video.time_s:
+        return FailedVideo(job, "gives no frame to encode")
+    with costs_one(failed, job.path):
+        encoded = EncodedVideo(
+            job,
+            np.array(video.time_s, np.float64),
+            np.array(video.end_s, np.float64),
+            np.concatenate(video.vectors),
+            video.metadata,
+        )
+    return FailedVideo(job, failed[job.path], passing=True) if failed else encoded

@@ -19,14 +19,8 @@ from index.storage.catalog import (
 )
 from index.storage.store import Profile, read_own_vectors, vectors_path
 
-
-@dataclass(frozen=True)
-class Job:
-    """A video to decode, identified by its content."""
-
-    path: str
-    content_hash: str
-    size: int
+Job = HashedFile
+"""A video to decode, as it was when its content was hashed."""
 
 
 @dataclass(kw_only=True)
@@ -71,7 +65,7 @@ def make_plan(
     stale = {content for content in videos if content not in alive}
     for known in seen:
         plan.paths.setdefault(known.content_hash, []).append(known.path)
-    sizes = {known.content_hash: known.size for known in seen}
+    first = {known.content_hash: known for known in reversed(seen)}
     for content, paths in plan.paths.items():
         video = videos.get(content)
         indexed = video is not None and video.status == "indexed"
@@ -82,7 +76,7 @@ def make_plan(
         else:
             if indexed:
                 stale.add(content)  # a new number, so that FAISS takes the new vectors
-            plan.jobs.append(Job(paths[0], content, sizes[content]))
+            plan.jobs.append(first[content])
     forget_videos(catalog, stale)
     plan.dropped = bool(stale)
     plan.jobs.sort(key=lambda job: (-job.size, job.path))

@@ -139,6 +139,8 @@ def _score_file(
             spans_s += [span_s for *span_s, _ in batch]
             pixels = np.stack([image for _, _, image in batch])  # (B, H, W, 3)
             parts.append(encoder.images(pixels).cpu().numpy())  # (B, D)
+    if not parts:
+        raise VideoError(f"{path} gives no frame to encode")
     vectors = np.concatenate(parts)  # (F, D)
     time_s, end_s = np.array(spans_s, np.float64).T
     timeline = Timeline(time_s, end_s, metadata[0].duration_s)

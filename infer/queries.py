@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from index.boundary import costs_one
 from index.errors import CueframeError
 from index.messages import escaped, print_some
 from index.spans import Timeline
@@ -42,17 +43,17 @@ def make_queries(
     """
     queries: list[Query] = []
     failed: dict[int, AnswerRecord] = {}
+    lost: dict[int, str] = {}
     for place, question in enumerate(questions):
-        try:
+        with costs_one(lost, place, CueframeError):
             text = "" if setting is None else caption(question, setting)
             path, video = find_indexed(indexed, question.video_path, question.video_aliases)
-        except CueframeError as error:
-            failed[place] = failure_record(question, error)
-        else:
             content = video.content_hash
             queries.append(
                 Query(place=place, question=question, text=text, path=path, content_hash=content)
             )
+    for place, reason in lost.items():
+        failed[place] = failure_record(questions[place], reason)
     return queries, failed
 
 
@@ -70,20 +71,21 @@ def on_timelines(
         CueframeError: The index has no profile.
     """
     profile = read_profile(index)
-    timelines: dict[str, Timeline | CueframeError] = {}
+    timelines: dict[str, Timeline] = {}
+    lost: dict[str, str] = {}
     for content in group_by_video(queries):
-        try:
+        with costs_one(lost, content, CueframeError):
             timelines[content] = read_own_vectors(index, profile, content).timeline
-        except CueframeError as error:
-            timelines[content] = error
     there: list[Query] = []
     timed: list[TimedQuestion] = []
     failed: dict[int, AnswerRecord] = {}
     for one in queries:
-        timeline, question = timelines[one.content_hash], one.question
+        question = one.question
+        if one.content_hash in lost:
+            failed[one.place] = failure_record(question, lost[one.content_hash])
+            continue
+        timeline = timelines[one.content_hash]
         try:
-            if isinstance(timeline, CueframeError):
-                raise timeline
             rows, start_s, part = part_asked(question.span_s, timeline)
         except CueframeError as error:
             failed[one.place] = failure_record(question, error)

@@ -20,7 +20,7 @@ try:
 
     from index.errors import CueframeError
     from index.run_command import own_default, positive, run
-    from index.storage.atomic_write import refuse_overwriting
+    from index.storage.atomic_write import folder_of, refuse_overwriting
     from infer.flags import CaptionSetting, LabelFiles, PicksFormat, QueryModel, QuestionFormat
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
@@ -80,6 +80,9 @@ def score(config: ScoreConfig) -> int:
             "the answers": [Path(config.answers)],
             "the questions": [Path(config.questions)],
             "the labels": config.labels,
+            "the index": [config.index],
+            "the training questions": [config.check_leak],
+            "the model": map(folder_of, (config.model, config.judge)),
         },
     )
     if config.answers == config.questions == "-":

@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 from index.errors import CueframeError
 from index.resume import claim
-from index.storage.atomic_write import written_whole
+from index.storage.atomic_write import explain_unwritable, written_whole
 
 _FOLDER = "checkpoints"
 _RUN = "run.json"
@@ -166,7 +166,8 @@ def read_metrics(output: Path) -> Iterator[dict[str, Any]]:
 
 def append_metrics(output: Path, line: dict[str, Any]) -> None:
     """Add a line to metrics.jsonl."""
-    with (output / _METRICS).open("a") as file:
+    path = output / _METRICS
+    with explain_unwritable(path), path.open("a") as file:
         file.write(json.dumps(line) + "\n")
 
 

@@ -10,6 +10,7 @@ import tyro
 
 from index.errors import CueframeError
 from index.run_command import own_default, positive
+from index.storage.atomic_write import folder_of, refuse_overwriting
 from infer.flags import LabelFiles, QuestionFormat
 from train.losses.registry import LOSSES
 
@@ -159,6 +160,12 @@ def refuse_bad_values(config: TrainConfig) -> None:
         raise CueframeError(
             f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "
             "changes it; add --tune text, or leave --index out"
+        )
+    model = folder_of(config.model)
+    if not config.only_test:
+        refuse_overwriting(
+            {"--output_path": config.output_path / "config.json"},
+            {"the index": [config.index], "the model": [model and model / "config.json"]},
         )
     if config.tracker != "none" and not importlib.util.find_spec(config.tracker):
         raise CueframeError(

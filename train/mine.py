@@ -21,6 +21,7 @@ try:
 
     from index.errors import CueframeError
     from index.run_command import own_default, positive, run
+    from index.storage.atomic_write import folder_of, refuse_overwriting
     from infer.flags import LabelFiles, QuestionFormat
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
@@ -89,6 +90,10 @@ def mine(config: MineConfig) -> int:
         raise CueframeError(f"--guard_s is {config.guard_s}; give seconds, 0 or more")
     if not math.isfinite(config.neg_sim_threshold):
         raise CueframeError(f"--neg_sim_threshold is {config.neg_sim_threshold}; give a number")
+    refuse_overwriting(
+        {"--output_folder": config.output_folder},
+        {"the index": [config.index], "the model": [folder_of(config.model)]},
+    )
     from train.mining.run import mine_frames
 
     return mine_frames(

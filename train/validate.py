@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from accelerate import PartialState
 
+from index.boundary import costs_one
 from index.decoding.sampler import DEFAULT_FPS, FrameSampler
 from index.decoding.worker_pool import default_workers
+from index.discovery import stat_regular
 from index.distributed import balanced_shards, barrier
 from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
@@ -96,7 +98,12 @@ def index_videos(
         dtype=encoder.dtype,
     )
     paths = {one["content_hash"]: one["video_path"] for one in examples}
-    jobs = [Job(path, content, Path(path).stat().st_size) for content, path in paths.items()]
+    jobs: list[Job] = []
+    failed: dict[str, str] = {}
+    for content, path in paths.items():
+        with costs_one(failed, path):
+            state = stat_regular(Path(path))
+            jobs.append(Job(path, state.st_size, state.st_mtime_ns, content))
     jobs.sort(key=lambda job: (-job.size, job.path))
     shards = balanced_shards(jobs, state.num_processes, lambda job: job.size)
     for video in encode_videos(
@@ -109,9 +116,11 @@ def index_videos(
         cost=Cost(),
     ):
         if isinstance(video, FailedVideo):
-            print(f"failed: {video.job.path}: {video.reason}", file=sys.stderr)
+            failed[video.job.path] = video.reason
             continue
-        write_vectors(folder, video.to_store(profile))
+        with costs_one(failed, video.job.path):
+            write_vectors(folder, video.to_store(profile))
+    print_some("failed", [f"{path}: {reason}" for path, reason in failed.items()], most=len(failed))
     # Not a collective, which would time out while another process decodes for half an hour.
     barrier(folder, state, "indexed")
     return profile

@@ -18,8 +18,9 @@ C: frames of a chunk, H, W: height and width of the model's input.
 import contextlib
 import math
 import os
+import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -33,13 +34,16 @@ import numpy.typing as npt
 
 from index.decoding.decoders import container_duration_s
 from index.decoding.frame_types import PixelStream, VideoMetadata
-from index.errors import VideoError
+from index.errors import CueframeError, VideoError
+from index.messages import reason_of
 
 CHUNK_FRAMES = 16
 _SLOTS = 2
 _GRACE_S = 120.0
 _LONGEST_WAIT_S = 3600.0
 """The operating system counts a wait in milliseconds of 31 bits; a deadline may lie further off."""
+_TOLD_TO_END = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP)
+"""Exit codes of a worker that a launcher or a user ended, with its parent or before it."""
 _PATIENCE = 20.0
 """Seconds allowed per second of video: 4K HEVC on one slow core takes about ten."""
 
@@ -82,6 +86,8 @@ class Failed:
 
     job: str
     reason: str
+    passing: bool = False
+    """The video is not at fault: its worker was told to end."""
 
 
 Event = Opened | Chunk | Done | Failed
@@ -110,7 +116,7 @@ def decode_all(
     side: tuple[int, int],
     workers: int,
     limit_s: float | None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Decode videos in parallel and yield events as they occur.
 
     Args:
@@ -123,6 +129,9 @@ def decode_all(
 
     Yields:
         `Opened`, any number of `Chunk`, then one `Done` or `Failed` for each job.
+
+    Raises:
+        CueframeError: A worker cannot write, which ends the run.
     """
     waiting = list(jobs)[::-1]
     team: list[_Worker] = []
@@ -159,7 +168,12 @@ def _events(team: list[_Worker], limit_s: float | None) -> Iterator[Event]:
                 worker.process.join()
                 code = worker.process.exitcode or 0
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-                yield from _drop_worker(team, worker, f"its worker process {how}")
+                passing = code in _TOLD_TO_END
+                yield from _drop_worker(team, worker, f"its worker process {how}", passing)
+            except CueframeError:
+                raise
+            except Exception as error:  # noqa: BLE001 - what it sent costs the video that it had
+                yield from _drop_worker(team, worker, reason_of(error))
         elif worker.deadline <= time.monotonic() and not worker.pipe.poll():
             reason = f"took longer than {worker.limit_s:.0f} s to decode; raise --time-limit-s"
             yield from _drop_worker(team, worker, reason)
@@ -179,26 +193,36 @@ def _receive(worker: _Worker, limit_s: float | None) -> Iterator[Event]:
         yield Chunk(job, times_s, ends_s, worker.slots[slot, : len(times_s)])
         worker.deadline = time.monotonic() + worker.limit_s - busy_s
         worker.pipe.send(slot)
+    elif kind == "stop":
+        raise CueframeError(*content)
     else:
         worker.job, worker.deadline = None, math.inf
         yield Done(job, *content) if kind == "done" else Failed(job, *content)
 
 
-def _drop_worker(team: list[_Worker], worker: _Worker, reason: str) -> Iterator[Event]:
+def _drop_worker(
+    team: list[_Worker], worker: _Worker, reason: str, passing: bool = False
+) -> Iterator[Event]:
     team.remove(worker)
     worker.process.kill()
     _stop_worker(worker)
     if worker.job is not None:
-        yield Failed(worker.job, reason)
+        yield Failed(worker.job, reason, passing)
 
 
 def _start_worker(read: Sampler, side: tuple[int, int]) -> _Worker:
     context = get_context("spawn")
     shape = (_SLOTS, CHUNK_FRAMES, *side, 3)
-    memory = context.RawArray("B", math.prod(shape))
-    pipe, far_end = context.Pipe()
-    process = context.Process(target=_work, args=(far_end, memory, shape, read), daemon=True)
-    process.start()
+    try:
+        memory = context.RawArray("B", math.prod(shape))
+        pipe, far_end = context.Pipe()
+        process = context.Process(target=_work, args=(far_end, memory, shape, read), daemon=True)
+        process.start()
+    except OSError as error:
+        raise CueframeError(
+            f"a decoding process cannot be started ({error}); lower --workers, or allow "
+            "more memory (/dev/shm) and open files"
+        ) from error
     far_end.close()
     return _Worker(process, pipe, np.frombuffer(memory, dtype=np.uint8).reshape(shape))
 
@@ -233,8 +257,10 @@ def _work(pipe: "Connection[Any, Any]", memory: Any, shape: tuple[int, ...], rea
                 raise
             except VideoError as error:
                 pipe.send(("failed", str(error)))
+            except CueframeError as error:
+                pipe.send(("stop", str(error)))
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises costs one video
-                pipe.send(("failed", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+                pipe.send(("failed", reason_of(error)))
             else:
                 pipe.send(("done", metadata, time.process_time() - began_s))
 

@@ -10,7 +10,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from index.discovery import SUFFIXES
 from index.errors import CueframeError
+
+
+@contextmanager
+def explain_unwritable(path: Path) -> Iterator[None]:
+    """Turn an error of writing a file within the block into one line that names it.
+
+    Raises:
+        CueframeError: The file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # Pillow's, of a picture that its format cannot hold
+            raise
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> CueframeError:
+    return CueframeError(f"{path} cannot be written ({error}); make room or rights, and run again")
 
 
 @contextmanager
@@ -33,9 +53,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         finally:
             os.close(folder)
     except (OSError, RuntimeError) as error:  # RuntimeError: FAISS on a full disk
-        raise CueframeError(
-            f"{path} cannot be written ({error}); make room or rights, and run again"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -66,21 +84,31 @@ def refuse_unwritable(path: Path, flag: str) -> None:
 
 
 def refuse_overwriting(
-    outputs: Mapping[str, Path | None], inputs: Mapping[str, Iterable[Path]]
+    outputs: Mapping[str, Path | None], inputs: Mapping[str, Iterable[Path | None]]
 ) -> None:
     """Check, before the work starts, that no output is one of the inputs or another output.
 
     Args:
-        outputs: Files that will be written, by flag; None where a flag is not given.
-        inputs: Files that are read, by what they are: "the questions".
+        outputs: Files or folders that will be written, by flag; None where a flag is not given.
+        inputs: Files that are read, by what they are: "the questions"; of a folder, all in it.
 
     Raises:
-        CueframeError: A file is written that is read, or written twice.
+        CueframeError: What is read would be written, be it by way of a link, or a file is written
+            twice. What is there and has the ending of a video counts as read.
     """
-    read = {path.resolve(): what for what, paths in inputs.items() for path in paths}
+    read = {path.resolve(): what for what, paths in inputs.items() for path in paths if path}
     for flag, path in outputs.items():
         if path is None:
             continue
-        if what := read.get(path.resolve()):
+        own = path.resolve()
+        what = next((read[place] for place in (own, *own.parents) if place in read), None)
+        if what is None and path.suffix.lower() in SUFFIXES and path.exists():
+            what = "a video"
+        if what:
             raise CueframeError(f"{flag} {path} would overwrite {what}; name another file")
-        read[path.resolve()] = f"what {flag} writes"
+        read[own] = f"what {flag} writes"
+
+
+def folder_of(model: str | None) -> Path | None:
+    """Return the folder of a model, None where a name on the hub or nothing is given."""
+    return Path(model) if model and os.path.isdir(model) else None  # noqa: PTH112 - Path.is_dir raises where a name is too long

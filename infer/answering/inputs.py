@@ -7,7 +7,7 @@ from typing import NamedTuple
 from index.discovery import list_videos
 from index.errors import CueframeError
 from index.run_command import positive
-from index.storage.atomic_write import refuse_overwriting, refuse_unwritable
+from index.storage.atomic_write import folder_of, refuse_overwriting, refuse_unwritable
 from index.storage.store import Profile, read_profile
 from infer.answering.config import AnswerConfig
 from infer.answering.submission import submission_columns
@@ -90,11 +90,17 @@ def refuse_bad_values(config: AnswerConfig) -> None:
         raise CueframeError(f"--output {output} is no file; name a file, or - for stdout")
     submission_columns(config.submission_columns)
     refuse_overwriting(
-        {"--output": None if config.output == "-" else output, "--submission": config.submission},
+        {
+            "--output": None if config.output == "-" else output,
+            "--submission": config.submission,
+            "--save-frames": config.save_frames,
+        },
         {
             "the questions": [Path(config.questions)] if config.questions != "-" else [],
             "the labels": config.labels,
             "the prompt": [Path(config.prompt)],
+            "the index": [config.index],
+            "the model": map(folder_of, (config.model, config.reader)),
         },
     )
     if not config.submission and (config.guess or config.submission_columns != "id,answer"):

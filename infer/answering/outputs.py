@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from index.errors import VideoError
+from index.boundary import costs_one
 from index.messages import escaped
 from index.progress import bar
 from infer.answering.run_log import as_json_line, write_and_remove_log
@@ -84,14 +84,13 @@ def save_all(
     """
     answered = [one for one in queries if one.question.id in lines]
     videos = group_by_video(answered)
-    saved = unsaved = 0
+    saved = 0
+    failed: dict[str, str] = {}
     for content, numbers in bar(videos.items(), "video", len(videos)):
         records = [json.loads(lines[answered[n].question.id]) for n in numbers]
         picks = [(one["id"], [frame["time_s"] for frame in one["frames"]]) for one in records]
-        try:
+        with costs_one(failed, answered[numbers[0]].path):
             saved += save_frames(file_of(content), picks, folder, size)
-        except VideoError as error:
-            path = answered[numbers[0]].path
-            print(f"failed: no frames of {path} are saved: {error}", file=sys.stderr)
-            unsaved += 1
-    return saved, unsaved
+    for path, reason in failed.items():
+        print(escaped(f"failed: no frames of {path} are saved: {reason}"), file=sys.stderr)
+    return saved, len(failed)

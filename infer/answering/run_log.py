@@ -15,9 +15,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from index.errors import CueframeError
 from index.resume import claim
-from index.storage.atomic_write import written_whole
+from index.storage.atomic_write import explain_unwritable, written_whole
 
 
 def log_folder(output: Path) -> Path:
@@ -81,33 +80,22 @@ def log_writer(output: Path, process: int) -> Iterator[Callable[[bytes], None]]:
         CueframeError: The log cannot be written.
     """
     path = log_folder(output) / f"{process}.jsonl"
-    with _named(path):
+    with explain_unwritable(path):
         # Unbuffered, so that closing it writes nothing more.
         file = path.open("a+b", buffering=0)
     with closing(file):
-        with _named(path):
+        with explain_unwritable(path):
             # Cut off the incomplete last line of a killed run.
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
 
         def add(line: bytes) -> None:
             left = memoryview(line)
-            with _named(path):
+            with explain_unwritable(path):
                 while left:
                     left = left[file.write(left) :]
 
         yield add
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn an OSError of this file, and only of this file, into a one-line error."""
-    try:
-        yield
-    except OSError as error:
-        raise CueframeError(
-            f"{path} cannot be written ({error.strerror}); make room or rights, and run again"
-        ) from error
 
 
 def as_json_line(record: Mapping[str, Any]) -> bytes:

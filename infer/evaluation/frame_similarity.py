@@ -12,8 +12,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from index.arrays import Floats
+from index.boundary import costs_one
 from index.decoding.decoders import frames_at
-from index.errors import VideoError
+from index.messages import escaped
 from index.progress import bar
 from infer.evaluation.baselines import of_matches
 from infer.judge import SIM_THRESHOLDS, Judge, judge_vectors, weakest_match
@@ -59,18 +60,20 @@ def sim_tables(
     def stream() -> Iterator[Image.Image]:
         """Yield the frames of all videos; `judged` gets the position of each video's first."""
         count = 0
+        failed: dict[int, str] = {}
         for video, numbers in bar(videos.items(), "video", len(videos)):
             times_s = _wanted_s([timed[n] for n in numbers], every_row=every_row)
             times_s |= {t for own in picks.values() for n in numbers for t in own[n].tolist()}
             start = count
-            try:
+            with costs_one(failed, len(numbers)):
                 for frame in frames_at(file_of(video), sorted(times_s)):
                     yield frame.image
                     count += 1
-            except VideoError as error:
-                print(f"failed: no sim_m for {len(numbers)} questions: {error}", file=sys.stderr)
-            else:
                 judged.append((numbers, sorted(times_s), start))
+            for asked, reason in failed.items():
+                line = f"failed: no sim_m for {asked} questions: {reason}"
+                print(escaped(line), file=sys.stderr)
+            failed.clear()
 
     vectors, rows = judge_vectors(stream(), judge)
     for numbers, times_s, start in judged:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from index.boundary import costs_one
 from index.decoding.decoders import frames_at
 from index.errors import CueframeError
 from index.spans import Timeline
@@ -82,15 +83,19 @@ def read_answers(
 
     def settle(turns: list[_ReaderTask]) -> list[Placed]:
         """Read a batch and return the records whose answers are complete."""
+        wrong: dict[int, str] = {}
         good = [(turn, turn.shown) for turn in turns if turn.shown]
         own = [query_at(turn.place) for turn, _ in good]
-        given = answer(own, [shown for _, shown in good]) if good else []
+        given = _given(answer, own, [shown for _, shown in good])
         for (turn, _), found in zip(good, given, strict=True):
             record = pending.setdefault(turn.place, turn.record | {"answers": {}})
-            record["answers"][turn.which] = found
-        for turn in turns:
-            if turn.error:
-                pending[turn.place] = failure_record(query_at(turn.place).question, turn.error)
+            if "error" in found:
+                wrong[turn.place] = found["error"]
+            elif "error" not in record:  # as of another kind of frames
+                record["answers"][turn.which] = found
+        wrong |= {turn.place: turn.error for turn in turns if turn.error}
+        for place, why in wrong.items():
+            pending[place] = failure_record(query_at(place).question, why)
         ready = [turn.place for turn in turns if turn.which == which[-1]]
         return [(place, pending.pop(place)) for place in ready]
 
@@ -103,6 +108,24 @@ def read_answers(
             del waiting[:batch]
     if waiting:
         yield settle(waiting)
+
+
+def _given(
+    answer: AskModel, queries: Sequence[Query], shown: Sequence[ReaderInput]
+) -> list[dict[str, Any]]:
+    """Ask the model; if that fails, ask each question alone, and give the error of those that do.
+
+    A picture of a shape that the model's processor refuses costs its own question.
+    """
+    failed: dict[str, str] = {}
+    given: list[dict[str, Any]] = []
+    with costs_one(failed, "error"):
+        given = answer(queries, shown) if queries else []
+    if not failed:
+        return given
+    if len(queries) == 1:
+        return [{**failed}]
+    return [_given(answer, [query], [one])[0] for query, one in zip(queries, shown, strict=True)]
 
 
 def _ahead(
@@ -141,24 +164,20 @@ def _tasks(
     plans: dict[int, _Plan] = {}
     wrong: dict[int, str] = {}
     pictures: dict[float, Image.Image] = {}
-    lost = ""
-    try:
+    lost: dict[str, str] = {}
+    with costs_one(lost, content, CueframeError):
         timeline = read_timeline(index, content)
         for place, record in records:
-            try:
+            with costs_one(wrong, place, CueframeError):
                 plans[place] = _plan(query_at(place).question, record, timeline, which, k, free)
-            except CueframeError as error:
-                wrong[place] = str(error)
         shown_s = chain.from_iterable(plan.times.values() for plan in plans.values())
         wanted_s = sorted(set(chain.from_iterable(shown_s)))
         if wanted_s:
             frames = frames_at(file_of(content), wanted_s)
             pictures = {t: _shrunk(f.image, side) for t, f in zip(wanted_s, frames, strict=True)}
-    except CueframeError as error:
-        lost = str(error)
     turns: list[_ReaderTask] = []
     for place, record in records:
-        why = wrong.get(place, lost)
+        why = wrong.get(place) or lost.get(content)
         if why:
             turns.append(_ReaderTask(place, record, which[-1], None, why))
             continue

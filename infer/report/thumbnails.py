@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from index.boundary import costs_one
 from index.decoding.decoders import frames_at
-from index.errors import VideoError
+from index.messages import escaped
 from index.progress import bar
 
 SIDE = 240
@@ -45,12 +46,13 @@ def thumbnails_of(
         For each video the pictures that could be made, by the requested time.
     """
     made: dict[str, dict[float, bytes]] = {}
+    failed: dict[str, str] = {}
     for video, times_s in bar(wanted.items(), "video", len(wanted)):
         pictures = made.setdefault(video, {})
-        try:
+        with costs_one(failed, video):
             pictures.update(thumbnails(find(video), times_s))
-        except VideoError as error:
-            print(f"warning: no pictures of {video}: {error}", file=sys.stderr)
+    for video, reason in failed.items():
+        print(escaped(f"warning: no pictures of {video}: {reason}"), file=sys.stderr)
     return made
 
 

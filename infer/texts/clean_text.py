@@ -31,8 +31,10 @@ def typed_text(text: str, what: str) -> str:
     """Return a text that a user types, cleaned.
 
     Raises:
-        CueframeError: It is blank, or longer than `MAX_TEXT_CHARS`.
+        CueframeError: It is blank, longer than `MAX_TEXT_CHARS`, or holds bytes that are not UTF-8.
     """
+    if any("\ud800" <= character <= "\udfff" for character in text[:MAX_TEXT_CHARS]):
+        raise CueframeError(f"{what} is not UTF-8; type it in a terminal whose locale is UTF-8")
     if len(text) > MAX_TEXT_CHARS:
         raise CueframeError(
             f"{what} has {len(text)} characters; shorten it to {MAX_TEXT_CHARS} at most"

@@ -1,23 +1,30 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import psutil
 import pytest
+import torch
 from av.video.stream import VideoStream
 
 from index.build import BuildConfig, build
 from index.check import CheckConfig, check
+from index.discovery import HashedFile, hash_files
+from index.encoder import Encoder
 from index.errors import CueframeError
+from index.pipeline import encode_videos
 from index.storage.catalog import all_paths, all_videos, open_catalog
 from index.storage.faiss_index import FaissUpdate, held_ids, open_search
-from index.storage.store import read_vectors
+from index.storage.store import read_vectors, write_vectors
 from tests.opens import Opens
 from tests.paths import ROOT
 from tests.videos import draw, file_name, make
@@ -160,6 +167,26 @@ def test_no_vector_file_is_opened_again(
     run()
     make(videos / "new.mp4", "slow")
     assert run()["indexed"] == 1
+
+
+def test_a_vector_that_is_not_of_unit_length_costs_its_video(
+    run: Any, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = Encoder.images
+
+    def short(self: Encoder, pixels: np.ndarray) -> torch.Tensor:
+        vectors = images(self, pixels).clone()
+        vectors[0] *= 0.9  # of the first video of the batch
+        return vectors
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Encoder, "images", short)
+        result = run(workers=1)
+    assert (result["code"], result["failed"], result["indexed"]) == (1, 1, len(KINDS) - 1)
+    assert "vectors that are not of unit length (one is 0.9" in result["err"]
+    assert sound(tmp_path / "index")
+    again = run(retry=True)
+    assert (again["indexed"], again["reused"]) == (1, len(KINDS) - 1)
 
 
 def test_what_an_interrupted_run_wrote_joins_faiss_from_its_file(
@@ -477,3 +504,105 @@ def test_larger_pictures_than_allowed_cost_their_own_video(
     assert (again["code"], again["indexed"], again["reused"]) == (0, len(KINDS), 1)
     with pytest.raises(CueframeError, match="--max-pixels is 0"):
         run(max_pixels=0)
+
+
+def test_a_video_that_is_replaced_meanwhile_is_not_stored_as_what_it_was(
+    run: Any, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "index"
+    replaced, copy = videos / "deep" / file_name("constant"), videos / "z_copy.mp4"
+    shutil.copy(replaced, copy)
+    hashed = {path: seen.content_hash for path, seen in _hashed(videos).items()}
+
+    def meanwhile(*arguments: Any, **more: Any) -> Any:
+        make(replaced, "slow")  # hashed and not yet opened
+        return encode_videos(*arguments, **more)
+
+    monkeypatch.setattr("index.building.encode_videos", meanwhile)
+    first = run()
+    assert (first["code"], first["indexed"], first["failed"]) == (1, len(KINDS) - 1, 2)
+    assert f"failed: {replaced}: was replaced while it was read; run again\n" in first["err"]
+    assert f"failed: {copy}: not indexed with its copy {replaced}; run again\n" in first["err"]
+    assert "--retry" not in first["err"]
+    with closing(open_catalog(index)) as catalog:
+        assert hashed[replaced] not in all_videos(catalog)
+
+    monkeypatch.undo()
+    second = run()
+    assert (second["code"], second["indexed"]) == (0, 2)
+    with closing(open_catalog(index)) as catalog:
+        for path, seen in all_paths(catalog).items():
+            assert _hashed(videos)[Path(path)].content_hash == seen.content_hash
+    fresh = tmp_path / "fresh"
+    run(index=fresh)
+    now, anew = contents(index), contents(fresh)
+    assert now.keys() == anew.keys()
+    for path, (time_s, vectors) in now.items():
+        np.testing.assert_array_equal(time_s, anew[path][0])
+        # The last bits of a vector depend on its batch.
+        np.testing.assert_allclose(vectors, anew[path][1], atol=2e-3)
+
+
+def _hashed(folder: Path) -> dict[Path, HashedFile]:
+    found = hash_files(path for path in folder.rglob("*") if path.is_file())
+    return {path: seen for path, seen in found if isinstance(seen, HashedFile)}
+
+
+def test_an_error_of_storing_a_video_costs_that_one_and_is_tried_again(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(index: Path, vectors: Any) -> None:
+        if vectors.path_hint.endswith(file_name("variable")):
+            raise ValueError("an odd\nname")
+        write_vectors(index, vectors)
+
+    monkeypatch.setattr("index.building.write_vectors", refusing)
+    first = run(time_limit_s=1e300)
+    assert (first["code"], first["indexed"], first["failed"]) == (1, len(KINDS) - 1, 1)
+    assert f"{file_name('variable')}: ValueError: an odd name\n" in first["err"]
+    monkeypatch.undo()
+    second = run()
+    assert (second["code"], second["indexed"], second["reused"]) == (0, 1, len(KINDS) - 1)
+    assert sound(tmp_path / "index")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_build_in_order(
+    number: int, code: int, videos: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    index, reached = tmp_path / "index", tmp_path / "reached"
+    hung = (  # in the parent, when the first video is decoded and the next is being decoded
+        "import runpy, sys, time\n"
+        "import index.pipeline, pathlib\n"
+        "def hang(job):\n"
+        f"    pathlib.Path({str(reached)!r}).touch()\n"
+        "    time.sleep(100)\n"
+        "if __name__ == '__main__':\n"
+        "    index.pipeline.change_since = hang\n"
+        f"    sys.argv = ['index/build.py', {str(videos)!r}, '--index', {str(index)!r},"
+        f" '--model', {str(tiny_model)!r}, '--workers', '1']\n"
+        "    runpy.run_path('index/build.py', run_name='__main__')\n"
+    )
+    script = tmp_path / "hung.py"
+    script.write_text(hung)
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not reached.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert workers
+        process.send_signal(number)
+        out, err = process.communicate(timeout=100)
+    assert (process.returncode, out) == (code, "")
+    word = "terminated" if code == 143 else "interrupted"
+    assert err.rstrip().endswith(f"{word}; what was finished is kept")
+    assert "Traceback" not in err
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert not [*index.rglob("*.tmp"), *index.glob(".run-*")]

@@ -10,6 +10,7 @@ import xxhash
 
 from index.discovery import (
     HashedFile,
+    change_since,
     hash_files,
     is_regular_file,
     list_videos,
@@ -234,3 +235,64 @@ def test_a_name_that_no_file_can_have_harms_no_other(name: str, folder: Path) ->
     results = dict(hash_files([folder / name, folder / "b.mp4"]))
     assert isinstance(results[folder / name], OSError)
     assert isinstance(results[folder / "b.mp4"], HashedFile)
+
+
+@pytest.mark.parametrize("how", ["grows", "shrinks", "is written over"])
+def test_a_file_that_changes_while_it_is_hashed_has_no_hash(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing, calm = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    for path in (changing, calm):
+        path.write_bytes(b"A" * 300)
+    digest = xxhash.xxh3_128
+
+    def meddle() -> None:
+        with changing.open("r+b") as file:
+            if how == "shrinks":
+                file.truncate(200)
+            else:
+                file.seek(0, os.SEEK_END if how == "grows" else os.SEEK_SET)
+                file.write(b"B" * 100)
+        os.utime(changing, (2, 2))
+
+    class Meddling:
+        """Changes the file between its second and its third block."""
+
+        def __init__(self) -> None:
+            self.blocks = 0
+            self.digest = digest()
+
+        def update(self, block: bytes) -> None:
+            self.blocks += 1
+            self.digest.update(block)
+            if self.blocks == 2:
+                meddle()
+
+        def hexdigest(self) -> str:
+            return self.digest.hexdigest()
+
+    monkeypatch.setattr("index.discovery._BLOCK_BYTES", 100)
+    monkeypatch.setattr("index.discovery.xxhash.xxh3_128", Meddling)
+    ((_, now),) = hash_files([changing])
+    assert isinstance(now, OSError)
+    assert now.strerror == "it changes while it is read; run again when it is complete"
+    monkeypatch.undo()
+    for path, result in hash_files([changing, calm]):
+        assert isinstance(result, HashedFile)
+        assert result.content_hash == digest(path.read_bytes()).hexdigest()
+
+
+def test_what_became_of_a_file_since_it_was_hashed(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"A")
+    ((_, seen),) = hash_files([path])
+    assert isinstance(seen, HashedFile)
+    assert change_since(seen) == ""
+    os.utime(path, (1, 1))
+    assert change_since(seen) == ""
+    path.write_bytes(b"B")
+    assert change_since(seen) == "was replaced while it was read; run again"
+    path.unlink()
+    assert change_since(seen) == "was moved or deleted while it was read; run again"
+    path.mkdir()
+    assert change_since(seen) == "was moved or deleted while it was read; run again"

@@ -1,17 +1,23 @@
 """Every video comes out once, with its own vectors in its own order, whatever shares a batch."""
 
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+import xxhash
 
 from index.decoding.frame_types import PixelStream, VideoMetadata
+from index.discovery import HashedFile, hash_files
 from index.encoder import Encoder
 from index.errors import CueframeError, VideoError
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
-from index.planning import Job
 from tests.index.storage.test_store import PROFILE
 
 METADATA = VideoMetadata(duration_s=9.0, start_s=0.0, width=8, height=8, warnings=["odd"])
@@ -20,7 +26,7 @@ SIDE = 4
 
 def frames(path: str) -> PixelStream:
     """A video of a path such as "a:37": so many frames, each of one grey that tells which it is."""
-    name, _, count = path.partition(":")
+    name, _, count = Path(path).name.partition(":")
     if name == "broken":
         raise VideoError("has no video stream")
     for number in range(int(count)):
@@ -49,23 +55,45 @@ class Recorder:
 
 
 def encoded(
-    paths: list[str], batch_frames: int = 8, workers: int = 2, **more: Any
+    paths: list[str],
+    batch_frames: int = 8,
+    workers: int = 2,
+    read: Callable[[str], PixelStream] = frames,
+    **more: Any,
 ) -> tuple[dict[str, EncodedVideo | FailedVideo], Recorder, Cost]:
-    jobs = [Job(path, f"{number:032x}", 100) for number, path in enumerate(paths)]
+    with tempfile.TemporaryDirectory() as folder:
+        for path in paths:
+            Path(folder, path).write_text(path)
+        return _encoded(Path(folder), paths, batch_frames, workers, read, **more)
+
+
+def _encoded(
+    folder: Path,
+    paths: list[str],
+    batch_frames: int,
+    workers: int,
+    read: Callable[[str], PixelStream],
+    **more: Any,
+) -> tuple[dict[str, EncodedVideo | FailedVideo], Recorder, Cost]:
+    hashed = hash_files([folder / path for path in paths])
+    jobs = [job for _, job in hashed if isinstance(job, HashedFile)]
     recorder, cost = Recorder(), Cost()
     found: dict[str, EncodedVideo | FailedVideo] = {}
     for video in encode_videos(
         jobs,
         cast("Encoder", recorder),
-        frames,
-        batch_frames=batch_frames,
-        workers=workers,
-        limit_s=None,
-        cost=cost,
-        **more,
+        read,
+        **{
+            "batch_frames": batch_frames,
+            "workers": workers,
+            "limit_s": None,
+            "cost": cost,
+            **more,
+        },
     ):
-        assert video.job.path not in found
-        found[video.job.path] = video
+        name = Path(video.job.path).name
+        assert name not in found
+        found[name] = video
     assert set(found) == set(paths)
     return found, recorder, cost
 
@@ -155,5 +183,149 @@ def test_what_is_stored_is_what_was_encoded(tmp_path: Path) -> None:
     assert vectors.embeddings.shape == (3, 1, 2)
     assert vectors.time_s.tolist() == [0.0, 0.5, 1.0]
     assert vectors.end_s.tolist() == [0.04, 0.54, 1.04]
-    assert (vectors.content_hash, vectors.path_hint) == (f"{0:032x}", "a:3")
+    assert (vectors.content_hash, vectors.path_hint) == (
+        xxhash.xxh3_128_hexdigest(b"a:3"),
+        video.job.path,
+    )
     assert (vectors.profile, vectors.metadata) == (PROFILE, METADATA)
+
+
+REPLACED = "was replaced while it was read; run again"
+GONE = "was moved or deleted while it was read; run again"
+
+
+def _renamed_over(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_text("B" * path.stat().st_size)  # of the same size
+    other.replace(path)
+
+
+def _written_into(path: Path) -> None:
+    path.write_text("another and longer content")
+
+
+def _touched(path: Path) -> None:
+    os.utime(path, (1, 1))
+
+
+HAPPENINGS: dict[str, Callable[[Path], None]] = {
+    "renamed over": _renamed_over,
+    "written into": _written_into,
+    "deleted": Path.unlink,
+    "touched": _touched,
+}
+
+
+def meddled(path: str) -> PixelStream:
+    """A video of a path such as "renamed over@20:37", to whose file that happens at frame 20."""
+    happening, _, rest = Path(path).name.partition("@")
+    when, _, count = rest.partition(":")
+    for number in range(int(count) + 1):
+        if happening in HAPPENINGS and number == int(when):
+            HAPPENINGS[happening](Path(path))
+            if happening == "deleted" and number == 0:
+                raise VideoError("is not a file")
+        if number < int(count):
+            yield number / 2, number / 2 + 0.04, np.full((SIDE, SIDE, 3), number, np.uint8)
+    return METADATA
+
+
+def test_what_is_handed_over_is_what_was_hashed(mix: bool) -> None:
+    moments = (0, 16, 20, 37)  # before the first, between chunks, within one, after the last
+    reasons = {"renamed over": REPLACED, "written into": REPLACED, "deleted": GONE, "touched": None}
+    paths = {f"{name}@{at}:37": why for name, why in reasons.items() for at in moments}
+    found, _, _ = encoded([*paths, "intact@0:9"], read=meddled, mix_videos=mix)
+    assert greys(found["intact@0:9"]) == list(range(9))
+    for path, reason in paths.items():
+        video = found[path]
+        if reason is None:
+            assert greys(video) == list(range(37))
+        else:
+            assert isinstance(video, FailedVideo)
+            assert (video.reason, video.passing) == (reason, True)
+
+
+def broken_meanwhile(path: str) -> PixelStream:
+    """A video that is half written over, so that it cannot be decoded."""
+    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    if Path(path).name == "b":
+        _written_into(Path(path))
+    raise VideoError("breaks off")
+
+
+def test_a_failure_of_a_file_that_is_being_replaced_is_not_the_contents() -> None:
+    found, _, _ = encoded(["a", "b"], read=broken_meanwhile)
+    a, b = found["a"], found["b"]
+    assert isinstance(a, FailedVideo)
+    assert isinstance(b, FailedVideo)
+    assert (a.reason, a.passing) == ("breaks off", False)
+    assert (b.reason, b.passing) == (REPLACED, True)
+
+
+def told_to_end(path: str) -> PixelStream:
+    """A video whose worker gets a signal of that name."""
+    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    if name := Path(path).name.partition(":")[0]:
+        os.kill(os.getpid(), getattr(signal, name))
+        time.sleep(60)
+    return METADATA
+
+
+def test_a_worker_that_is_told_to_end_is_no_fault_of_its_video() -> None:
+    found, _, _ = encoded(["SIGTERM:", "SIGKILL:", ":"], read=told_to_end)
+    assert len(greys(found[":"])) == 1
+    for path, passing in (("SIGTERM:", True), ("SIGKILL:", False)):
+        failed = found[path]
+        assert isinstance(failed, FailedVideo)
+        assert failed.reason.startswith("its worker process was killed by signal ")
+        assert failed.passing == passing
+
+
+class Unreadable:
+    """What raises when the parent unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+def sends_what_cannot_be_read(path: str) -> PixelStream:
+    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    return cast("VideoMetadata", Unreadable()) if Path(path).name == "b" else METADATA
+
+
+def test_what_the_parent_cannot_read_costs_its_own_video() -> None:
+    found, _, _ = encoded(["a", "b", "c"], read=sends_what_cannot_be_read)
+    failed = found["b"]
+    assert isinstance(failed, FailedVideo)
+    assert failed.reason.startswith("ValueError: invalid literal for int()")
+    assert len(greys(found["a"])) == len(greys(found["c"])) == 1
+
+
+def full_disk(path: str) -> PixelStream:
+    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    raise CueframeError(f"{path} cannot be written; make room")
+
+
+def test_a_worker_that_cannot_write_ends_the_run() -> None:
+    with pytest.raises(CueframeError, match="cannot be written; make room"):
+        encoded(["a", "b", "c"], read=full_disk)
+
+
+def test_an_absurd_limit_is_a_limit() -> None:
+    assert greys(encoded(["a:3"], limit_s=1e300)[0]["a:3"]) == [0, 1, 2]
+
+
+def test_an_error_in_the_parent_costs_its_own_video(
+    mix: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(parts: list[np.ndarray]) -> np.ndarray:
+        if sum(map(len, parts)) == 3:
+            raise ValueError("three\nframes")
+        return concatenate(parts)
+
+    concatenate = np.concatenate
+    monkeypatch.setattr("index.pipeline.np.concatenate", refusing)
+    found, _, _ = encoded(["a:20", "b:3", "c:5"], mix_videos=mix)
+    assert found["b:3"] == FailedVideo(found["b:3"].job, "ValueError: three frames", passing=True)
+    assert greys(found["a:20"]) == list(range(20))
+    assert greys(found["c:5"]) == list(range(5))

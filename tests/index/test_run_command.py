@@ -1,11 +1,14 @@
 """What all commands have in common: quick help with a default for each flag, and exit codes."""
 
+import errno
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tyro
@@ -158,12 +161,31 @@ def test_flags_may_be_written_with_either_line_and_by_either_name() -> None:
     assert parse("v", "--prune", "--retry", "--rebuild").rebuild
 
 
-def test_a_wrong_call_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ((), ("v", "--fps", "two"), ("v", "--view", "round"), ("v", "--none")):
-        with pytest.raises(SystemExit) as caught:
-            parse(*arguments)
-        assert caught.value.code == 2
-    capsys.readouterr()
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "Missing from index/build.py: VIDEOS"),
+        ("v --fps two", "--fps: no type matching"),
+        ("v --view round", "invalid choice 'round' for argument '--view'. Expected one of"),
+        ("v --none", "Unrecognized options: --none"),
+        ("v --fps", "Missing value for argument '--fps'"),
+        ("v $'a\\nb\\e[2J'", r"a b\x1b[2J"),
+        ("v " + "w" * 300, "wwww"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_2(arguments: str, said: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} index/build.py {arguments}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.endswith("; see --help\n")
+    assert done.stderr.count("\n") == 1
 
 
 @given(st.floats() | st.integers() | st.none())
@@ -228,14 +250,134 @@ def test_an_interrupt_is_told_without_a_traceback(
     assert capsys.readouterr().err == "interrupted; what was finished is kept\n"
 
 
-def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["command"])
+def test_an_error_that_nobody_foresaw_is_one_line_and_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, line in (
+        (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
+        (AssertionError(), "AssertionError"),
+        (RuntimeError("\x1b[2Jx\udcff"), r"RuntimeError: \x1b[2Jx\udcff"),
+        (PermissionError(13, "no", "a\nb"), r"PermissionError: [Errno 13] no: 'a\nb'"),
+        (OSError(errno.EMFILE, "many"), f"OSError: [Errno {errno.EMFILE}] many"),
+        (sqlite3.OperationalError("disk I/O error"), "OperationalError: disk I/O error"),
+        (ValueError("x" * 10**6), "ValueError: " + "x" * 999 + "…"),
+    ):
+        assert outcome(error, monkeypatch)[0] == 3
+        said = capsys.readouterr()
+        assert said == ("", f"error: command: {line}; --debug shows the traceback\n")
 
-    def command(flags: Flags) -> int:
-        raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        run(command, Flags, None)
+def test_notes_name_the_file_at_hand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = ValueError("bad")
+    error.add_note("videos/a.mp4")
+    assert outcome(error, monkeypatch)[0] == 3
+    assert "ValueError: bad; videos/a.mp4; --debug" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(ZeroDivisionError(), 3), (CueframeError("what; remedy"), 2)]
+)
+def test_debug_shows_the_traceback_before_the_line(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(error, monkeypatch, "--debug", "--count", "2") == (code, Flags(count=2))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert "    raise ending" in lines
+    assert lines[-1].startswith("error: ")
+
+
+def ended(script: str, arguments: str = "", **more: Any) -> "subprocess.CompletedProcess[str]":
+    """How a process ends that runs a command whose body is `script`, by way of a shell."""
+    code = (
+        "import os, signal, sys, time\n"
+        "from index.run_command import run\n"
+        "from tests.index.test_run_command import Flags\n"
+        "def command(flags):\n"
+        f"    {script}\n"
+        "    return 0\n"
+        "run(command, Flags, None)\n"
+    )
+    return subprocess.run(
+        ["bash", "-c", f'exec "$0" -c "$1" {arguments}', sys.executable, code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        **more,
+    )
+
+
+CLOSED = "error: standard output is closed; send it to a file, or to /dev/null\n"
+FULL = (
+    "error: standard output cannot be written (No space left on device); make room or rights, and "
+    "run again\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "code", "said"),
+    [
+        ("print(1)", ">&-", 2, CLOSED),
+        ("print(1)", ">/dev/full", 2, FULL),
+        ("print('x' * 10**6)", ">/dev/full", 2, FULL),
+        ("sys.stdout.buffer.writelines([b'x' * 10**5] * 2)", ">/dev/full", 2, FULL),
+        ("print(1)", "--help >/dev/full", 2, FULL),
+        ("print(1)", "--help >&-", 2, CLOSED),
+        ("assert sys.stdin.read() == ''", "<&-", 0, ""),
+        ("print(1, file=sys.stderr)", "2>&-", 0, ""),
+        ("print(1, file=sys.stderr)", "2>/dev/full", 3, ""),
+        ("1 / 0", "2>&-", 3, ""),
+        ("1 / 0", ">/dev/full 2>/dev/full", 3, ""),
+        ("1 / 0", ">&- 2>&- <&-", 2, ""),
+        ("time.sleep(60)", "--count two >&-", 2, CLOSED),
+    ],
+)
+def test_lost_output_is_never_a_success(script: str, arguments: str, code: int, said: str) -> None:
+    done = ended(script, arguments)
+    assert (done.returncode, done.stderr) == (code, said)
+    assert done.stdout == ""
+
+
+def test_a_file_is_not_opened_in_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    for stream in ("<&-", "2>&-", "<&- 2>&-"):
+        script = (
+            f"f = open({str(tmp_path / 'f')!r}, 'w'); assert f.fileno() > 2;"
+            "print('x', file=sys.stderr)"
+        )
+        assert ended(script, stream).returncode == 0
+        assert (tmp_path / "f").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated")],
+)
+def test_a_signal_unwinds_the_command(number: str, code: int, word: str, tmp_path: Path) -> None:
+    mark = tmp_path / "cleaned"
+    script = (
+        f"try: os.kill(os.getpid(), signal.{number}); time.sleep(60)\n"
+        # Launchers send the signal again, to the group and to each process.
+        f"    finally: {'os.kill(os.getpid(), signal.SIGTERM);' if code == 143 else ''}"
+        f" time.sleep(0.1); open({str(mark)!r}, 'w').close()"
+    )
+    done = ended(script)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == f"{word}; what was finished is kept\n"
+    assert mark.exists()
+
+
+def test_a_command_may_handle_the_signal_itself() -> None:
+    script = (
+        "signal.signal(signal.SIGTERM, lambda *_: print('own'));"
+        "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    done = ended(script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "own\n", "")
 
 
 def test_help_that_is_not_read_to_its_end_is_no_error() -> None:
@@ -291,3 +433,73 @@ def test_a_bad_call_of_build_is_one_line_and_2(
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == f"error: {line}\n"
+
+
+NEEDED = {
+    "index/build.py": ["v"],
+    "index/check.py": ["i"],
+    "infer/answer.py": ["q"],
+    "infer/compare.py": ["q"],
+    "infer/find.py": ["t"],
+    "infer/score.py": ["a", "q"],
+}
+"""Arguments without which a command is a wrong call."""
+
+
+def ended_so(command: str, body: str) -> "subprocess.CompletedProcess[str]":
+    """How a command ends whose work is `body`, an expression."""
+    code = (
+        "import os, runpy, signal, sys, time\n"
+        "import index.run_command as edge\n"
+        "run = edge.run\n"
+        f"edge.run = lambda _, config, usage: run(lambda flags: {body}, config, usage)\n"
+        f"sys.argv = {[command, *NEEDED.get(command, [])]!r}\n"
+        f"runpy.run_path({command!r}, run_name='__main__')\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_ends_as_the_docs_say(command: str) -> None:
+    name = Path(command).name
+    kill = "(os.kill(os.getpid(), signal.{}), time.sleep(60))"
+    for body, code, said in (
+        ("0", 0, ""),
+        ("1", 1, ""),
+        (
+            "1 / 0",
+            3,
+            f"error: {name}: ZeroDivisionError: division by zero; --debug shows the traceback\n",
+        ),
+        (kill.format("SIGINT"), 130, "interrupted; what was finished is kept\n"),
+        (kill.format("SIGTERM"), 143, "terminated; what was finished is kept\n"),
+    ):
+        done = ended_so(command, body)
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+    wrong = subprocess.run(
+        [sys.executable, command, "--no-such-flag"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+
+
+def test_the_docs_list_the_exit_codes() -> None:
+    text = (ROOT / "docs/index_on_disk.md").read_text().split("## How a command ends")[1]
+    codes = re.findall(r"^\| (\d+) \|", text.split("## ")[0], re.MULTILINE)
+    assert codes == ["0", "1", "2", "3", "130", "143"]
+
+
+def test_every_command_has_debug() -> None:
+    for command in COMMANDS:
+        assert "traceback" in flags_of(command)["--debug"]

@@ -418,3 +418,37 @@ def test_real_clips(capsys: Capture, clips: Path, tmp_path: Path) -> None:
         vectors, time_s, duration_s = stored(index, Path(record["video"]))
         rows = best_of_segments(vectors @ text, time_s, duration_s, 4)
         assert [frame["row"] for frame in record["frames"]] == rows
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--output", "q.json"],
+        ["--output", "link.json"],
+        ["--output", "index/catalog.sqlite"],
+        ["--output", "index/new.jsonl"],
+        ["--output", "model/config.json", "--model", "model"],
+        ["--output", "labels.json", "--labels", "labels.json"],
+        ["--output", "prompt.toml", "--prompt", "prompt.toml"],
+        ["--output", "a.mp4"],
+        ["--output", "out", "--submission", "q.json", "--reader", "clip"],
+        ["--output", "out", "--submission", "out", "--reader", "clip"],
+        ["--output", "out", "--save-frames", "index"],
+        ["--output", "out", "--save-frames", "index/frames"],
+    ],
+)
+def test_an_output_that_is_an_input_is_refused_before_any_work(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for folder in ("index", "model"):
+        (tmp_path / folder).mkdir()
+    for name in ("q.json", "index/catalog.sqlite", "model/config.json", "labels.json"):
+        (tmp_path / name).write_text("kept")
+    (tmp_path / "prompt.toml").write_text("kept")
+    (tmp_path / "a.mp4").write_text("kept")
+    (tmp_path / "link.json").symlink_to("q.json")
+    before = {path: path.is_dir() or path.read_text() for path in tmp_path.rglob("*")}
+    monkeypatch.chdir(tmp_path)
+    result = ran(capsys, "answer.py", "q.json", "--index", "index", *flags)
+    refused(result, "would overwrite")
+    assert {path: path.is_dir() or path.read_text() for path in tmp_path.rglob("*")} == before

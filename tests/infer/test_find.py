@@ -134,6 +134,7 @@ def test_a_long_text_is_told(capsys: Capture) -> None:
     ("text", "flags", "wanted"),
     [
         (" \n", (), "TEXT is blank"),
+        ("caf\udce9", (), "TEXT is not UTF-8"),
         ("car", ("--top", 0), "--top is 0"),
         ("car", ("--top", -1), "--top is -1"),
         ("car", ("--index", "nowhere"), "nowhere is no index"),

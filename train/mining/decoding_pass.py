@@ -20,6 +20,7 @@ from index.decoding.decoders import read
 from index.decoding.frame_types import PixelStream, sample_times
 from index.errors import VideoError
 from index.preprocess import ImageTransform
+from index.storage.atomic_write import explain_unwritable
 
 ImageFormat = Literal["png", "jpg"]
 
@@ -61,7 +62,8 @@ class DecodingPass:
         """Yield the sampled and true frames, each once: (time, end in s, (H, W, 3) uint8)."""
         wanted = self.wanted[path]
         scratch = Path(wanted.scratch)
-        scratch.mkdir(parents=True, exist_ok=True)
+        with explain_unwritable(scratch):
+            scratch.mkdir(parents=True, exist_ok=True)
         last_s, handed_over = -1.0, False
         # With clamp the frames end only when the times do, and the end of the video is known only
         # then; PyAV takes each time after it has yielded the frame before, so last_s is current.
@@ -80,7 +82,8 @@ class DecodingPass:
             if frame.time_s > last_s:
                 last_s, handed_over = frame.time_s, False
                 picture = picture_path(scratch, last_s, self.image_format)
-                frame.image.save(picture, **_SAVING[self.image_format])
+                with explain_unwritable(picture):
+                    frame.image.save(picture, **_SAVING[self.image_format])
             if not handed_over and (asked_s in labels or not wanted.only_true):
                 handed_over = True
                 yield last_s, frame.end_s, self.transform.apply(frame.image)

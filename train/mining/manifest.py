@@ -17,7 +17,7 @@ from typing import Any
 from index.distributed import remove_old_rendezvous
 from index.errors import CueframeError
 from index.resume import claim
-from index.storage.atomic_write import written_whole
+from index.storage.atomic_write import explain_unwritable, written_whole
 from infer.answering.run_log import as_json_line
 
 TRUE_FOLDER, NEGATIVE_FOLDER = "frames_true", "frames_neg"
@@ -83,13 +83,8 @@ def read_records(output: Path) -> dict[str, ManifestRecord]:
 def append(output: Path, rank: int, records: Iterable[ManifestRecord]) -> None:
     """Append lines; rank 0 writes to mined.jsonl, any other rank to a file of its own."""
     path = output / (_LINES if rank == 0 else f".mined-rank-{rank}.jsonl")
-    try:
-        with path.open("ab") as file:
-            file.write(_as_lines(records))
-    except OSError as error:
-        raise CueframeError(
-            f"{path} cannot be written ({error.strerror}); make room or rights, and run again"
-        ) from error
+    with explain_unwritable(path), path.open("ab") as file:
+        file.write(_as_lines(records))
 
 
 def tidy(

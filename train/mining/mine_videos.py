@@ -5,11 +5,13 @@ video's questions get their frames when it ends (train/mining/question_frames.py
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from index.errors import CueframeError, VideoError
+from index.boundary import costs_one
+from index.errors import CueframeError
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job
 from index.storage.store import Profile, read_own_vectors
@@ -49,7 +51,7 @@ def mine_videos(
     workers: int,
     limit_s: float | None,
     cost: Cost,
-) -> Iterator[MinedVideo]:
+) -> Generator[MinedVideo, None, None]:
     """Decode each video once and put its questions' frames into the output folder.
 
     Args:
@@ -91,15 +93,10 @@ def mine_videos(
             candidates = sampled(frames, metadata.duration_s, rules.fps)
         pictures = Path(wanted[job.path].scratch)
         decoded = DecodedVideo(job.content_hash, metadata.duration_s, frames, candidates, pictures)
-        try:
-            records = [
-                mine_question(task, decoded, rules, output) for task in tasks[job.content_hash]
-            ]
-        except VideoError as error:
-            return MinedVideo(job, [], str(error))
+        records = [mine_question(task, decoded, rules, output) for task in tasks[job.content_hash]]
         return MinedVideo(job, records, warnings=tuple(metadata.warnings))
 
-    for video in encode_videos(
+    videos = encode_videos(
         jobs,
         encoder.encoder,
         decoding_pass,
@@ -108,12 +105,18 @@ def mine_videos(
         limit_s=limit_s,
         cost=cost,
         mix_videos=False,  # the result of a video must not depend on other videos
-    ):
-        if isinstance(video, FailedVideo):
-            yield MinedVideo(video.job, [], video.reason)
-        else:
-            yield mined(video)
-        shutil.rmtree(wanted[video.job.path].scratch, ignore_errors=True)
+    )
+    with closing(videos):
+        for video in videos:
+            failed: dict[str, str] = {}
+            if isinstance(video, FailedVideo):
+                yield MinedVideo(video.job, [], video.reason)
+            else:
+                with costs_one(failed, video.job.path):
+                    yield mined(video)
+            for reason in failed.values():
+                yield MinedVideo(video.job, [], reason)
+            shutil.rmtree(wanted[video.job.path].scratch, ignore_errors=True)
 
 
 def _support_times(asked: Sequence[MiningTask]) -> tuple[float, ...]:

@@ -74,7 +74,7 @@ def plan_mining(
         if record and record["key"] == key and is_whole(output, record):
             found.done.add(q.id)
             continue
-        found.path_of[q.id] = jobs.setdefault(content, Job(seen.path, content, seen.size)).path
+        found.path_of[q.id] = jobs.setdefault(content, seen).path
         found.ids.setdefault(content, []).append(q.id)
     if len(found.failed) == len(hashed):
         path, reason = next(iter(found.failed.items()))

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from index.errors import CueframeError, VideoError
+from index.errors import VideoError
 from index.spans import rows_shown_at
+from index.storage.atomic_write import explain_unwritable
 from infer.metrics import answer_ranges, answer_times
 from infer.questions import Question
 from infer.selection.parts import bounds
@@ -150,7 +151,7 @@ def mine_question(
 def _place(folder: Path, times_s: list[float], pictures: Path, suffix: ImageFormat) -> None:
     """Fill a temporary folder with the chosen pictures and move it into place."""
     aside = pictures / "chosen"
-    try:
+    with explain_unwritable(folder):
         aside.mkdir(parents=True)
         for time_s in dict.fromkeys(times_s):
             picture = picture_path(pictures, time_s, suffix)
@@ -163,7 +164,3 @@ def _place(folder: Path, times_s: list[float], pictures: Path, suffix: ImageForm
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside.replace(folder)
-    except OSError as error:
-        raise CueframeError(
-            f"{folder} cannot be written ({error.strerror}); make room or rights, and run again"
-        ) from error

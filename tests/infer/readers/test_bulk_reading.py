@@ -267,3 +267,47 @@ def test_an_error_of_the_reader_ends_the_run(desk: Desk, monkeypatch: pytest.Mon
     monkeypatch.setattr(desk, "answer", full)
     with pytest.raises(CueframeError, match="lower --reader-batch"):
         desk.read([queries(n, f"video {n}") for n in range(5)], "picked")
+
+
+def test_a_question_that_the_model_cannot_take_costs_itself(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = desk.answer
+
+    def refusing(queries: Sequence[Query], shown: Sequence[ReaderInput]) -> list[dict[str, Any]]:
+        if any(one.place == 1 for one in queries):
+            raise ValueError("absolute aspect ratio must be smaller than 200")
+        return answer(queries, shown)
+
+    asked = [queries(place, content) for place, content in enumerate("aab")]
+    alone = flat(desk.read(asked, "picked", "uniform", batch=3))
+    monkeypatch.setattr(desk, "answer", refusing)
+    found = flat(desk.read(asked, "picked", "uniform", batch=3))
+    why = "ValueError: absolute aspect ratio must be smaller than 200"
+    assert found[1] == failure_record(asked[1].question, why)
+    assert (found[0], found[2]) == (alone[0], alone[2])
+
+
+def test_an_error_of_the_model_that_concerns_all_ends_the_run(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> list[dict[str, Any]]:
+        raise CueframeError("out of memory; lower --reader-batch")
+
+    monkeypatch.setattr(desk, "answer", full)
+    with pytest.raises(CueframeError, match="out of memory"):
+        desk.read([queries(0, "a"), queries(1, "b")], "picked")
+
+
+def test_an_error_that_nobody_foresaw_costs_its_video(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def frames(path: Path, times_s: list[float]) -> Iterator[Frame]:
+        if path.name == "a":
+            raise ZeroDivisionError
+        return desk.frames(path, times_s)
+
+    monkeypatch.setattr("infer.readers.bulk_reading.frames_at", frames)
+    found = flat(desk.read([queries(0, "a"), queries(1, "b")], "picked"))
+    assert found[0]["error"] == "ZeroDivisionError"
+    assert "answers" in found[1]

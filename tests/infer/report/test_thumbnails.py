@@ -1,6 +1,7 @@
 """Small pictures show the frames they say, and a bad video costs its pictures alone."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,19 @@ def test_videos_that_cannot_be_had_cost_a_line_each(
 
 def test_no_video_needs_nothing() -> None:
     assert thumbnails_of({}, Path) == {}
+
+
+def test_an_error_that_nobody_foresaw_costs_its_own_video(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def made(path: Path, times_s: list[float]) -> Iterator[tuple[float, bytes]]:
+        yield 0.0, b"jpeg"
+        if path.name == "b\n.mp4":
+            raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr("infer.report.thumbnails.thumbnails", made)
+    found = thumbnails_of({name: [0.0] for name in ("a.mp4", "b\n.mp4", "c.mp4")}, Path)
+    assert found["a.mp4"] == found["c.mp4"] == {0.0: b"jpeg"}
+    assert capsys.readouterr().err == (
+        "warning: no pictures of b\\n.mp4: ZeroDivisionError: by zero\n"
+    )
