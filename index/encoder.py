@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from index.encoder_families import family_of
 from index.errors import CueframeError
+from index.finite import not_finite
 from index.model_loading import (
     Dtype,
     in_one_line,
@@ -74,19 +75,21 @@ class Encoder:
         """Encode two texts, so that a tokenizer or text tower that cannot is known at once.
 
         Raises:
-            CueframeError: It cannot.
+            CueframeError: It cannot, or they are one text to it, as to a CLIP whose tokenizer ends
+                texts with another token than config.json says.
         """
         with in_one_line(self.name, "--model"):
             vectors, _ = self.texts(["a", "a picture of two cats"])
             self._refuse_not_finite(torch.from_numpy(vectors))
+        if (vectors[0] == vectors[1]).all():
+            raise CueframeError(
+                f"{self.name} gives different texts one vector; its tokenizer, or eos_token_id in "
+                "its config.json, is another model's: fetch or save it again"
+            )
 
     def _refuse_not_finite(self, vectors: torch.Tensor) -> None:
         if not vectors.isfinite().all():
-            wider = "" if self.dtype == "float32" else "choose --dtype float32, or "
-            raise CueframeError(
-                f"{self.name} computes no finite numbers in {self.dtype}; {wider}fetch or save it "
-                "again"
-            )
+            raise not_finite(self.name, self.dtype)
 
     @property
     def scale(self) -> float:

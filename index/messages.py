@@ -3,6 +3,7 @@
 Python reads a byte of a file name that is not UTF-8 as a lone surrogate, U+DC80 to U+DCFF.
 """
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -14,11 +15,14 @@ MOST = 8
 _LONGEST = 1000
 """Maximum characters of the message of an error that is none of ours."""
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def escaped(text: str) -> str:
-    """Escape what would break a line or is not UTF-8: control characters and lone surrogates."""
+    """Escape what would break or turn a line, steer a terminal, or is not UTF-8.
+
+    These are control characters, also those of writing directions, and lone surrogates.
+    """
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -33,6 +37,17 @@ def reason_of(error: BaseException) -> str:
     text = escaped(" ".join(said.split()))
     short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
+
+
+def json_line(value: object) -> str:
+    """Return a value as JSON on one line, with the same characters escaped as JSON has it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def say(line: str) -> None:
+    """Print a line to stderr, escaped, and flush it."""
+    print(escaped(line), file=sys.stderr, flush=True)
 
 
 def name_some(names: Sequence[str]) -> str:
@@ -51,6 +66,6 @@ def print_some(prefix: str, lines: Sequence[str], see: str = "", most: int = MOS
         most: How many lines are printed.
     """
     for line in lines[:most]:
-        print(f"{prefix}: {escaped(line)}", file=sys.stderr)
+        say(f"{prefix}: {line}")
     if len(lines) > most:
-        print(f"{prefix}: {len(lines) - most} more{see}", file=sys.stderr)
+        say(f"{prefix}: {len(lines) - most} more{see}")

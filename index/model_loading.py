@@ -34,12 +34,13 @@ from transformers import (
 
 from index.errors import CueframeError, ModelError
 from index.memory import is_out_of_memory
+from index.model_folder import refuse_missing_bytes, refuse_odd_files
 
 DEFAULT_MODEL = "openai/clip-vit-large-patch14"
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
-_MOST_LAYERS = 10_000
+_MOST_LAYERS = 1_000
 """A model of more is taken for a damaged config.json; to build it would take hours."""
 _LIGHTER = {"--reader": "lower --dtype, spread it with --device-map auto, or "}
 """Other ways to need less memory, by flag."""
@@ -79,6 +80,7 @@ def load_config(name: str, flag: str) -> PreTrainedConfig:
             # from_pretrained would retry for 100 s if the hub is out of reach.
             files = ["config.json", "adapter_config.json"]
             folder = Path(snapshot_download(name, allow_patterns=files))
+        refuse_odd_files(folder)
         if (folder / "adapter_config.json").is_file():
             raise CueframeError(
                 f"{name} holds an adapter, not a whole model; merge it with peft, by "
@@ -114,7 +116,10 @@ def load_weights(
             the configuration describes.
     """
     with in_one_line(name, flag):
-        _refuse_pickle(name)
+        if is_folder(name):
+            _refuse_pickle(Path(name))
+            config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+            refuse_missing_bytes(kind, config, Path(name))
         model: PreTrainedModel
         model, found = kind.from_pretrained(
             name,
@@ -237,12 +242,11 @@ def _refuse_absurd_depth(values: dict[str, Any], name: str) -> None:
             )
 
 
-def _refuse_pickle(name: str) -> None:
-    folder = Path(name)
-    pickles = sorted(path.name for path in folder.glob("*.bin")) if is_folder(name) else []
+def _refuse_pickle(folder: Path) -> None:
+    pickles = sorted(path.name for path in folder.glob("*.bin"))
     if pickles and not any(folder.glob("*.safetensors")):
         raise CueframeError(
-            f"{name} has its weights as a pickle ({pickles[0]}), which can run code when it is "
+            f"{folder} has its weights as a pickle ({pickles[0]}), which can run code when it is "
             "opened; where you trust it, load it with transformers, and write it with "
             "save_pretrained as safetensors"
         )

@@ -22,7 +22,7 @@ from index.decoding.frame_types import VideoMetadata
 from index.decoding.worker_pool import Chunk, Done, Failed, Opened, Sampler, decode_all
 from index.discovery import change_since
 from index.encoder import Encoder
-from index.errors import CueframeError
+from index.finite import not_finite
 from index.planning import Job
 from index.progress import Progress
 from index.storage.store import Profile, Vectors
@@ -145,9 +145,7 @@ class _Batch:
         self._cost.encode_s += time.monotonic() - began_s
         self._cost.frames += len(vectors)
         if not np.isfinite(vectors).all():
-            raise CueframeError(
-                "the encoder gives vectors that are not finite; choose --dtype float32 or bfloat16"
-            )
+            raise not_finite(self._encoder.name, self._encoder.dtype)
         start = 0
         for video, count in owners:
             video.vectors.append(vectors[start : start + count].astype(np.float16))

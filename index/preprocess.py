@@ -17,6 +17,9 @@ from index.errors import CueframeError
 
 ViewMode = Literal["center", "stretch", "pad"]
 Resize = Literal["exact", "decoder"]
+_LARGEST_SIDE = 8192
+"""Pixels; the largest models in use take less than 2,000."""
+
 """exact: by Pillow, as the model's processor; decoder: by the decoder's own scaler."""
 
 
@@ -94,6 +97,12 @@ def image_transform_of(processor: dict[str, Any], mode: ViewMode | None) -> Imag
         raise CueframeError(
             f"the model's image processor scales to {size} and crops to {crop or 'nothing'}, which "
             "is none of Cueframe's views; name one with --view center, stretch or pad"
+        )
+    largest = max(height, width, edge or 0)
+    if largest > _LARGEST_SIDE:
+        raise CueframeError(
+            f"the model's image processor scales to a side of {largest}, more than "
+            f"{_LARGEST_SIDE} pixels; fetch or save the model again"
         )
     mean = processor.get("image_mean") or (0.5, 0.5, 0.5)
     fill = [round(255 * float(m)) for m in mean]

@@ -6,7 +6,8 @@ be forgotten.
 """
 
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from index.storage.atomic_write import written_whole
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_CONTENTS = "contents"
 _LONGEST = 120
 """Maximum length of a value in an error message, in characters."""
 
@@ -31,32 +33,67 @@ def deciding(flags: "DataclassInstance", free: Collection[str]) -> dict[str, Any
     }
 
 
-def claim(path: Path, settings: Mapping[str, Any], remedy: str) -> None:
+def claim(
+    path: Path,
+    settings: Mapping[str, Any],
+    remedy: str,
+    contents: Callable[[], Mapping[str, str]] = dict,
+) -> None:
     """Write down the settings of a new run, or check that those of an earlier one are the same.
 
     Args:
         path: The file of settings; if it is missing, the run is new.
         settings: Values by name of the flag; JSON values, others are converted with `str`.
         remedy: What to do if they differ, for the error message.
+        contents: Returns hashes of contents by what they are of: "files of --model". Called where
+            the settings agree, since it may take seconds. A later call may know more of them, such
+            as a video that was indexed meanwhile, but none otherwise.
 
     Raises:
-        CueframeError: A setting differs, or the file cannot be read or written.
+        CueframeError: A setting or content differs, or the file cannot be read or written.
     """
     now: dict[str, Any] = json.loads(json.dumps(settings, default=str))
-    if not path.is_file():
-        with written_whole(path) as temporary:
-            text = json.dumps(now, indent=2, ensure_ascii=False) + "\n"
-            # A path that is not UTF-8 becomes a JSON escape.
-            temporary.write_text(text, errors="backslashreplace")
+    known: dict[str, str] = {}
+    if path.is_file():
+        try:
+            before = dict(json.loads(path.read_bytes()))
+            known = dict(before.pop(_CONTENTS, {}))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise CueframeError(
+                f"{path} cannot be read ({error}), so what made the run cannot be told; put it "
+                "back, or write to another place"
+            ) from error
+        other = [
+            _difference(name, before.get(name), now.get(name))
+            for name in now | before
+            if now.get(name) != before.get(name)
+        ]
+        _refuse(path, other, remedy)
+    hashes = dict(contents())
+    _refuse(path, [f"other {n}" for n, value in known.items() if hashes.get(n) != value], remedy)
+    if path.is_file() and not hashes.keys() - known.keys():
         return
-    try:
-        before = dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise CueframeError(f"{path} cannot be read ({error}); {remedy}") from error
-    other = [name for name in now | before if now.get(name) != before.get(name)]
+    if hashes:
+        now[_CONTENTS] = hashes
+    with written_whole(path) as temporary:
+        text = json.dumps(now, indent=2, ensure_ascii=False) + "\n"
+        # A path that is not UTF-8 becomes a JSON escape.
+        temporary.write_text(text, errors="backslashreplace")
+
+
+def _refuse(path: Path, other: list[str], remedy: str) -> None:
     if other:
-        differences = [f"{n} {_short(before.get(n))}, not {_short(now.get(n))}" for n in other]
-        raise CueframeError(f"the run in {path.parent} has {name_some(differences)}; {remedy}")
+        raise CueframeError(f"the run in {path.parent} has {name_some(other)}; {remedy}")
+
+
+def _difference(name: str, before: object, now: object) -> str:
+    if _is_hash(before) and _is_hash(now):
+        return "other " + re.sub("^(the|a) ", "", name)
+    return f"{name} {_short(before)}, not {_short(now)}"
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value) is not None
 
 
 def _short(value: object) -> str:

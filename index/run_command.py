@@ -16,9 +16,9 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, make_dataclass
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TextIO, TypeVar
 
@@ -53,6 +53,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came; all that cleans up after Ctrl-C cleans up after it, too."""
 
 
+_MAY_BE_EMPTY = ("--guess",)
+"""Flags to which an empty text is a value."""
+
+
 def own_default(text: str, metavar: str) -> object:
     """Return the help of an optional flag: its default in words, and its metavar."""
     return tyro.conf.arg(help_behavior_hint=f"(default: {text})", metavar=metavar)
@@ -80,6 +84,15 @@ def positive(flag: str, value: float | None) -> None:
         raise CueframeError(f"{flag} is {value}; give a number above 0")
 
 
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse `--model ''`: an empty name would be the default, an empty path the current folder."""
+    for flag, word in pairwise(("", *words)):
+        name, _, value = word.partition("=") if word.startswith("--") else (flag, "", word)
+        if not (value or (word.startswith("--") and "=" not in word) or name in _MAY_BE_EMPTY):
+            what = name if name.startswith("--") else "an argument"
+            raise CueframeError(f"{what} is empty; give a value, or leave it out")
+
+
 def run(command: Callable[[Config], int], config: type[Config], usage: str | None) -> NoReturn:
     """Read the flags, run the command and leave the process with its exit code.
 
@@ -94,6 +107,7 @@ def run(command: Callable[[Config], int], config: type[Config], usage: str | Non
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         _open_closed_streams()
+        _refuse_empty(sys.argv[1:])
         flags, debug = _read_flags(config, usage)
         code = command(flags)
         sys.stdout.flush()

@@ -1,6 +1,5 @@
 """Compare all strategies on the same labelled questions, reading each video's vectors once."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from accelerate import PartialState
 
 from index.errors import CueframeError
+from index.messages import json_line
 from index.model_loading import Dtype
 from index.progress import bar
 from index.storage.store import read_profile
@@ -51,7 +51,7 @@ def compare_strategies(
     """
     profile = read_profile(index)
     queries, failed = make_queries(questions, read_indexed_videos(index), caption_setting)
-    queries, timed, without_part = on_timelines(index, queries)
+    queries, timed, without_part = on_timelines(index, profile, queries)
     failed |= without_part
     print_failures(failed, "not scored")
     if not queries:
@@ -86,5 +86,5 @@ def compare_strategies(
     ]
     print_table([head, *body])
     result = {"questions": table.questions, "unlabelled": table.skipped, "frames": k}
-    print(json.dumps(result | {"not_scored": len(failed)} | table_json(table), ensure_ascii=False))
+    print(json_line(result | {"not_scored": len(failed)} | table_json(table)))
     return 1 if failed else 0

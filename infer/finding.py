@@ -1,7 +1,5 @@
 """Search all videos of an index for a text."""
 
-import json
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +8,7 @@ import numpy.typing as npt
 from accelerate import PartialState
 
 from index.errors import CueframeError, DamagedError
-from index.messages import escaped, name_some
+from index.messages import json_line, name_some, say
 from index.model_loading import Dtype
 from index.storage.faiss_index import held_ids, open_search, split_ids
 from index.storage.store import Profile, read_own_vectors, read_profile
@@ -57,10 +55,9 @@ def find_frames(
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
     vectors, too_long = encode_texts(encoder, [text])  # (1, D), (1,)
     if too_long[0]:
-        print(
+        say(
             f"warning: the model reads {encoder.max_tokens} tokens and did not see the end of the "
-            "text, which is longer",
-            file=sys.stderr,
+            "text, which is longer"
         )
     found = nearest(index, profile, indexed, vectors, top)
     for hit in found.hits:
@@ -69,9 +66,9 @@ def find_frames(
             "time_s": hit.time_s,
             "score": round(hit.score, 6),
         }
-        print(json.dumps(line, ensure_ascii=False))
+        print(json_line(line))
     for reason in found.failed:
-        print(f"failed: {escaped(reason)}", file=sys.stderr)
+        say(f"failed: {reason}")
     return 1 if found.failed else 0
 
 

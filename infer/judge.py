@@ -19,6 +19,7 @@ from PIL import Image
 from transformers import AutoModel
 
 from index.errors import CueframeError
+from index.finite import not_finite
 from index.model_loading import (
     in_one_line,
     load_config,
@@ -67,6 +68,9 @@ def load_judge(
     with in_one_line(name, "--judge"):
         judge = Judge(model.to(device), processor)
         has_cls = _has_cls(judge)
+    if has_cls:
+        judge_vectors([Image.new("RGB", (64, 64))], judge)
+        judge.passes = 0
     if not has_cls:
         raise CueframeError(
             f"the judge {name} is a {model.config.model_type} model without a CLS vector of an "
@@ -113,6 +117,9 @@ def judge_vectors(
 
     Returns:
         (U, D) float32 unit CLS vectors of the distinct images, and (N,) each image's row in them.
+
+    Raises:
+        CueframeError: A vector is not finite.
     """
     row_of: dict[tuple[tuple[int, int], bytes], int] = {}
     rows: list[int] = []
@@ -122,6 +129,9 @@ def judge_vectors(
     def encode() -> None:
         cls = _hidden(judge, torch.stack(waiting))[:, 0].float()  # (B, D)
         parts.append(F.normalize(cls, dim=-1).cpu().numpy())
+        if not np.isfinite(parts[-1]).all():
+            name, dtype = judge.model.name_or_path, str(judge.model.dtype)
+            raise not_finite(f"the judge {name}", dtype, "fetch it again, or name another --judge")
         judge.passes += len(waiting)
         waiting.clear()
 

@@ -9,7 +9,7 @@ from index.boundary import costs_one
 from index.errors import CueframeError
 from index.messages import escaped, print_some
 from index.spans import Timeline
-from index.storage.store import read_own_vectors, read_profile
+from index.storage.store import Profile, read_own_vectors
 from infer.metrics import TimedQuestion
 from infer.question_texts import caption
 from infer.questions import Question
@@ -58,7 +58,7 @@ def make_queries(
 
 
 def on_timelines(
-    index: Path, queries: Sequence[Query]
+    index: Path, profile: Profile, queries: Sequence[Query]
 ) -> tuple[list[Query], list[TimedQuestion], dict[int, AnswerRecord]]:
     """Give the questions the times of their videos' rows, opening each vector file once.
 
@@ -66,11 +66,7 @@ def on_timelines(
         The queries whose video has the part that they ask about, these questions on the timelines
         of their parts, and by place the failure records of the others: those of a video whose
         vector file cannot be used, too.
-
-    Raises:
-        CueframeError: The index has no profile.
     """
-    profile = read_profile(index)
     timelines: dict[str, Timeline] = {}
     lost: dict[str, str] = {}
     for content in group_by_video(queries):

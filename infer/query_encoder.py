@@ -12,6 +12,7 @@ import torch
 
 from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
+from index.finite import not_finite
 from index.model_loading import Dtype
 from index.storage.store import Profile
 
@@ -52,8 +53,5 @@ def encode_texts(
         return np.empty((0, encoder.width), np.float32), np.empty(0, np.bool_)
     vectors, too_long = encoder.texts(texts)
     if not np.isfinite(vectors).all():
-        raise CueframeError(
-            f"{encoder.name} gives text vectors that are not finite in {encoder.dtype}; "
-            "choose --dtype float32 or bfloat16"
-        )
+        raise not_finite(encoder.name, encoder.dtype)
     return vectors, too_long

@@ -1,6 +1,5 @@
 """Validate records with an id, questions or answers, one by one; errors name the place."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
@@ -15,7 +14,7 @@ from pydantic import (
 )
 
 from index.errors import CueframeError
-from index.messages import print_some
+from index.messages import print_some, say
 from infer.record_files.raw_records import RawRecord
 from infer.record_files.spooled_records import SpooledRecords
 
@@ -24,9 +23,15 @@ def _text_of_integer(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+_LONGEST_PATH = 4096
+"""Characters; no system opens a longer one, and its tails would take a square of the time."""
+
+
 def _path_text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("no path")
+    if len(value) > _LONGEST_PATH:
+        raise ValueError("longer than a path")
     return value
 
 
@@ -89,7 +94,7 @@ class RecordFile(NamedTuple, Generic[Kind]):
         print_some(f"not read: {self.name}", lines, see, MOST_REFUSED)
         if lines:
             total = len(lines) + len(self.records)
-            print(f"{len(lines)} of {total} {noun}s cannot be used", file=sys.stderr)
+            say(f"{len(lines)} of {total} {noun}s cannot be used")
 
 
 def validated(

@@ -14,7 +14,7 @@ from index.arrays import Floats
 from index.discovery import list_videos
 from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
-from index.messages import print_some
+from index.messages import json_line, print_some, say
 from index.spans import shown_during
 from index.storage.atomic_write import refuse_unwritable, written_whole
 from index.storage.store import read_profile
@@ -78,7 +78,7 @@ def score_answers(
     elsewhere = by_tail(map(str, list_videos(videos))) if videos else {}
     indexed = read_indexed_videos(index)
     queries, failed = make_queries(questions, indexed, caption_setting if report else None)
-    queries, timed, without_part = on_timelines(index, queries)
+    queries, timed, without_part = on_timelines(index, read_profile(index), queries)
     failed |= without_part
     print_failures(failed, "not scored")
     if not queries:
@@ -125,8 +125,8 @@ def score_answers(
         result["reader"] = reader_json(scores, graded, reader, seed)
         lines.append(reader_line(scores, reader))
     elif any(answer.by_frames for answer in chosen):
-        print("no accuracy: no question has a right answer and a letter", file=sys.stderr)
-    print(json.dumps(result, ensure_ascii=False))
+        say("no accuracy: no question has a right answer and a letter")
+    print(json_line(result))
     if report:
         cases = worst_cases(queries, timed, chosen, frames.own, frames.columns, report_limit)
         if encoder:
@@ -157,10 +157,9 @@ def _score_frames(
     """Score the frames and print the panel, or a line if no question is labelled."""
     columns = list(FIGURES)
     if not any(is_labelled(one.question) for one in timed):
-        print(
+        say(
             f"no figures of frames: none of {len(timed)} questions has support_frames, "
-            "support_ranges or scenes",
-            file=sys.stderr,
+            "support_ranges or scenes"
         )
         unknown = np.full((len(timed), len(columns)), np.nan)
         return Panel(columns, unknown, ScoreTable({}, {}, 0, len(timed)), {})
@@ -198,7 +197,7 @@ def _pair(
         (sum(answer.error is not None for answer in by_id.values()), "answers are errors"),
     ):
         if count:
-            print(f"warning: {count} {what} and are not scored", file=sys.stderr)
+            say(f"warning: {count} {what} and are not scored")
     good = {name: answer for name, answer in by_id.items() if answer.error is None}
     if not good:
         raise CueframeError(f"all {len(by_id)} answers are errors; answer the questions again")
@@ -226,10 +225,9 @@ def _warn_of_foreign_times(
         for times_s, one in zip(picks, timed, strict=True)
     )
     if foreign:
-        print(
+        say(
             f"warning: {foreign} of {len(timed)} answers have frames at times at which none of "
-            f"{index}'s is shown; random and oracle are held to the index's frames",
-            file=sys.stderr,
+            f"{index}'s is shown; random and oracle are held to the index's frames"
         )
 
 
@@ -238,7 +236,7 @@ def _judge(name: str) -> Judge | None:
     try:
         return load_judge(name, device=PartialState().device)
     except ModelError as error:
-        print(f"no sim_m: {error}", file=sys.stderr)
+        say(f"no sim_m: {error}")
         return None
 
 
@@ -249,7 +247,7 @@ def _curve_encoder(index: Path, model: str | None) -> Encoder | None:
             index, read_profile(index), model=model, dtype="auto", device=PartialState().device
         )
     except ModelError as error:
-        print(f"no curves: {error}", file=sys.stderr)
+        say(f"no curves: {error}")
         return None
 
 
@@ -261,4 +259,4 @@ def _export(path: Path, answers: Iterable[Answer]) -> None:
     ]
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(records, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"the picks' times are in {path}", file=sys.stderr)
+    say(f"the picks' times are in {path}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from index.errors import CueframeError
 from infer.answering.config import FREE as FREE_IN_ANSWERING
@@ -21,6 +22,8 @@ from infer.answering.config import AnswerConfig
 from infer.answering.inputs import read_inputs
 from infer.answering.run import answer_questions
 from infer.answering.run_log import log_folder
+from infer.queries import make_queries
+from infer.videos.indexed_videos import read_indexed_videos
 from tests import fixtures_infer, fixtures_train
 from tests.fixtures_infer import write_questions
 from train.config import FREE as FREE_IN_TRAINING
@@ -130,15 +133,21 @@ def interrupted(tmp_path: Path) -> Path:
         questions=str(tmp_path / "q.json"), index=fixtures_infer.world().index, output=str(output)
     )
     from index.resume import claim
-    from infer.answering.run import settings_of
+    from infer.answering.run import contents_of, settings_of
 
-    claim(log_folder(output) / "run.json", settings_of(config, read_inputs(config)), "")
+    inputs = read_inputs(config)
+    queries, _ = make_queries(
+        inputs.questions.records, read_indexed_videos(config.index), config.caption
+    )
+    contents = functools.partial(contents_of, config, inputs, queries)
+    claim(log_folder(output) / "run.json", settings_of(config, inputs), "", contents)
     (log_folder(output) / "0.jsonl").write_text(first)
     return output
 
 
 def refused(call: Any, flag: str) -> None:
-    with pytest.raises(CueframeError, match=rf"^the run in .* has {flag} .*, not .*; ") as error:
+    what = flag if flag.startswith("other ") else rf"{flag} .*, not .*"
+    with pytest.raises(CueframeError, match=rf"^the run in .* has (.*, )?{what}.*; ") as error:
         call()
     assert "\n" not in str(error.value)
 
@@ -149,7 +158,7 @@ def test_answering_refuses(name: str, interrupted: Path) -> None:
     if name in ("reader_frames", "free"):  # by themselves they are refused before
         flags["reader"] = "clip" if name == "reader_frames" else "some/model"
     flag = f"--{name.replace('_', '-')}"
-    refused(lambda: answering(interrupted, **flags), rf"(.*, )?{flag}")
+    refused(lambda: answering(interrupted, **flags), flag)
     assert len(list(log_folder(interrupted).glob("*.jsonl"))) == 1
 
 
@@ -158,7 +167,7 @@ def test_answering_refuses_other_questions_and_another_index(
 ) -> None:
     text = (tmp_path / "q.json").read_text()
     (tmp_path / "q.json").write_text(text.replace("Which?", "Where?"))
-    refused(lambda: answering(interrupted), "QUESTIONS")
+    refused(lambda: answering(interrupted), "other QUESTIONS")
     (tmp_path / "q.json").write_text(text)
     index = shutil.copytree(fixtures_infer.world().index, tmp_path / "index")
     profile = json.loads((index / "profile.json").read_text())
@@ -179,6 +188,60 @@ def test_answering_refuses_a_prompt_of_other_words(interrupted: Path, tmp_path: 
         refused(lambda: answering(interrupted, prompt=str(tmp_path / "own.toml")), "--prompt")
 
 
+def test_answering_refuses_a_model_whose_files_were_replaced(
+    interrupted: Path, tmp_path: Path
+) -> None:
+    """By a model with the same vision side under the same name."""
+    run = log_folder(interrupted) / "run.json"
+    text, model = run.read_text(), fixtures_infer.world().model
+    copy = shutil.copytree(model, tmp_path / "model")
+    run.write_text(text.replace(f'"{model}"', f'"{copy}"'))
+    tensors = load_file(copy / "model.safetensors")
+    tensors["text_projection.weight"] *= -1
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    refused(lambda: answering(interrupted, model=str(copy)), "other files of --model")
+    shutil.copy(model / "model.safetensors", copy)
+    config = json.loads((model / "tokenizer_config.json").read_text())
+    (copy / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": 5}))
+    refused(lambda: answering(interrupted, model=str(copy)), "other files of --model")
+    shutil.copy(model / "tokenizer_config.json", copy)
+    assert answering(interrupted, model=str(copy)) == 0
+
+
+def test_answering_refuses_a_video_that_was_replaced(interrupted: Path, tmp_path: Path) -> None:
+    here = fixtures_infer.world()
+    videos = shutil.copytree(here.videos, tmp_path / "videos")
+    index = tmp_path / "index"
+    fixtures_infer.build_index(videos, index, here.model)
+    shutil.copy(videos / "b_frames.mp4", videos / "few.mp4")
+    fixtures_infer.build_index(videos, index, here.model)
+    refused(lambda: answering(interrupted, index=index), "other video of question q1")
+    assert len(list(log_folder(interrupted).glob("*.jsonl"))) == 1
+
+
+def test_answering_goes_on_where_a_video_was_indexed_meanwhile(tmp_path: Path) -> None:
+    here = fixtures_infer.world()
+    videos, index, output = tmp_path / "videos", tmp_path / "index", tmp_path / "a.jsonl"
+    videos.mkdir()
+    shutil.copy(here.videos / "vp9.webm", videos)
+    fixtures_infer.build_index(videos, index, here.model)
+    write_questions(tmp_path / "q.json", {"video_path": "vp9.webm"}, {"video_path": "few.mp4"})
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    for number in range(2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("infer.answering.run.write_answers", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                answering(output, index=index)
+        run = json.loads((log_folder(output) / "run.json").read_text())
+        assert len([name for name in run["contents"] if name.startswith("video of")]) == 1 + number
+        shutil.copy(here.videos / "few.mp4", videos)
+        fixtures_infer.build_index(videos, index, here.model)
+    assert answering(output, index=index) == 0
+
+
 def test_answering_goes_on_with_another_free_flag(interrupted: Path, tmp_path: Path) -> None:
     moved = shutil.copy(tmp_path / "q.json", tmp_path / "moved.json")
     assert answering(interrupted, questions=str(moved), reader_batch=3, size="10x10") == 0
@@ -197,7 +260,17 @@ def test_training_refuses(name: str, tmp_path: Path) -> None:
     if name == "model":
         flags["model"] = str(fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world(), 1))
     flag = f"--{name.replace('_', '-')}"
-    refused(lambda: fixtures_train.trained(output, resume=True, **flags), rf"(.*, )?{flag}")
+    refused(lambda: fixtures_train.trained(output, resume=True, **flags), flag)
+
+
+def test_training_refuses_a_model_whose_files_were_replaced(tmp_path: Path) -> None:
+    model = fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world())
+    output = fixtures_train.trained(tmp_path / "out", model=str(model), epochs=1)
+    fixtures_train.tiny_model(model, fixtures_train.world(), 1)
+    refused(
+        lambda: fixtures_train.trained(output, model=str(model), epochs=1, resume=True),
+        "other files of --model",
+    )
 
 
 def test_training_refuses_other_labels(tmp_path: Path) -> None:
@@ -207,7 +280,7 @@ def test_training_refuses_other_labels(tmp_path: Path) -> None:
     (tmp_path / "train.json").write_text(json.dumps(data))
     refused(
         lambda: fixtures_train.trained(output, resume=True, json_path=tmp_path / "train.json"),
-        "the data",
+        "other data",
     )
 
 
@@ -234,8 +307,8 @@ def test_mining_refuses(name: str, tmp_path: Path) -> None:
     flags, flag = {name: MINING[name]}, f"--{name.replace('_', '-')}"
     if name == "model":
         flags["model"] = str(fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world(), 1))
-        flag = "a model and view of fingerprint"
-    refused(lambda: mining(output, **flags), rf"(.*, )?{flag}")
+        flag = "other model and view of fingerprint"
+    refused(lambda: mining(output, **flags), flag)
 
 
 @pytest.mark.parametrize("name", MINING_HARD)

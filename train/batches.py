@@ -6,7 +6,7 @@ model's input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from index.preprocess import ImageTransform
 from train.data import Example, Item, PosNegDataset, custom_collate_fn
 from train.grad_cache import MicroBatch
+from train.preemption import leave_signals_to_parent
 
 Shard = list[int]
 """Positions in train_list of the questions that one process has in one step."""
@@ -44,8 +45,11 @@ def own_shards(order: Sequence[int], step_size: int, rank: int, world_size: int)
 class BatchLoader(Protocol):
     """A source of micro-batches."""
 
-    def steps(self, epoch: int, shares: Sequence[Shard]) -> Iterator[list[MicroBatch]]:
-        """Yield the micro-batches of this process for each step, at least one per step."""
+    def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
+        """Yield the micro-batches of this process for each step, at least one per step.
+
+        Close it where it is left early: workers may read pictures for it.
+        """
 
     def unreadable(self) -> list[str]:
         """Return the pictures met so far that cannot be read."""
@@ -112,7 +116,7 @@ class MinedBatches:
         self._num_workers = num_workers
         self._device = device
 
-    def steps(self, epoch: int, shares: Sequence[Shard]) -> Iterator[list[MicroBatch]]:
+    def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `BatchLoader.steps`; worker processes read the pictures ahead."""
         self._dataset.set_epoch(epoch)
         batches = [
@@ -128,6 +132,7 @@ class MinedBatches:
                 num_workers=self._num_workers,
                 pin_memory=self._device.type == "cuda",
                 generator=torch.Generator(),  # so that nothing is drawn from torch's default one
+                worker_init_fn=leave_signals_to_parent,
             )
         )
         for step in batches:

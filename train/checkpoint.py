@@ -4,22 +4,28 @@
     OUTPUT/checkpoints/step-00000100/     the files of accelerator.save_state, and progress.json
     OUTPUT/metrics.jsonl                  a line for each step and each validation
 
-A checkpoint is written under another name, synced and renamed, so an existing one is complete.
+A checkpoint is written under another name, synced and renamed, so an existing one is complete. It
+has pickles, of which only tensors and plain values are read, never code.
 """
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from accelerate.utils import gather_object
+from accelerate.utils import load as load_plain
 
+from index.distributed import remove_old_rendezvous
 from index.errors import CueframeError
 from index.resume import claim
-from index.storage.atomic_write import explain_unwritable, written_whole
+from index.storage.atomic_write import written_whole
 
 _FOLDER = "checkpoints"
 _RUN = "run.json"
@@ -39,6 +45,22 @@ class Progress:
     best_step: int = 0
     validation: dict[str, Any] = field(default_factory=dict)
     """The best validation's table."""
+    validation_due: bool = False
+    """Whether the model of this step is still to be validated."""
+
+
+@contextmanager
+def resumable(output: Path) -> Iterator[None]:
+    """Turn an error of writing into one line that says how the run goes on."""
+    try:
+        yield
+    except Exception as error:  # each library that writes has errors of its own
+        cause = error.__cause__ if isinstance(error, CueframeError) else error
+        if cause is None:
+            raise
+        raise CueframeError(
+            f"{output} cannot be written ({_first_line(cause)}); make room and go on by --resume"
+        ) from error
 
 
 def refuse_taken(output: Path) -> None:
@@ -55,12 +77,15 @@ def refuse_taken(output: Path) -> None:
         )
 
 
-def claim_folder(output: Path, settings: dict[str, Any]) -> None:
+def claim_folder(
+    output: Path, settings: dict[str, Any], contents: Callable[[], dict[str, str]] = dict
+) -> None:
     """Claim an output folder for a new run, or check that the run in it is the one to resume.
 
     Args:
         output: The folder; created if it is missing.
         settings: Settings that determine the result, by name of the flag; JSON values.
+        contents: As `index.resume.claim` takes them.
 
     Raises:
         CueframeError: The folder holds a run with other settings, or cannot be written.
@@ -71,27 +96,66 @@ def claim_folder(output: Path, settings: dict[str, Any]) -> None:
             f"{output} has no {_RUN} that tells how it was trained, so it cannot be resumed; name "
             "another folder by --output_path"
         )
-    claim(output / _RUN, settings, remedy)
+    claim(output / _RUN, settings, remedy, contents)
 
 
 def save(accelerator: Accelerator, output: Path, progress: Progress, *, keep: int) -> None:
-    """Write a checkpoint; all processes call this at the same step."""
+    """Write a checkpoint; all processes call this at the same step.
+
+    Raises:
+        CueframeError: It cannot be written, on any process; raised on all. The last one stays.
+    """
     folder = output / _FOLDER / _name(progress.step)
     temporary = folder.with_name(f".{folder.name}.tmp")
+
+    def prepare() -> None:
+        if accelerator.is_main_process:
+            remove_leftovers(output)
+            temporary.mkdir(parents=True)
+
+    def put_in_place() -> None:
+        if accelerator.is_main_process:
+            (temporary / _PROGRESS).write_text(json.dumps(asdict(progress)))
+            for path in [*temporary.rglob("*"), temporary]:
+                _sync(path)
+            if folder.exists():  # of a run that began anew
+                shutil.rmtree(folder)
+            temporary.rename(folder)
+            _sync(folder.parent)
+
+    try:
+        with resumable(folder.parent):
+            _together(prepare)
+            _together(lambda: accelerator.save_state(str(temporary)))
+            _together(put_in_place)
+    except CueframeError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     if accelerator.is_main_process:
-        remove_leftovers(output)
-        temporary.mkdir(parents=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(temporary))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        (temporary / _PROGRESS).write_text(json.dumps(asdict(progress)))
-        for path in [*temporary.rglob("*"), temporary]:
-            _sync(path)
-        temporary.rename(folder)
-        _sync(folder.parent)
         for old in checkpoints(output)[:-keep]:
-            shutil.rmtree(old.rename(old.with_name(f".{old.name}.tmp")))
+            shutil.rmtree(old.rename(old.with_name(f".{old.name}.tmp")), ignore_errors=True)
+
+
+def _together(work: Callable[[], object]) -> None:
+    """Call this on every process, and wait for all; where one fails, raise on all."""
+    failed = []
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - it is raised below, on every process
+        failed = [_first_line(error)]
+    if failed := gather_object(failed):
+        raise OSError(failed[0])
+
+
+def save_progress(output: Path, progress: Progress) -> None:
+    """Bring the last checkpoint's progress up to date; the leading process calls this.
+
+    Raises:
+        CueframeError: It cannot be written.
+    """
+    folder = output / _FOLDER / _name(progress.step)
+    with resumable(folder.parent), written_whole(folder / _PROGRESS) as temporary:
+        temporary.write_text(json.dumps(asdict(progress)))
 
 
 def _name(step: int) -> str:
@@ -99,27 +163,48 @@ def _name(step: int) -> str:
 
 
 def checkpoints(output: Path) -> list[Path]:
-    """Return the complete checkpoints, oldest first."""
-    return sorted((output / _FOLDER).glob("step-*"))
+    """Return the complete checkpoints, oldest first; what has another name is none."""
+    found = filter(Path.is_dir, (output / _FOLDER).glob("step-*"))
+    named = [path for path in found if re.fullmatch(r"step-\d{8,}", path.name, re.ASCII)]
+    return sorted(named, key=lambda path: int(path.name.partition("-")[2]))
+
+
+def refuse_lost_checkpoints(output: Path, steps_per_epoch: int) -> None:
+    """Refuse a run whose checkpoints are gone: it would begin anew, over what is there.
+
+    Raises:
+        CueframeError: There is none, though there was one: the run came past its first epoch.
+    """
+    if checkpoints(output):
+        return
+    steps = max((int(line["step"]) for line in read_metrics(output)), default=0)
+    if steps > steps_per_epoch or (output / "training.json").exists():
+        raise CueframeError(
+            f"{output} has metrics of {steps} steps and no checkpoint to go on from; put "
+            f"{output / _FOLDER} back, or name another folder by --output_path"
+        )
 
 
 def load(accelerator: Accelerator, output: Path) -> Progress:
     """Restore the last checkpoint; without one, start from the beginning.
 
     Raises:
-        CueframeError: The checkpoint cannot be read.
+        CueframeError: The checkpoint cannot be read, or would run code.
     """
     found = checkpoints(output)
     if not found:
         return Progress()
     try:
         progress = _progress_of(found[-1])
+        # Accelerate would run code of the first kind, and pass over a damaged file of the second.
+        own = f"random_states_{accelerator.process_index}.pkl"
+        for path in (*found[-1].glob("custom_checkpoint_*.pkl"), found[-1] / own):
+            load_plain(path)
         accelerator.load_state(str(found[-1]))
     except Exception as error:  # its files are of three libraries, each with errors of its own
-        first = str(error).strip().split("\n")[0]
         raise CueframeError(
-            f"the checkpoint {found[-1]} cannot be read ({first}); delete it, and --resume goes on "
-            "from the one before"
+            f"the checkpoint {found[-1]} cannot be read ({_first_line(error)}); delete it, and "
+            "--resume goes on from the one before"
         ) from error
     return progress
 
@@ -132,14 +217,24 @@ def _progress_of(checkpoint: Path) -> Progress:
 
 
 def remove_leftovers(output: Path) -> None:
-    """Delete incomplete checkpoints of a killed run."""
-    for stale in (output / _FOLDER).glob(".step-*.tmp"):
-        shutil.rmtree(stale)
+    """Delete what killed runs left incomplete; only the process that locked `output` may do so."""
+    remove_old_rendezvous(output)
+    for stale in (*output.glob(".*.tmp"), *(output / _FOLDER).glob(".step-*.tmp")):
+        if stale.is_dir():
+            shutil.rmtree(stale)
+        else:
+            stale.unlink()
 
 
-def cut_metrics(output: Path, step: int) -> None:
-    """Drop the metrics of later steps, and an incomplete last line."""
-    lines = [json.dumps(line) + "\n" for line in read_metrics(output) if line["step"] <= step]
+def cut_metrics(output: Path, progress: Progress) -> None:
+    """Drop the metrics of what is still to be done, and an incomplete last line."""
+
+    def done(line: dict[str, Any]) -> bool:
+        step = int(line["step"])
+        again = step == progress.step and progress.validation_due and "validation" in line
+        return step <= progress.step and not again
+
+    lines = [json.dumps(line) + "\n" for line in read_metrics(output) if done(line)]
     with written_whole(output / _METRICS) as temporary:
         temporary.write_text("".join(lines))
 
@@ -165,10 +260,17 @@ def read_metrics(output: Path) -> Iterator[dict[str, Any]]:
 
 
 def append_metrics(output: Path, line: dict[str, Any]) -> None:
-    """Add a line to metrics.jsonl."""
-    path = output / _METRICS
-    with explain_unwritable(path), path.open("a") as file:
+    """Add a line to metrics.jsonl.
+
+    Raises:
+        CueframeError: It cannot be written.
+    """
+    with resumable(output), (output / _METRICS).open("a") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _sync(path: Path) -> None:

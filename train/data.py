@@ -11,7 +11,6 @@ which has 2.7 questions a video). So the split is by the *content* of the video 
 
 import os
 import struct
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch.utils.data import Dataset
 
 from index.discovery import hash_files
 from index.errors import CueframeError
+from index.messages import say
 from infer.metrics import is_labelled
 from infer.question_files.loading import load_questions
 from infer.question_texts import caption
@@ -276,7 +276,7 @@ def _left(kept: list[Question], of: Sequence[Question], lack: str) -> list[Quest
     gone = [q.id for q in of if q.id not in there]
     if gone and os.environ.get("RANK", "0") == "0":
         named = ", ".join(gone[:_NAMED]) + (" …" if len(gone) > _NAMED else "")
-        print(f"left out: {len(gone)} of {len(of)} questions ({named}): {lack}", file=sys.stderr)
+        say(f"left out: {len(gone)} of {len(of)} questions ({named}): {lack}")
     return kept
 
 

@@ -13,8 +13,7 @@ R: rows of all the videos together.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import torch
 
 from index.arrays import Floats, Integers
 from index.errors import CueframeError, VideoError
+from index.messages import say
 from index.spans import rows_shown_at, seconds_away, until_next
 from index.storage.store import Profile, Vectors, read_own_vectors, read_profile
 from infer.metrics import answer_ranges, answer_times
@@ -58,7 +58,7 @@ class OpenIndex:
             except VideoError as error:
                 lost.append(f"{question.id}: {error}")
         if lost and os.environ.get("RANK", "0") == "0":
-            print(f"left out: {len(lost)} questions; the first is {lost[0]}", file=sys.stderr)
+            say(f"left out: {len(lost)} questions; the first is {lost[0]}")
         if not found:
             raise CueframeError(
                 f"{self.path} has none of the videos of {json_path}; index them with "
@@ -116,7 +116,7 @@ class IndexBatches:
             self._negatives.append(offset + negatives)
             self.distances_s[one["id"]] = distance_s
 
-    def steps(self, epoch: int, shares: Sequence[Shard]) -> Iterator[list[MicroBatch]]:
+    def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `train.batches.BatchLoader.steps`."""
         for share in shares:
             yield [self._micro_batch(epoch, share)]
@@ -181,15 +181,13 @@ def print_distances(distances_s: dict[str, float], fps: float) -> None:
     """Print how far the support times are from the indexed frames, and which are too far."""
     far = [name for name, distance_s in distances_s.items() if distance_s > 1 / fps + 1e-6]
     mean_s = sum(distances_s.values()) / len(distances_s)
-    print(
+    say(
         f"support times are {mean_s:.3f} s from their cached frames on average, "
-        f"{max(distances_s.values()):.3f} s at worst",
-        file=sys.stderr,
+        f"{max(distances_s.values()):.3f} s at worst"
     )
     if far:
         named = ", ".join(far[:_NAMED]) + (" …" if len(far) > _NAMED else "")
-        print(
+        say(
             f"warning: {len(far)} questions ({named}) have a support time more than "
-            f"{1 / fps:.3f} s (1/fps) from any cached frame",
-            file=sys.stderr,
+            f"{1 / fps:.3f} s (1/fps) from any cached frame"
         )

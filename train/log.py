@@ -1,7 +1,6 @@
 """Messages of a training run, and the errors that stop it between two steps."""
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,18 +8,13 @@ from typing import Any
 from accelerate.utils import gather_object
 
 from index.errors import CueframeError
-from index.messages import name_some, print_some
+from index.messages import name_some, print_some, say
 from infer.evaluation.text_tables import print_table, table_cells
 from train.grad_cache import StepReport
 from train.validate import Validation
 
 _EVERY_STEPS = 10
 _EVERY_S = 10.0
-
-
-def say(line: str) -> None:
-    """Print a line to stderr and flush it."""
-    print(line, file=sys.stderr, flush=True)
 
 
 class StepLog:
@@ -68,7 +62,9 @@ def print_unreadable(files: Sequence[str]) -> None:
         )
 
 
-def stop_unless_finite(report: StepReport, norm: float | None, step: int, ids: list[str]) -> None:
+def stop_unless_finite(
+    report: StepReport, norm: float | None, step: int, ids: list[str], precision: str
+) -> None:
     """Stop all processes if the loss or the gradient of a step is not finite.
 
     Args:
@@ -76,6 +72,7 @@ def stop_unless_finite(report: StepReport, norm: float | None, step: int, ids: l
         norm: Norm of the gradient; None if a loss scaler handles gradients that are not finite.
         step: Number of the step, from 1.
         ids: Questions of this process in the step.
+        precision: As --mixed_precision: "no", "bf16" or "fp16".
 
     Raises:
         CueframeError: Either is not finite; raised on every process.
@@ -85,7 +82,8 @@ def stop_unless_finite(report: StepReport, norm: float | None, step: int, ids: l
     own = [name for name, fine in zip(ids, report.finite.tolist(), strict=False) if not fine]
     guilty: list[str] = gather_object(own) or gather_object(ids)
     what = f"loss is {report.loss}" if not math.isfinite(report.loss) else f"gradient is {norm}"
+    wider = "" if precision == "no" else " or --mixed_precision no"
     raise CueframeError(
         f"the {what} in step {step}, before the weights changed; questions: "
-        f"{name_some(guilty)}; lower --lr, or choose --mixed_precision no, and go on by --resume"
+        f"{name_some(guilty)}; train anew with a lower --lr{wider}"
     )

@@ -24,11 +24,13 @@ def save_model(model: PreTrainedModel, processor: Any, output: Path) -> None:
     """Save both into the output folder with `save_pretrained`; each file is replaced atomically."""
     temporary = output / ".model.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
-    processor.save_pretrained(temporary)
-    for path in sorted(temporary.iterdir()):
-        path.replace(output / path.name)
-    temporary.rmdir()
+    try:
+        model.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+        for path in sorted(temporary.iterdir()):
+            path.replace(output / path.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from index.encoder import Encoder, vision_fingerprint
 from index.encoder_families import family_of
 from index.errors import CueframeError
+from index.messages import say
 from index.model_loading import in_one_line
 from index.preprocess import image_transform_of
 from index.resume import deciding
@@ -27,7 +29,6 @@ from train.config import FREE, TrainConfig
 from train.data import Example, split_data
 from train.grad_cache import encode_pool, out_of_ddp
 from train.index_batches import IndexBatches, OpenIndex, open_index, print_distances
-from train.log import say
 from train.losses.base import Loss, load_loss
 from train.losses.pool import cosines, gather_pool
 from train.model import (
@@ -242,7 +243,8 @@ def set_initial_bias(config: TrainConfig, run: Run) -> None:
     """Set the logits' bias from the pairs of the run's first questions, over all processes."""
     rank, world_size = run.accelerator.process_index, run.accelerator.num_processes
     first = epoch_order(len(run.train_list), config.seed, 0)[:FIRST_QUESTIONS]
-    batches = next(iter(run.loader.steps(0, [first[rank::world_size]])))
+    with closing(run.loader.steps(0, [first[rank::world_size]])) as steps:
+        batches = next(steps)
     pool = gather_pool(encode_pool(run.module, batches), world_size)
     if not pool.pairs().any():
         raise CueframeError(

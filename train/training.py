@@ -1,7 +1,9 @@
 """The training loop, and validation of a finished model."""
 
 import json
+import os
 import time
+from contextlib import closing, nullcontext
 from typing import Any
 
 from accelerate import PartialState
@@ -9,6 +11,9 @@ from accelerate import PartialState
 from index.distributed import join_processes, rendezvous
 from index.errors import CueframeError
 from index.memory import explain_out_of_memory
+from index.messages import say
+from index.model_files import files_fingerprint
+from index.storage.lock import locked
 from train.batches import epoch_order, own_shards
 from train.checkpoint import (
     Progress,
@@ -16,28 +21,24 @@ from train.checkpoint import (
     claim_folder,
     cut_metrics,
     load,
-    read_metrics,
+    refuse_lost_checkpoints,
     refuse_taken,
     remove_leftovers,
+    resumable,
     save,
+    save_progress,
 )
 from train.config import TrainConfig
+from train.finish import finish
 from train.grad_cache import MicroBatch, StepReport, pool_gradient
 from train.index_batches import open_index
-from train.log import StepLog, print_unreadable, print_validation, say, stop_unless_finite
-from train.loss_curve import draw_loss
+from train.log import StepLog, print_unreadable, print_validation, stop_unless_finite
 from train.model import load_model_to_train, set_training_mode
-from train.model_card import (
-    refuse_trained_videos,
-    save_model,
-    split_of,
-    write_card,
-    write_training_json,
-)
+from train.model_card import refuse_trained_videos, save_model
+from train.preemption import Preemption, Stopped, preemptible
 from train.seed import set_seed
 from train.setup import (
     Run,
-    data_fingerprint,
     data_of,
     encoder_of,
     json_values,
@@ -46,9 +47,7 @@ from train.setup import (
     settings_of,
 )
 from train.validate import (
-    Validation,
     judge_picks,
-    read_records,
     try_judge,
     validate,
     write_records,
@@ -58,92 +57,109 @@ from train.validate import (
 def train_or_test(config: TrainConfig) -> int:
     """Train, or with `only_test` validate; every process calls this. Returns the exit code.
 
+    It is 143 or 130 if SIGTERM or SIGINT ended the run.
+
     Raises:
-        CueframeError: Unusable questions, frames, model or index; an output folder of another run;
-            a loss or gradient that is not finite.
+        CueframeError: Unusable questions, frames, model or index; an output folder of another run,
+            or one that cannot be written; a loss or gradient that is not finite.
     """
-    state = join_processes()
-    set_seed(config.seed)
-    return test(config, state) if config.only_test else train(config, state)
+    with preemptible() as stop:
+        try:
+            state = join_processes()
+            set_seed(config.seed)
+            return test(config, state) if config.only_test else train(config, state, stop)
+        except Stopped as stopped:
+            if int(os.environ.get("RANK", "0")) == 0:
+                say(f"stopped {stop.reached} by {stopped}; {stop.remedy}")
+            return stopped.code
 
 
-def train(config: TrainConfig, state: PartialState) -> int:
+def train(config: TrainConfig, state: PartialState, stop: Preemption) -> int:
     """Fine-tune; every process runs this."""
     began_s = time.monotonic()
-    output, leads = config.output_path, state.is_main_process
-    rank, world_size = state.process_index, state.num_processes
+    leads = state.is_main_process
     if leads and not config.resume:
-        refuse_taken(output)
+        refuse_taken(config.output_path)
     this = set_up(config)
-    progress = _begin(config, this)
+    with locked(config.output_path, "--output_path") if leads else nullcontext():
+        progress = _begin(config, this, stop)
+        _take_steps(config, this, state, progress, stop)
+        print_unreadable(this.loader.unreadable())
+        this.accelerator.end_training()
+        if leads:
+            finish(config, this, progress, time.monotonic() - began_s)
+    return 0
+
+
+def _take_steps(
+    config: TrainConfig, this: Run, state: PartialState, progress: Progress, stop: Preemption
+) -> None:
+    """Take all steps that are left, with validations and checkpoints.
+
+    Raises:
+        Stopped: By a signal; the step at hand is in a checkpoint.
+    """
+    output, leads = config.output_path, state.is_main_process
     model, accelerator, optimizer = this.model, this.accelerator, this.optimizer
     flags = "--batch_size" + (" or --accumulation_steps" if this.index else "")
     log = StepLog(this.steps)
+    if progress.validation_due:
+        _validate(config, this, state, progress)
 
     for epoch in range(progress.step // this.steps_per_epoch, config.epochs):
         order = epoch_order(len(this.train_list), config.seed, epoch)
-        shards = own_shards(order, this.step_size, rank, world_size)
+        shards = own_shards(order, this.step_size, state.process_index, state.num_processes)
         shards = shards[progress.step - epoch * this.steps_per_epoch :]  # what is not done yet
-        steps = this.loader.steps(epoch, shards)
-        for shard in shards:
-            step_began_s = time.monotonic()
-            with explain_out_of_memory(flags):
-                batches = next(steps)
-                optimizer.zero_grad()
-                report = _gradient(this, batches)
-            norm = float(accelerator.clip_grad_norm_(this.learning, config.max_grad_norm))
-            # A loss scaler (fp16) skips steps with a gradient that is not finite by itself.
-            checked = norm if accelerator.scaler is None else None
-            ids = [this.train_list[number]["id"] for number in shard]
-            stop_unless_finite(report, checked, progress.step + 1, ids)
-            lr = optimizer.param_groups[0]["lr"]
-            optimizer.step()
-            model.clamp_scale()
-            if not accelerator.optimizer_step_was_skipped:
-                this.scheduler.step()
-            progress.step += 1
+        with stop.noted(), closing(this.loader.steps(epoch, shards)) as steps:
+            for shard in shards:
+                step_began_s = time.monotonic()
+                with explain_out_of_memory(flags):
+                    batches = next(steps)
+                    optimizer.zero_grad()
+                    report = _gradient(this, batches)
+                norm = float(accelerator.clip_grad_norm_(this.learning, config.max_grad_norm))
+                # A loss scaler (fp16) skips steps with a gradient that is not finite by itself.
+                checked = norm if accelerator.scaler is None else None
+                ids = [this.train_list[number]["id"] for number in shard]
+                precision = accelerator.mixed_precision
+                stop_unless_finite(report, checked, progress.step + 1, ids, precision)
+                lr = optimizer.param_groups[0]["lr"]
+                optimizer.step()
+                model.clamp_scale()
+                if not accelerator.optimizer_step_was_skipped:
+                    this.scheduler.step()
+                progress.step += 1
+                stop.reached = f"after step {progress.step} of {this.steps}"
 
-            line = {
-                "step": progress.step,
-                "epoch": epoch + 1,
-                "loss": report.loss,
-                "grad_norm": norm,
-                "lr": lr,
-                "scale": model.logit_scale.exp().item(),
-                "bias": model.logit_bias.item(),
-                "positives": report.positives,
-                "negatives": report.negatives,
-                "masked": report.masked,
-                "step_s": round(time.monotonic() - step_began_s, 3),
-            }
-            if leads:
-                append_metrics(output, line)
-                if progress.step == 1:
-                    say(_start_line(this, line))
-                log.step(line)
-            accelerator.log(line, step=progress.step)
+                line = {
+                    "step": progress.step,
+                    "epoch": epoch + 1,
+                    "loss": report.loss,
+                    "grad_norm": norm,
+                    "lr": lr,
+                    "scale": model.logit_scale.exp().item(),
+                    "bias": model.logit_bias.item(),
+                    "positives": report.positives,
+                    "negatives": report.negatives,
+                    "masked": report.masked,
+                    "step_s": round(time.monotonic() - step_began_s, 3),
+                }
+                if leads:
+                    append_metrics(output, line)
+                    if progress.step == 1:
+                        say(_start_line(this, line))
+                    log.step(line)
+                accelerator.log(line, step=progress.step)
 
-            epoch_ends = progress.step % this.steps_per_epoch == 0
-            if epoch_ends and this.val_list:
-                model.eval()
-                validation = _validate(config, this, state)
-                set_training_mode(model)
-                if validation:  # rank 0
-                    print_validation(validation, f"validation after epoch {epoch + 1}")
-                    append_metrics(output, {"step": progress.step, "validation": validation.means})
-                    if progress.best is None or validation.rank > progress.best:
-                        progress.best, progress.best_step = validation.rank, progress.step
-                        progress.validation = validation.means
-                        save_model(model.to_save(), this.processor, output)
-                        write_records(output / "validation.jsonl", validation.records)
-            if epoch_ends or progress.step % config.save_every == 0:
-                save(accelerator, output, progress, keep=config.keep)
-
-    print_unreadable(this.loader.unreadable())
-    accelerator.end_training()
-    if leads:
-        _finish(config, this, progress, time.monotonic() - began_s)
-    return 0
+                epoch_ends = progress.step % this.steps_per_epoch == 0
+                progress.validation_due = epoch_ends and bool(this.val_list)
+                stopped = stop.agreed(accelerator)
+                if epoch_ends or stopped or progress.step % config.save_every == 0:
+                    save(accelerator, output, progress, keep=config.keep)
+                if stopped:
+                    raise stopped
+        if progress.validation_due:
+            _validate(config, this, state, progress)
 
 
 def test(config: TrainConfig, state: PartialState) -> int:
@@ -170,16 +186,24 @@ def test(config: TrainConfig, state: PartialState) -> int:
     return 0
 
 
-def _begin(config: TrainConfig, this: Run) -> Progress:
+def _begin(config: TrainConfig, this: Run, stop: Preemption) -> Progress:
     """Claim the output folder, and restore the last checkpoint if the run is resumed."""
     output, accelerator = config.output_path, this.accelerator
     if accelerator.is_main_process:
-        claim_folder(output, settings_of(config, this))
+        claim_folder(
+            output,
+            settings_of(config, this),
+            lambda: {"files of --model": files_fingerprint(config.model, "--model")},
+        )
+        stop.remedy = "--resume goes on"
         remove_leftovers(output)
+        refuse_lost_checkpoints(output, this.steps_per_epoch)
     accelerator.wait_for_everyone()
     progress = load(accelerator, output) if config.resume else Progress()
+    if progress.step:
+        stop.reached = f"after step {progress.step} of {this.steps}"
     if accelerator.is_main_process:
-        cut_metrics(output, progress.step)
+        cut_metrics(output, progress)
         if config.resume:
             say(f"going on after step {progress.step} of {this.steps}")
     _start_tracker(config, this)
@@ -222,13 +246,31 @@ def _gradient(this: Run, batches: list[MicroBatch]) -> StepReport:
         ) from error
 
 
-def _validate(config: TrainConfig, this: Run, state: PartialState) -> Validation | None:
-    """Pick and score with the current model; return the result on rank 0, None elsewhere."""
+def _validate(config: TrainConfig, this: Run, state: PartialState, progress: Progress) -> None:
+    """Pick and score with the current model, and keep the model if none was better.
+
+    The checkpoint before it is complete, so a signal may end it at any moment.
+    """
+    output = config.output_path
     used = (this.index.path, this.index.profile) if this.index else None
-    with rendezvous(config.output_path, state) as scratch, this.accelerator.autocast():
-        return validate(
+    this.model.eval()
+    with rendezvous(output, state) as scratch, this.accelerator.autocast():
+        validation = validate(
             this.val_list, this.encoder, state, index=used, scratch=scratch, seed=config.seed
         )
+    set_training_mode(this.model)
+    progress.validation_due = False
+    if validation:  # rank 0
+        epoch = progress.step // this.steps_per_epoch
+        print_validation(validation, f"validation after epoch {epoch}")
+        append_metrics(output, {"step": progress.step, "validation": validation.means})
+        if progress.best is None or validation.rank > progress.best:
+            progress.best, progress.best_step = validation.rank, progress.step
+            progress.validation = validation.means
+            with resumable(output):
+                save_model(this.model.to_save(), this.processor, output)
+                write_records(output / "validation.jsonl", validation.records)
+        save_progress(output, progress)
 
 
 def _start_line(this: Run, first: dict[str, Any]) -> str:
@@ -243,43 +285,3 @@ def _start_line(this: Run, first: dict[str, Any]) -> str:
         f"negatives, {first['masked']} masked pairs; {accelerator.num_processes} processes on "
         f"{accelerator.device.type}, mixed precision {accelerator.mixed_precision}"
     )
-
-
-def _finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) -> None:
-    """Write the final files and print the result, on rank 0.
-
-    Whatever they need was checked before the first step.
-    """
-    output = config.output_path
-    sim: dict[str, float] = {}
-    if this.val_list:
-        records = read_records(output / "validation.jsonl")
-        sim = judge_picks(records, this.val_list, this.judge, this.accelerator.device)
-    else:
-        progress.best_step = progress.step
-        save_model(this.model.to_save(), this.processor, output)
-    losses = [line["loss"] for line in read_metrics(output) if "loss" in line]
-    result = {
-        "steps": progress.step,
-        "saved_step": progress.best_step,
-        "first_loss": losses[0],
-        "last_loss": losses[-1],
-        "validation": progress.validation,
-        "sim_m": sim,
-    }
-    training = {
-        "configuration": json_values(config),
-        "mixed_precision": this.accelerator.mixed_precision,
-        "processes": this.accelerator.num_processes,
-        "questions_per_step": this.step_size,
-        "logit_bias": this.model.logit_bias.item(),
-        "data": data_fingerprint(this.train_list, this.val_list),
-        "split": split_of(this.train_list, this.val_list),
-        "versions": this.versions,
-        "result": result,
-    }
-    write_training_json(output, training)
-    write_card(output, training)
-    draw_loss(output)
-    say(f"the model of step {progress.best_step} is in {output}")
-    print(json.dumps(result | {"output_path": str(output), "wall_s": round(wall_s, 3)}))

@@ -6,7 +6,6 @@ K is 4: the best frame of each quarter, beside uniform, random and oracle picks.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -24,7 +23,7 @@ from index.discovery import stat_regular
 from index.distributed import balanced_shards, barrier
 from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
-from index.messages import print_some
+from index.messages import print_some, say
 from index.pipeline import Cost, FailedVideo, encode_videos
 from index.planning import Job
 from index.spans import Timeline
@@ -102,8 +101,8 @@ def index_videos(
     failed: dict[str, str] = {}
     for content, path in paths.items():
         with costs_one(failed, path):
-            state = stat_regular(Path(path))
-            jobs.append(Job(path, state.st_size, state.st_mtime_ns, content))
+            file = stat_regular(Path(path))
+            jobs.append(Job(path, file.st_size, file.st_mtime_ns, content))
     jobs.sort(key=lambda job: (-job.size, job.path))
     shards = balanced_shards(jobs, state.num_processes, lambda job: job.size)
     for video in encode_videos(
@@ -157,7 +156,7 @@ def score(
     answered = [
         (one, record) for one, record in zip(queries, records, strict=True) if "frames" in record
     ]
-    _, timed, _ = on_timelines(index, [one for one, _ in answered])
+    _, timed, _ = on_timelines(index, profile, [one for one, _ in answered])
     picks = [np.array([f["time_s"] for f in record["frames"]]) for _, record in answered]
     tables = figure_tables(timed, {"trained": picks}, K)
     return Validation(score_table(timed, tables, list(FIGURES), seed), records)
@@ -209,7 +208,7 @@ def try_judge(name: str) -> str:
     try:
         load_judge(name, device=torch.device("cpu"))
     except ModelError as error:
-        print(f"no sim_m: {error}", file=sys.stderr)
+        say(f"no sim_m: {error}")
         return "none"
     return name
 
@@ -241,5 +240,5 @@ def judge_picks(
         return {}
     sim = dict(zip(SIM_COLUMNS, judged.mean(axis=0).tolist(), strict=True))
     shown = "  ".join(f"{name} {100 * mean:.1f}" for name, mean in sim.items())
-    print(f"{judge_name}, %: {shown}", file=sys.stderr)
+    say(f"{judge_name}, %: {shown}")
     return sim

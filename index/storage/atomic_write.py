@@ -30,7 +30,8 @@ def explain_unwritable(path: Path) -> Iterator[None]:
 
 
 def _unwritable(path: Path, error: Exception) -> CueframeError:
-    return CueframeError(f"{path} cannot be written ({error}); make room or rights, and run again")
+    reason = error.strerror if isinstance(error, OSError) else error
+    return CueframeError(f"{path} cannot be written ({reason}); make room or rights, and run again")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Collect the answers of one or several processes, logging each as it is made."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,13 +52,13 @@ def _no_empty_log(output: Path) -> Iterator[None]:
 
 @contextmanager
 def collect_answers(
-    output: str, settings: Mapping[str, Any], state: PartialState
+    output: str, claim_log: Callable[[Path, str], None], state: PartialState
 ) -> Iterator[AnswerCollector]:
     """Collect answers for a file, with a log beside it, or for stdout, in memory alone.
 
     Args:
         output: The file, or - for stdout, which only a single process can use.
-        settings: Settings that decide the answers; an interrupted run with equal ones is resumed.
+        claim_log: As `infer.answering.run_log.open_log` takes it; called where a log is kept.
         state: From `index.distributed.join_processes`.
 
     Raises:
@@ -77,7 +77,7 @@ def collect_answers(
     with ExitStack() as stack:
         if state.is_main_process:
             stack.enter_context(locked(folder, "--output"))
-            open_log(path, settings)
+            open_log(path, claim_log)
             stack.enter_context(_no_empty_log(path))
         # The other processes pass here, when the log is open.
         messages = stack.enter_context(rendezvous(folder, state))

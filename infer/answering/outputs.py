@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from index.boundary import costs_one
-from index.messages import escaped
+from index.messages import escaped, say
 from index.progress import bar
 from infer.answering.run_log import as_json_line, write_and_remove_log
 from infer.queries import AnswerRecord, Query, group_by_video, print_failures
@@ -63,10 +63,9 @@ def print_problems(
     questions.print_refused("question", ", see --output")
     print_failures(failed, "failed", ", see --output")
     if cut:
-        print(
+        say(
             f"warning: the model reads {max_tokens} tokens and did not see the end of {len(cut)} "
-            f"longer texts, the first that of {cut[0]}",
-            file=sys.stderr,
+            f"longer texts, the first that of {cut[0]}"
         )
 
 
@@ -92,5 +91,5 @@ def save_all(
         with costs_one(failed, answered[numbers[0]].path):
             saved += save_frames(file_of(content), picks, folder, size)
     for path, reason in failed.items():
-        print(escaped(f"failed: no frames of {path} are saved: {reason}"), file=sys.stderr)
+        say(f"failed: no frames of {path} are saved: {reason}")
     return saved, len(failed)

@@ -14,8 +14,9 @@ import xxhash
 
 from index.distributed import join_processes
 from index.errors import CueframeError
+from index.model_files import files_fingerprint
 from index.progress import bar
-from index.resume import deciding
+from index.resume import claim, deciding
 from infer.answering.bulk import answer_all
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.config import FREE, AnswerConfig
@@ -60,7 +61,12 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
     file_of = partial(find_video_file, indexed, elsewhere=inputs.elsewhere)
     queries, failed = make_queries(questions, indexed, config.caption)
     report: dict[str, Any] = {"cut": [], "max_tokens": 0, "text_s": 0.0}
-    with collect_answers(config.output, settings_of(config, inputs), state) as answers:
+
+    def claimed(path: Path, remedy: str) -> None:
+        contents = partial(contents_of, config, inputs, queries)
+        claim(path, settings_of(config, inputs), remedy, contents)
+
+    with collect_answers(config.output, claimed, state) as answers:
         resumed = len(answers.lines)
         todo = [one for one in own_shard(queries, state) if one.question.id not in answers.lines]
         loaded_s = time.monotonic()
@@ -149,6 +155,15 @@ def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
         "--model": config.model or inputs.profile.model,
         "--prompt": [prompt.frame, prompt.choice, prompt.choices, prompt.free],
     }
+
+
+def contents_of(config: AnswerConfig, inputs: Inputs, queries: Sequence[Query]) -> dict[str, str]:
+    """Return hashes of the models and videos that decide the answers, as `claim` takes them."""
+    models = {"--model": config.model or inputs.profile.model}
+    if config.reader not in OWN_READERS:
+        models["--reader"] = config.reader
+    files = {f"files of {flag}": files_fingerprint(name, flag) for flag, name in models.items()}
+    return files | {f"video of question {one.question.id}": one.content_hash for one in queries}
 
 
 def _texts(config: AnswerConfig, query: Query) -> list[str]:

@@ -15,7 +15,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from index.resume import claim
+from index.errors import CueframeError
+from index.messages import json_line
 from index.storage.atomic_write import explain_unwritable, written_whole
 
 
@@ -24,28 +25,34 @@ def log_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.partial")
 
 
-def open_log(output: Path, settings: Mapping[str, Any]) -> None:
+def open_log(output: Path, claim_log: Callable[[Path, str], None]) -> None:
     """Start a log, or reopen that of an interrupted run; one process does it for all.
 
     A log without an answer is started anew, whatever its settings.
 
     Args:
         output: File for the answers.
-        settings: Settings that decide the answers, as `index.resume.claim` takes them.
+        claim_log: Called with the file of settings and a remedy: `index.resume.claim` with what
+            decides the answers.
 
     Raises:
-        CueframeError: The log is of a run with other settings, or cannot be written.
+        CueframeError: The log is of a run with other settings, or of one that cannot be told, or
+            cannot be written.
     """
     path = log_folder(output) / "run.json"
-    if not path.is_file() or not logged_lines(output):
+    if not logged_lines(output):
         for stray in (*log_folder(output).glob("*.jsonl"), path):
             if stray.is_dir():
                 shutil.rmtree(stray)
             else:
                 stray.unlink(missing_ok=True)
-    claim(
+    elif not path.is_file():
+        raise CueframeError(
+            f"{path.parent} has answers of an interrupted run, but no {path.name} that tells what "
+            "made them; put it back, remove that folder, or name another --output"
+        )
+    claim_log(
         path,
-        settings,
         "call it as before to go on, or remove that folder, or name another --output",
     )
 
@@ -65,11 +72,12 @@ def logged_lines(output: Path) -> dict[str, bytes]:
 def _id_of(line: bytes) -> str | None:
     """Return a line's question id; None if it is no answer, as after a power failure."""
     try:
-        record: object = json.loads(line)
-    except (ValueError, RecursionError):
+        record = json.loads(line)
+        times_s = [float(frame["time_s"]) for frame in record["frames"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    name = record.get("id") if isinstance(record, dict) else None
-    return name if isinstance(name, str) else None
+    name = record.get("id")
+    return name if isinstance(name, str) and times_s else None
 
 
 @contextmanager
@@ -100,7 +108,7 @@ def log_writer(output: Path, process: int) -> Iterator[Callable[[bytes], None]]:
 
 def as_json_line(record: Mapping[str, Any]) -> bytes:
     """Return a record as a JSON line; a path that is not UTF-8 has JSON escapes in it."""
-    return json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    return json_line(record).encode() + b"\n"
 
 
 def write_and_remove_log(output: Path, lines: Iterable[bytes]) -> None:

@@ -3,7 +3,6 @@
 Legend: N questions, F rows of a video, P picks, E true frames, T thresholds, D width of a vector.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from PIL import Image
 from index.arrays import Floats
 from index.boundary import costs_one
 from index.decoding.decoders import frames_at
-from index.messages import escaped
+from index.messages import say
 from index.progress import bar
 from infer.evaluation.baselines import of_matches
 from infer.judge import SIM_THRESHOLDS, Judge, judge_vectors, weakest_match
@@ -71,8 +70,7 @@ def sim_tables(
                     count += 1
                 judged.append((numbers, sorted(times_s), start))
             for asked, reason in failed.items():
-                line = f"failed: no sim_m for {asked} questions: {reason}"
-                print(escaped(line), file=sys.stderr)
+                say(f"failed: no sim_m for {asked} questions: {reason}")
             failed.clear()
 
     vectors, rows = judge_vectors(stream(), judge)

@@ -1,9 +1,9 @@
 """A warning of labels that no pick can match, because nothing is shown at their times."""
 
-import sys
 from collections.abc import Sequence
 from itertools import chain
 
+from index.messages import say
 from infer.metrics import TimedQuestion
 
 
@@ -16,12 +16,11 @@ def warn_of_late_labels(timed: Sequence[TimedQuestion]) -> None:
     if late:
         one, (start_s, end_s) = late[0]
         label = f"{start_s:g} s" if start_s == end_s else f"{start_s:g} to {end_s:g} s"
-        print(
+        say(
             f"warning: {len(late)} of {len(timed)} questions have labels past the end of their "
             f"video or outside their span_s, which nothing can match; the first is question "
             f"{one.question.id}: {label}, where {one.start_s:g} to "
-            f"{one.start_s + one.duration_s:.3f} s are asked about",
-            file=sys.stderr,
+            f"{one.start_s + one.duration_s:.3f} s are asked about"
         )
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from index.messages import escaped
 from infer.evaluation.score_table import Row, ScoreTable
 
 
@@ -73,7 +74,8 @@ def group_cells(
 
 
 def print_table(table: Sequence[Sequence[str]], file: TextIO | None = None) -> None:
-    """Print a table of texts, aligned, its head first, to stderr or another file."""
+    """Print a table of texts, escaped and aligned, its head first, to stderr or another file."""
+    table = [[escaped(cell) for cell in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for name, *rest in table:
         right = (text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))

@@ -1,13 +1,11 @@
 """Score the picks of another tool: no index, no video, durations from the questions alone."""
 
-import json
 import math
-import sys
 from collections.abc import Sequence
 
 from index.arrays import Floats
 from index.errors import CueframeError
-from index.messages import print_some
+from index.messages import json_line, print_some, say
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.panel import OWN_ROW, make_panel, panel_json, print_panel
@@ -64,7 +62,7 @@ def score_picks(picks: Picks, questions: Sequence[Question], *, seed: int = 42) 
         "frames": ks[0] if len(set(ks)) == 1 else {"least": min(ks), "most": max(ks)},
         **panel_json(panel),
     }
-    print(json.dumps(result, ensure_ascii=False))
+    print(json_line(result))
     return 1 if picks.problems else 0
 
 
@@ -72,14 +70,14 @@ def _print_left_out(picks: Picks, questions: Sequence[Question]) -> None:
     """Print what was assumed, and what cannot be scored."""
     told = picks.times_s.keys() | picks.lost
     for note in picks.notes:
-        print(note, file=sys.stderr)
+        say(note)
     print_some("not scored", picks.problems)
     for count, what in (
         (picks.unasked, "records have no question"),
         (sum(one.id not in told for one in questions), "questions have no picks"),
     ):
         if count:
-            print(f"warning: {count} {what} and are not scored", file=sys.stderr)
+            say(f"warning: {count} {what} and are not scored")
 
 
 def _print_durations(
@@ -87,19 +85,17 @@ def _print_durations(
 ) -> None:
     """Print how many durations are not known, and how many cannot be right."""
     if unknown:
-        print(
+        say(
             f"no uniform, random, oracle and segments for {unknown} of {len(timed)} questions: "
             "the length of the video is not known; give duration_s or duration in seconds in the "
-            "question's record",
-            file=sys.stderr,
+            "question's record"
         )
     late = sum(
         own[-1] > (one.question.duration_s or math.inf) + _LATE_S
         for one, own in zip(timed, times_s, strict=True)
     )
     if late:
-        print(
+        say(
             f"warning: {late} of {len(timed)} questions have picks after the end of the video; "
-            "are the durations and, for frame numbers, the rates right?",
-            file=sys.stderr,
+            "are the durations and, for frame numbers, the rates right?"
         )

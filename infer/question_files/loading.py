@@ -1,7 +1,6 @@
 """Load the questions of a file of any known layout, with labels from other files."""
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import CueframeError
-from index.messages import name_some, print_some
+from index.messages import name_some, print_some, say
 from infer.question_files.field_names import is_field_name, nearest_name, rename_fields
 from infer.question_files.formats import FORMATS, format_of
 from infer.question_files.labels import Labels, holds_labels_alone, read_labels
@@ -112,7 +111,7 @@ class _Notices:
         print_some("not read", self.wrong, most=MOST_REFUSED)
         if labels > self.labelled > 0:
             lost = labels - self.labelled
-            print(f"{lost} of {labels} labels have no question in {self.name}", file=sys.stderr)
+            say(f"{lost} of {labels} labels have no question in {self.name}")
         lines = [
             f"the key {short(key)} of {count} records is not read; {field} is"
             for (key, field), count in self.unread.items()
@@ -120,7 +119,7 @@ class _Notices:
         print_some(f"warning: {self.name}", lines)
         if self.kept:
             kept = ", ".join(f"{field} ({count} records)" for field, count in self.kept.items())
-            print(f"{self.name}: kept, but not used yet: {kept}", file=sys.stderr)
+            say(f"{self.name}: kept, but not used yet: {kept}")
 
 
 def _fields(raw: RawRecord, layout: str, labels: Labels, notices: _Notices) -> Mapping[str, Any]:

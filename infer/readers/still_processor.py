@@ -17,6 +17,7 @@ from transformers import (
     ProcessorMixin,
 )
 
+from index.bounded import bounded
 from index.errors import CueframeError
 from index.model_loading import (
     in_one_line,
@@ -27,6 +28,9 @@ from index.model_loading import (
 
 FLAG = "--reader"
 """The flag that names the model."""
+
+_MOST_CHARACTERS = 1_000_000
+"""A chat with more, besides the question, is none that a model reads."""
 
 _UNUSED = {"video_processor", "feature_extractor"}
 """Parts that frames and text do not need; the second one is for audio."""
@@ -57,14 +61,12 @@ def load_still_processor(name: str, config: PreTrainedConfig) -> Any:
             "instruct model with --reader"
         )
     image = getattr(processor, "image_token", None)
-    try:
-        shown = render(processor, ["", ""], "?")
-    except Exception as error:  # a template is a program: one of text alone, or one that fails
-        raise _no_template(name, str(error).split("\n")[0]) from error
+    shown = render(processor, ["", ""], "?")
     if image and shown.count(image) != 2:
         raise _no_template(name, "it shows no images")
     with in_one_line(name, FLAG):
         black = Image.new("RGB", (320, 180))
+    with in_one_line(name, FLAG), bounded():
         encode(processor, [shown], [[black, black]])
     return processor
 
@@ -110,6 +112,9 @@ def render(processor: Any, labels: Sequence[str], ask: str) -> str:
 
     Some templates put all images first; the labels are then lines after them. Special tokens are
     broken up in `ask`, so that "<image>" in a question is read as that word.
+
+    Raises:
+        CueframeError: The template fails, takes too long or too much memory, or writes too much.
     """
     content = []
     for number, label in enumerate(labels):
@@ -120,9 +125,17 @@ def render(processor: Any, labels: Sequence[str], ask: str) -> str:
     # If the template has the switch: answer at once, without thinking.
     switch = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
     messages = [{"role": "user", "content": content}]
-    chat: str = processor.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=False, **switch
-    )
+    name = processor.tokenizer.name_or_path
+    try:
+        with bounded():
+            chat: str = processor.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=False, **switch
+            )
+    except Exception as error:  # a template is a program: one of text alone, or one that fails
+        why = str(error).split("\n")[0] or type(error).__name__
+        raise _no_template(name, why) from error
+    if len(chat) > _MOST_CHARACTERS + len(ask):
+        raise _no_template(name, f"it writes {len(chat):,} characters")
     return chat
 
 

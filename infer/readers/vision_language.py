@@ -14,6 +14,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText
 
 from index.errors import CueframeError
+from index.finite import not_finite
 from index.memory import explain_out_of_memory
 from index.model_loading import Dtype, in_one_line, load_config, load_weights
 from infer.choices import LETTERS
@@ -163,11 +164,7 @@ def letter_probabilities(
         own = torch.stack([row[ids].logsumexp(0) for ids in tokens])  # (C,)
         probabilities.append(own.softmax(0).numpy())
         if not np.isfinite(probabilities[-1]).all():
-            raise CueframeError(
-                f"the reader {reader.name} computes no finite numbers in "
-                f"{str(reader.model.dtype).removeprefix('torch.')}; choose another --dtype, or "
-                "fetch or save it again"
-            )
+            raise not_finite(f"the reader {reader.name}", str(reader.model.dtype))
     return probabilities
 
 

@@ -3,7 +3,6 @@
 Legend: N questions, M figures, F rows of a video.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.encoder import Encoder
+from index.messages import say
 from index.storage.store import read_profile
 from infer.answer_file import Answer
 from infer.evaluation.score_table import ScoreTable
@@ -89,10 +89,9 @@ def with_curves(
             found = np.interp(cases[at].picked_s, scored.time_s, scores)
             other += bool((np.abs(told - found) > _SAME).any())
     if other:
-        print(
+        say(
             f"warning: the curves of {other} questions are not those by which their frames were "
-            "picked; give the --model and --caption of the answers",
-            file=sys.stderr,
+            "picked; give the --model and --caption of the answers"
         )
     return drawn
 

@@ -1,7 +1,6 @@
 """Small pictures of frames, with all wanted times of a video in one decode."""
 
 import io
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from PIL import Image
 
 from index.boundary import costs_one
 from index.decoding.decoders import frames_at
-from index.messages import escaped
+from index.messages import say
 from index.progress import bar
 
 SIDE = 240
@@ -52,7 +51,7 @@ def thumbnails_of(
         with costs_one(failed, video):
             pictures.update(thumbnails(find(video), times_s))
     for video, reason in failed.items():
-        print(escaped(f"warning: no pictures of {video}: {reason}"), file=sys.stderr)
+        say(f"warning: no pictures of {video}: {reason}")
     return made
 
 

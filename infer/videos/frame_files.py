@@ -9,7 +9,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from index.decoding.decoders import frames_at
-from index.errors import CueframeError
+from index.errors import CueframeError, VideoError
 
 _OURS = re.compile(r"\d+_\d+\.\d{3}s\.jpg")
 _LONGEST_NAME = 120
@@ -35,17 +35,17 @@ def folder_name(question_id: str) -> str:
     """Return a unique file name for a question id, which cannot lead to another folder.
 
     Letters, digits, `_`, `-` and inner dots stay. Any other character, a leading dot and % itself
-    become %XX, as in a URL, so that no two ids share a name.
+    become %XX, as in a URL, so that no two ids share a name; that of an empty id is % alone.
     """
-    name = re.sub(r"[^\w.-]|^\.", _escaped, question_id)
+    name = re.sub(r"[^\w.-]|^\.", _escaped, question_id) or "%"
     if len(name.encode()) <= _LONGEST_NAME:
         return name
-    digest = blake2b(question_id.encode(), digest_size=16).hexdigest()
+    digest = blake2b(question_id.encode(errors="surrogatepass"), digest_size=16).hexdigest()
     return f"{name.encode()[:_LONGEST_NAME].decode(errors='ignore')}%-{digest}"
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return "%2E" if found[0] == "." else quote(found[0], safe="")
+    return "%2E" if found[0] == "." else quote(found[0], safe="", errors="surrogatepass")
 
 
 def save_frames(
@@ -53,7 +53,8 @@ def save_frames(
 ) -> int:
     """Decode a video once, up to the last pick, and save each question's frames.
 
-    Frames that an earlier run saved for the same question are deleted.
+    Frames that an earlier run saved for the same question are deleted. DIR may be a link; nothing
+    is deleted or written through one inside it.
 
     Args:
         video: The video file.
@@ -65,13 +66,15 @@ def save_frames(
         The number of files written.
 
     Raises:
-        VideoError: The video cannot be decoded; frames before the damage may be saved.
+        VideoError: The video cannot be decoded, and frames before the damage may be saved; or a
+            question's folder is a link.
         CueframeError: The files cannot be written.
     """
     places: dict[float, list[Path]] = {}
     try:
         for question_id, times_s in picks:
             home = folder / folder_name(question_id)
+            refuse_link(home)
             home.mkdir(parents=True, exist_ok=True)
             for old in home.iterdir():
                 if _OURS.fullmatch(old.name):
@@ -82,13 +85,24 @@ def save_frames(
         for time_s, frame in zip(times_s, frames_at(video, times_s), strict=True):
             picture = _jpeg(frame.image, size)
             for place in places[time_s]:
-                place.write_bytes(picture)
+                with place.open("xb") as file:  # anew, so never through a link
+                    file.write(picture)
     except OSError as error:
         raise CueframeError(
             f"{error.filename or folder} cannot be written ({error.strerror}); make room or "
             "rights, or name another --save-frames"
         ) from error
     return sum(len(times_s) for _, times_s in picks)
+
+
+def refuse_link(folder: Path) -> None:
+    """Refuse a link in place of a question's folder: what it points to is not ours to change.
+
+    Raises:
+        VideoError: It is one.
+    """
+    if folder.is_symlink():
+        raise VideoError(f"{folder} is a link, through which nothing is written; remove it")
 
 
 def _jpeg(image: Image.Image, size: tuple[int, int]) -> bytes:

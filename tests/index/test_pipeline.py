@@ -44,6 +44,7 @@ class Recorder:
     """An encoder that writes grey, and the size of the batch, into a vector."""
 
     transform = Transform()
+    name, dtype = "grey", "float16"
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -170,7 +171,9 @@ def test_vectors_that_are_not_finite_end_the_run(
     monkeypatch.setattr(
         Recorder, "images", lambda _, pixels: torch.full((len(pixels), 2), float("nan"))
     )
-    with pytest.raises(CueframeError, match=r"not finite; choose --dtype float32 or bfloat16"):
+    with pytest.raises(
+        CueframeError, match=r"no finite numbers in float16; choose --dtype float32 or"
+    ):
         encoded(["a:3"], mix_videos=mix)
 
 

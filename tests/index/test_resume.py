@@ -73,7 +73,40 @@ def test_long_values_are_cut_and_many_differences_counted(tmp_path: Path) -> Non
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.json").write_bytes(content)
-    with pytest.raises(CueframeError, match=r"run\.json cannot be read \(.*\); REMEDY") as refused:
+    with pytest.raises(CueframeError, match=r"cannot be read \(.*\), so .*; put it b") as refused:
         claim(tmp_path / "run.json", {"--seed": 1}, "REMEDY")
     assert "\n" not in str(refused.value)
     assert (tmp_path / "run.json").read_bytes() == content
+
+
+def test_contents_may_grow_and_not_change(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    settings, asked = {"--seed": 1}, []
+
+    def call(seed: int, **contents: str) -> None:
+        def known() -> dict[str, str]:
+            asked.append(seed)
+            return contents
+
+        claim(path, {"--seed": seed}, "REMEDY", known)
+
+    call(1, a="x")
+    call(1, a="x", b="y")
+    for contents, other in (({"a": "z", "b": "y"}, "a"), ({"a": "x"}, "b")):
+        with pytest.raises(CueframeError, match=f"^the run in .* has other {other}; REMEDY$"):
+            call(1, **contents)
+    asked.clear()
+    with pytest.raises(CueframeError, match="has --seed 1, not 2; REMEDY"):
+        call(2, a="z")
+    assert asked == []  # they may cost seconds
+    claim(tmp_path / "older.json", settings, "REMEDY")
+    path = tmp_path / "older.json"
+    call(1, a="x")
+    with pytest.raises(CueframeError, match="has other a; REMEDY"):
+        call(1, a="y")
+
+
+def test_a_hash_is_not_printed(tmp_path: Path) -> None:
+    claim(tmp_path / "run.json", {"the data": "0" * 32}, "REMEDY")
+    with pytest.raises(CueframeError, match="has other data; REMEDY"):
+        claim(tmp_path / "run.json", {"the data": "1" * 32}, "REMEDY")

@@ -37,6 +37,35 @@ def cpu_s(*arguments: str) -> float:
     return used.ru_utime + used.ru_stime
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["index/build.py", "videos", "--model", ""], "--model is empty; give a value, or leave"),
+        (["index/build.py", "videos", "--model="], "--model is empty"),
+        (["index/build.py", ""], "an argument is empty"),
+        (["infer/answer.py", "q.json", "--reader", "", "--guess", ""], "--reader is empty"),
+        (["infer/score.py", "a.jsonl", "q.json", "--judge", ""], "--judge is empty"),
+        (["infer/find.py", "", "--index", "nowhere"], "an argument is empty"),
+        (["train/main.py", "--output_path", ""], "--output_path is empty"),
+        (["train/mine.py", "--model_name", ""], "--model_name is empty"),
+    ],
+)
+def test_an_empty_value_is_no_default(words: list[str], wanted: str) -> None:
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"error: {wanted}")
+
+
+def test_an_empty_guess_is_a_value(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "infer/answer.py", str(tmp_path / "none.json"), "--guess", ""],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "is empty" not in done.stderr
+
+
 def test_the_commands_are_found() -> None:
     assert {"index/build.py", "index/check.py"} <= set(COMMANDS)
 

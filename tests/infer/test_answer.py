@@ -349,7 +349,7 @@ def test_videos_that_are_gone(capsys: Capture, tmp_path: Path) -> None:
         (["--index", "nowhere"], ["nowhere is no index", "python index/build.py"]),
         (["--output", "{tmp}"], ["{tmp} is no file"]),
         (["--output", "/dev/null"], ["/dev/null is no file"]),
-        (["--save-frames", "{tmp}/q.json"], ["--save-frames {tmp}/q.json is no folder"]),
+        (["--save-frames", "{tmp}/bert/config.json"], ["bert/config.json is no folder"]),
         (["--videos", "{tmp}/none"], ["{tmp}/none does not exist"]),
         (["--model", "{tmp}/none"], ["{tmp}/none is no folder here", "--model"]),
         (["--model", "{tmp}/bert"], ["{tmp}/bert is a bert model", "CLIP or SigLIP"]),

@@ -1,5 +1,6 @@
 """`sim_m` against its definition computed plainly, on a small DINOv2 of random weights."""
 
+import shutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import BitImageProcessorPil, PreTrainedModel
 
 from index.errors import CueframeError
@@ -189,3 +191,21 @@ def test_a_model_without_a_cls_vector_is_one_line(tmp_path: Path) -> None:
     make_tiny_clip(tmp_path / "clip", ["a question"])
     for name in ("resnet", "siglip", "clip"):
         assert "without a CLS vector" in one_line(tmp_path / name)
+
+
+def test_a_judge_of_numbers_that_are_not_finite_is_refused(folder: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    tensors = load_file(broken / "model.safetensors")
+    tensors["layernorm.weight"][:] = torch.nan
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        CueframeError, match=r"^the judge .*broken computes no finite .* in float32"
+    ):
+        load_judge(str(broken), device=CPU)
+
+
+def test_a_vector_that_is_not_finite_is_no_verdict(judge: Judge, questions: list[Question]) -> None:
+    with torch.no_grad():
+        judge.model.layernorm.weight[:] = torch.nan
+    with pytest.raises(CueframeError, match="fetch it again, or name another --judge"):
+        sim_m_many(questions[:1], judge)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from index.storage.store import vectors_path
+from index.storage.store import read_profile, vectors_path
 from infer.queries import group_by_video, make_queries, on_timelines, print_failures
 from infer.questions import Question
 from infer.videos.indexed_videos import read_indexed_videos
@@ -49,7 +49,7 @@ def test_questions_on_the_timelines_of_their_parts() -> None:
         Question.model_validate(record | {"id": n, "span_s": span}) for n, span in enumerate(spans)
     ]
     queries, _ = make_queries(asked, read_indexed_videos(here.index), 1)
-    there, timed, failed = on_timelines(here.index, queries)
+    there, timed, failed = on_timelines(here.index, read_profile(here.index), queries)
     assert [one.place for one in there] == [0, 1]
     assert list(failed) == [2]
     assert "lies past the end" in failed[2]["error"]
@@ -70,7 +70,7 @@ def test_a_damaged_vector_file_costs_the_questions_about_its_video(tmp_path: Pat
     index = Path(shutil.copytree(here.index, tmp_path / "index"))
     vectors_path(index, seen_as(index, here.videos / "one.mp4").content_hash).write_bytes(b"")
     queries, _ = make_queries(questions(), read_indexed_videos(index), 1)
-    there, timed, failed = on_timelines(index, queries)
+    there, timed, failed = on_timelines(index, read_profile(index), queries)
     assert [one.place for one in there] == [0, 3, 4, 5]
     assert len(timed) == 4
     assert list(failed) == [1]

@@ -74,5 +74,5 @@ def test_vectors_that_are_not_finite_are_refused() -> None:
     )
     with torch.no_grad():
         encoder._model.text_projection.weight.fill_(float("inf"))
-    with pytest.raises(CueframeError, match="not finite in float32; choose --dtype"):
+    with pytest.raises(CueframeError, match="no finite numbers in float32; fetch or save it"):
         encode_texts(encoder, ["car"])

@@ -24,6 +24,7 @@ from tests.fixtures_train import (
     weights,
 )
 from train.checkpoint import (
+    Progress,
     append_metrics,
     checkpoints,
     claim_folder,
@@ -104,6 +105,151 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     assert "step-00000005 cannot be read" in refusal(output, epochs=1, resume=True)
 
 
+def test_a_checkpoint_that_would_run_code_is_not_opened(tmp_path: Path) -> None:
+    output = trained(tmp_path / "out", epochs=1)
+
+    class Harmful:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch {tmp_path / 'it ran'}",)
+
+    files = sorted(path.name for path in checkpoints(output)[-1].glob("*.[pb]*"))
+    assert len(files) == 3
+    for name in files:
+        path = checkpoints(output)[-1] / name
+        whole = path.read_bytes()
+        torch.save({"state": Harmful()}, path)
+        assert "step-00000005 cannot be read" in refusal(output, epochs=1, resume=True)
+        path.write_bytes(whole)
+    assert not (tmp_path / "it ran").exists()
+    trained(output, epochs=1, resume=True)
+
+
+def test_each_file_of_a_checkpoint_is_needed(tmp_path: Path) -> None:
+    output = trained(tmp_path / "out", epochs=1)
+    for path in checkpoints(output)[-1].iterdir():
+        whole = path.read_bytes()
+        for damaged in (None, b"", whole[: len(whole) // 2]):
+            path.unlink()
+            if damaged is not None:
+                path.write_bytes(damaged)
+            line = refusal(output, epochs=1, resume=True)
+            assert "step-00000005 cannot be read" in line, path
+            path.write_bytes(whole)
+    trained(output, epochs=1, resume=True)
+
+
+def test_what_has_another_name_is_no_checkpoint(tmp_path: Path) -> None:
+    output = trained(tmp_path / "out", save_every=2)
+    strange = [output / "checkpoints" / name for name in ("step-banana", "step-1", "notes")]
+    for folder in strange:
+        folder.mkdir()
+    (output / "checkpoints" / "step-99999999").write_text("a file")
+    trained(output, resume=True)
+    assert all(folder.is_dir() for folder in strange)
+    names = [path.name for path in checkpoints(output)]
+    assert names == ["step-00000008", "step-00000010"]
+
+
+def test_checkpoints_that_are_gone_are_not_trained_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = trained(tmp_path / "out")
+    (output / "checkpoints").rename(tmp_path / "elsewhere")
+    lines, before = metrics(output), weights(output)
+    line = refusal(output, resume=True)
+    assert line.startswith(f"{output} has metrics of 10 steps and no checkpoint to go on from; put")
+    assert metrics(output) == lines
+    assert torch.equal(weights(output), before)
+    (tmp_path / "elsewhere").rename(output / "checkpoints")
+    trained(output, resume=True)
+
+
+def test_a_run_json_that_is_gone_or_no_json_is_one_line(tmp_path: Path) -> None:
+    output = trained(tmp_path / "out", epochs=1)
+    for damage in ("", "{", "[1]", "nan"):
+        (output / "run.json").write_text(damage)
+        assert "what made the run cannot be told" in refusal(output, epochs=1, resume=True)
+    (output / "run.json").unlink()
+    assert "has no run.json that tells" in refusal(output, epochs=1, resume=True)
+
+
+FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"
+
+
+def with_files_up_to(size: int, flags: TrainConfig) -> "subprocess.CompletedProcess[str]":
+    """Train in a process of its own that can write no larger file, as on a full disk."""
+    words = command(flags)
+    code = FULL.format(size) + "import runpy, sys\nsys.argv = sys.argv[1:]\n"
+    code += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    return subprocess.run(
+        [words[0], "-c", code, *words[1:]],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often: dict[str, Any] = {"save_every": 2}
+    whole = trained(tmp_path / "whole", **often)
+    output = tmp_path / "out"
+    killed_after(3, monkeypatch, output, **often)
+    last = checkpoints(output)[-1].name
+    for size in (100_000, 400_000):  # the weights, and the optimizer's state
+        done = with_files_up_to(size, config(output, resume=True, **often))
+        assert done.returncode == 2, done.stderr
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith(f"error: {output / 'checkpoints'} cannot be written (")
+        assert line.endswith("); make room and go on by --resume")
+        assert "Traceback" not in done.stderr
+        assert [path.name for path in (output / "checkpoints").iterdir()] == [last]
+    trained(output, resume=True, **often)
+    assert torch.equal(weights(output), weights(whole))
+    assert metrics(output) == metrics(whole)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "transformers.CLIPModel.save_pretrained",
+        "transformers.CLIPProcessor.save_pretrained",
+        "train.training.write_records",
+        "train.finish.write_training_json",
+        "train.loss_curve.Figure.savefig",
+        "train.finish.write_card",
+    ],
+)
+def test_every_writer_says_how_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    flags: dict[str, Any] = {"ratio": 0.25, "epochs": 1, "loss_setting": 1}
+    whole, output = trained(tmp_path / "whole", **flags), tmp_path / "out"
+    with monkeypatch.context() as patch:
+
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(where, full)
+        line = refusal(output, **flags)
+    assert "No space left on device" in line
+    assert str(output) in line
+    assert line.endswith("; make room and go on by --resume")
+    trained(output, resume=True, **flags)
+    assert torch.equal(weights(output), weights(whole))
+    assert metrics(output) == metrics(whole)
+    names = {path.name for path in whole.iterdir()}
+    assert {path.name for path in output.iterdir()} == names
+
+
+def test_metrics_on_a_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(CueframeError, match=r"No space left on device\); make room and go on by -"):
+        append_metrics(tmp_path, {"step": 1})
+
+
 def test_claim_and_refuse(tmp_path: Path) -> None:
     output = tmp_path / "out"
     refuse_taken(output)
@@ -124,12 +270,12 @@ def test_claim_and_refuse(tmp_path: Path) -> None:
 
 
 def test_metrics_are_cut_at_a_step_with_a_torn_line(tmp_path: Path) -> None:
-    cut_metrics(tmp_path, 0)
+    cut_metrics(tmp_path, Progress())
     for step in (1, 2, 3):
         append_metrics(tmp_path, {"step": step})
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')
-    cut_metrics(tmp_path, 2)
+    cut_metrics(tmp_path, Progress(step=2))
     assert list(read_metrics(tmp_path)) == [{"step": 1}, {"step": 2}]
 
 

@@ -18,7 +18,7 @@ from infer.metrics import answer_ranges, answer_times
 from infer.questions import Question
 from infer.selection.parts import bounds
 from infer.selection.strategies import segments
-from infer.videos.frame_files import folder_name
+from infer.videos.frame_files import folder_name, refuse_link
 from train.mining.decoding_pass import ImageFormat, picture_path
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, ManifestRecord
 from train.mining.negatives import choose_negatives, hard_order, highest_similarity, random_order
@@ -85,7 +85,7 @@ def mine_question(
     Its folders are replaced as a whole, so that a run killed here leaves no incomplete one.
 
     Raises:
-        VideoError: A frame of the index is not in the video.
+        VideoError: A frame of the index is not in the video, or a question's folder is a link.
         CueframeError: The pictures cannot be written.
     """
     question, candidates = task.question, video.candidates
@@ -151,6 +151,7 @@ def mine_question(
 def _place(folder: Path, times_s: list[float], pictures: Path, suffix: ImageFormat) -> None:
     """Fill a temporary folder with the chosen pictures and move it into place."""
     aside = pictures / "chosen"
+    refuse_link(folder)
     with explain_unwritable(folder):
         aside.mkdir(parents=True)
         for time_s in dict.fromkeys(times_s):

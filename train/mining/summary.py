@@ -1,10 +1,10 @@
 """The summary of a mining run: lines on stderr and one JSON object on stdout."""
 
 import json
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from index.messages import say
 from train.mining.manifest import ManifestRecord
 
 _NAMED = 10
@@ -74,11 +74,11 @@ def print_summary(
     bare = [name for name, record in records.items() if not record["negatives"]]
     for path, reason in sorted(outcome.failed.items()):
         whose = named([name for name in failed if path_of[name] == path])
-        _say(f"failed: {path}: {reason} (questions: {whose})")
+        say(f"failed: {path}: {reason} (questions: {whose})")
     _warn(sorted(outcome.warnings))
     _warn(clamped)
     if unlabelled:
-        _say(
+        say(
             f"left out: {len(unlabelled)} questions without support_frames, support_ranges or "
             f"scenes: {named(unlabelled)}"
         )
@@ -87,9 +87,9 @@ def print_summary(
             [f"{len(outcome.too_long)} captions are cut by the encoder: {named(outcome.too_long)}"]
         )
     if bare:
-        _say(f"without negatives: {len(bare)} questions, kept all the same: {named(bare)}")
+        say(f"without negatives: {len(bare)} questions, kept all the same: {named(bare)}")
     if 2 * len(bare) > len(records):
-        _say(
+        say(
             "warning: more than half of the questions have no negatives; raise "
             f"--neg_sim_threshold (it is {threshold}; an untrained model finds every frame alike, "
             "and above 1 the test is off) or lower --guard_s"
@@ -123,10 +123,6 @@ def named(ids: Sequence[str]) -> str:
 
 def _warn(lines: Sequence[str]) -> None:
     for line in lines[:_NAMED]:
-        _say(f"warning: {line}")
+        say(f"warning: {line}")
     if len(lines) > _NAMED:
-        _say(f"warning: … and {len(lines) - _NAMED} more of these")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+        say(f"warning: … and {len(lines) - _NAMED} more of these")

@@ -123,6 +123,6 @@ def test_a_damaged_vector_file_costs_its_questions_a_score(
         return read_own_vectors(index, profile, content)
 
     monkeypatch.setattr("infer.queries.read_own_vectors", damaged)
-    there, timed, failed = on_timelines(here.index, queries)
+    there, timed, failed = on_timelines(here.index, read_profile(here.index), queries)
     assert {place: record["error"] for place, record in failed.items()} == {1: "is damaged"}
     assert len(there) == len(timed) == len(queries) - 1

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from index.errors import CueframeError
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.run_log import as_json_line, log_folder, logged_lines, write_and_remove_log
+from tests.infer.answering.test_run_log import run_of
 from tests.infer.answering.test_text_cache import asked_of
 
-RUN = {"--pick": "top"}
+RUN = run_of({"--pick": "top"})
 
 
 class Process:
@@ -48,9 +49,11 @@ def test_what_is_put_is_kept_until_the_output_is_written(tmp_path: Path) -> None
     output = tmp_path / "answers.jsonl"
     with collect_answers(str(output), RUN, process()) as answers:
         assert answers.lines == {}
-        answers.put({"id": "b", "frames": []})
+        answers.put({"id": "b", "frames": [{"time_s": 1.0}]})
         assert (
-            logged_lines(output) == answers.lines == {"b": as_json_line({"id": "b", "frames": []})}
+            logged_lines(output)
+            == answers.lines
+            == {"b": as_json_line({"id": "b", "frames": [{"time_s": 1.0}]})}
         )
         assert answers.gather({"text_s": 1.0}) == [{"text_s": 1.0}]
         write_and_remove_log(output, answers.lines.values())
@@ -62,7 +65,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 
     def interrupted() -> None:
         with collect_answers(str(output), RUN, process()) as answers:
-            answers.put({"id": "b"})
+            answers.put({"id": "b", "frames": [{"time_s": 1.0}]})
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -71,7 +74,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
         assert list(answers.lines) == ["b"]
     with (
         pytest.raises(CueframeError, match=r"has --pick .*, not .*; call it as before"),
-        collect_answers(str(output), {"--pick": "aks"}, process()),
+        collect_answers(str(output), run_of({"--pick": "aks"}), process()),
     ):
         pytest.fail("went on")
     assert list(logged_lines(output)) == ["b"]
@@ -93,7 +96,7 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         ):
             pytest.fail("went on")
         assert log_folder(output).is_dir()
-        answers.put({"id": "a"})
+        answers.put({"id": "a", "frames": [{"time_s": 1.0}]})
         assert list(logged_lines(output)) == ["a"]
 
 
@@ -102,8 +105,8 @@ def test_without_a_file_answers_are_held_in_memory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with collect_answers("-", RUN, process()) as answers:
-        answers.put({"id": "a"})
-        assert answers.lines == {"a": as_json_line({"id": "a"})}
+        answers.put({"id": "a", "frames": [{"time_s": 1.0}]})
+        assert answers.lines == {"a": as_json_line({"id": "a", "frames": [{"time_s": 1.0}]})}
         assert answers.gather(7) == [7]
     assert list(tmp_path.iterdir()) == []
 
@@ -118,14 +121,14 @@ def test_the_first_process_gets_all_reports_and_lines(
     output = tmp_path / "answers.jsonl"
     with collect_answers(str(output), RUN, process(0, 2)) as first:
         with collect_answers(str(output), RUN, process(1, 2)) as second:
-            first.put({"id": "a"})
-            second.put({"id": "b"})
+            first.put({"id": "a", "frames": [{"time_s": 1.0}]})
+            second.put({"id": "b", "frames": [{"time_s": 1.0}]})
             assert list(first.lines) == ["a"]
             assert second.gather({"rank": 1}) == []
         assert first.gather({"rank": 0}) == [{"rank": 0}, {"rank": 1}]
         assert {name: json.loads(line) for name, line in first.lines.items()} == {
-            "a": {"id": "a"},
-            "b": {"id": "b"},
+            "a": {"id": "a", "frames": [{"time_s": 1.0}]},
+            "b": {"id": "b", "frames": [{"time_s": 1.0}]},
         }
         names = sorted(path.name for path in log_folder(output).glob("*.jsonl"))
         assert names == ["0.jsonl", "1.jsonl"]

@@ -3,7 +3,7 @@
 import json
 import resource
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CueframeError
+from index.resume import claim
 from infer.answering.run_log import (
     as_json_line,
     log_folder,
@@ -25,20 +26,27 @@ from infer.answering.run_log import (
 RUN = {"--pick": "top", "--frames": 4, "--reader-frames": ("picked", "all")}
 
 
+def run_of(settings: dict[str, Any]) -> Callable[[Path, str], None]:
+    """What claims a log for a run of these settings."""
+    return lambda path, remedy: claim(path, settings, remedy)
+
+
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     """An output whose journal has two answers, of two processes."""
     output = tmp_path / "answers.jsonl"
-    open_log(output, RUN)
+    open_log(output, run_of(RUN))
     for process, name in enumerate("ab"):
         with log_writer(output, process) as add:
-            add(as_json_line({"id": name, "frames": []}))
+            add(as_json_line({"id": name, "frames": [{"time_s": 1.0}]}))
     return output
 
 
 values = st.one_of(st.text(max_size=9), st.floats(allow_nan=False), st.lists(st.text(max_size=4)))
 records = st.lists(
-    st.tuples(st.text(max_size=9), values).map(lambda pair: {"id": pair[0], "answer": pair[1]}),
+    st.tuples(st.text(max_size=9), values).map(
+        lambda pair: {"id": pair[0], "answer": pair[1], "frames": [{"time_s": 1.0}]}
+    ),
     min_size=1,
     max_size=6,
     unique_by=lambda record: str(record["id"]),
@@ -51,7 +59,7 @@ def test_whatever_is_cut_finished_lines_stay_and_new_ones_are_whole(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "answers.jsonl"
-        open_log(output, RUN)
+        open_log(output, run_of(RUN))
         *before, last = [as_json_line(record) for record in written]
         with log_writer(output, 0) as add:
             for line in before:
@@ -80,25 +88,26 @@ def test_a_record_is_one_line(record: dict[str, str]) -> None:
 
 def test_what_is_no_answer_is_passed_over(output: Path) -> None:
     with (log_folder(output) / "0.jsonl").open("ab") as file:
-        file.write(b'\0\0\0\0\n\xff\n{"id": \n{"id": 3}\n[]\n{}\n\n{"id": "c"}\n')
+        file.write(b'\0\0\0\0\n\xff\n{"id": \n{"id": 3}\n[]\n{}\n\n')
+        file.write(b'{"id": "c", "frames": []}\n{"id": "d"}\n{"id": "e", "error": "none"}\n')
         file.write(b"[" * 100_000 + b'\n{"id": "torn"}')
     (log_folder(output) / "2.jsonl").mkdir()
-    assert list(logged_lines(output)) == ["a", "c", "b"]
+    assert list(logged_lines(output)) == ["a", "b"]
 
 
 def test_a_line_is_safe_once_it_is_added(output: Path) -> None:
     with log_writer(output, 0) as add:
-        add(as_json_line({"id": "c"}))
+        add(as_json_line({"id": "c", "frames": [{"time_s": 1.0}]}))
         assert set(logged_lines(output)) == {"a", "b", "c"}
 
 
 def test_the_same_run_goes_on(output: Path) -> None:
     before = logged_lines(output)
-    open_log(output, dict(RUN))
+    open_log(output, run_of(dict(RUN)))
     assert (
         logged_lines(output)
         == before
-        == {name: as_json_line({"id": name, "frames": []}) for name in "ab"}
+        == {name: as_json_line({"id": name, "frames": [{"time_s": 1.0}]}) for name in "ab"}
     )
 
 
@@ -108,42 +117,44 @@ def test_another_run_is_refused_and_nothing_is_lost(output: Path) -> None:
     with pytest.raises(
         CueframeError, match=r"has --pick top, not aks, --frames 4, not 3; call it as before"
     ) as caught:
-        open_log(output, other)
+        open_log(output, run_of(other))
     assert str(log_folder(output)) in str(caught.value)
     (log_folder(output) / "run.json").write_text("[]")
     with pytest.raises(CueframeError, match="has --pick None, not top, --frames None, not 4, "):
-        open_log(output, RUN)
+        open_log(output, run_of(RUN))
     assert logged_lines(output) == before
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"id": "a"'])
 def test_a_run_without_an_answer_bars_no_other(tmp_path: Path, torn: bytes) -> None:
     output = tmp_path / "answers.jsonl"
-    open_log(output, RUN)
+    open_log(output, run_of(RUN))
     (log_folder(output) / "0.jsonl").write_bytes(torn)
-    open_log(output, {"--pick": "aks"})
+    open_log(output, run_of({"--pick": "aks"}))
     assert logged_lines(output) == {}
-    open_log(output, {"--pick": "aks"})
+    open_log(output, run_of({"--pick": "aks"}))
     with log_writer(output, 0) as add:
-        add(as_json_line({"id": "b"}))
+        add(as_json_line({"id": "b", "frames": [{"time_s": 1.0}]}))
     with pytest.raises(CueframeError, match="has --pick aks, not top; call it as before"):
-        open_log(output, {"--pick": "top"})
+        open_log(output, run_of({"--pick": "top"}))
 
 
 def test_folders_in_place_of_its_files_go_where_nothing_is_lost(tmp_path: Path) -> None:
     output = tmp_path / "answers.jsonl"
     for name in ("run.json", "0.jsonl"):
         (log_folder(output) / name).mkdir(parents=True)
-    open_log(output, RUN)
+    open_log(output, run_of(RUN))
     with log_writer(output, 0) as add:
-        add(as_json_line({"id": "b"}))
+        add(as_json_line({"id": "b", "frames": [{"time_s": 1.0}]}))
     assert list(logged_lines(output)) == ["b"]
 
 
-def test_answers_without_a_run_are_none(output: Path) -> None:
+def test_answers_without_a_run_are_kept_and_refused(output: Path) -> None:
+    before = logged_lines(output)
     (log_folder(output) / "run.json").unlink()
-    open_log(output, RUN)
-    assert logged_lines(output) == {}
+    with pytest.raises(CueframeError, match="has answers of an interrupted run, but no"):
+        open_log(output, run_of(RUN))
+    assert logged_lines(output) == before
 
 
 def test_the_output_is_whole_or_as_it_was(output: Path) -> None:
@@ -170,15 +181,19 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(output: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 100, hard))
     try:
         with log_writer(output, 0) as add, pytest.raises(CueframeError) as caught:
-            _ = [add(as_json_line({"id": f"c{n}"})) for n in range(100)]
+            _ = [
+                add(as_json_line({"id": f"c{n}", "frames": [{"time_s": 1.0}]})) for n in range(100)
+            ]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert str(caught.value).startswith(f"{file} cannot be written (File too large); ")
-    whole = [f"c{n}" for n in range(100 // len(as_json_line({"id": "c0"})))]
+    whole = [
+        f"c{n}" for n in range(100 // len(as_json_line({"id": "c0", "frames": [{"time_s": 1.0}]})))
+    ]
     assert list(logged_lines(output)) == ["a", *whole, "b"]
     assert not file.read_bytes().endswith(b"\n")
     with log_writer(output, 0) as add:
-        add(as_json_line({"id": "d"}))
+        add(as_json_line({"id": "d", "frames": [{"time_s": 1.0}]}))
     assert list(logged_lines(output)) == ["a", *whole, "d", "b"]
 
 

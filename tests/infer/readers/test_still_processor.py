@@ -1,6 +1,7 @@
 """Processors put together for stills: against those that the models' own classes make."""
 
 import json
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,6 +162,9 @@ def test_a_template_that_the_tokenizer_alone_has_is_found(folder: Path) -> None:
     assert render(load(folder), ["1"], "?") == expected
 
 
+LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}?{% endfor %}{% endfor %}"
+
+
 def refusal(folder: Path) -> str:
     with pytest.raises(CueframeError) as caught:
         load(folder)
@@ -181,6 +185,16 @@ def test_a_model_without_a_chat_template_is_one_line(folder: Path) -> None:
         ("{{ messages[0]['content'] + 'x' }}", "can only concatenate list"),
         ("{{ raise_exception('Only text!') }}", "Only text!"),
         ("{% for %}", "Expected"),
+        (LOOP, "it takes more than 5 s"),
+        ("{{ 10 ** (10 ** 9) }}", "it takes more than 5 s"),
+        ("{{ 'x' * 10 ** 11 }}", "MemoryError"),
+        (
+            "{% set n = namespace(s='x') %}" + LOOP.replace("?", "{% set n.s = n.s + n.s %}"),
+            "Memory",
+        ),
+        ("{{ 'x' * 10 ** 7 }}", "it writes 10,000,000 characters"),
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "unsafe"),
+        ("{% include '/etc/passwd' %}", "loader"),
     ],
 )
 def test_a_template_that_is_not_for_frames_is_one_line(
@@ -190,6 +204,17 @@ def test_a_template_that_is_not_for_frames_is_one_line(
     line = refusal(folder)
     assert "is not one for frames" in line
     assert wrong.lower() in line.lower()
+
+
+def test_a_template_that_loops_over_a_question_ends_too(folder: Path) -> None:
+    path = folder / "chat_template.jinja"
+    hidden = "{% if 'secret' in messages[0]['content'][-1]['text'] %}" + LOOP + "{% endif %}"
+    path.write_text(path.read_text() + hidden)
+    processor = load(folder)
+    plain = render(processor, ["1"], "?")
+    with pytest.raises(CueframeError, match=rf"{re.escape(str(folder))} .*more than 5 s.*--reader"):
+        render(processor, ["1"], "a secret")
+    assert render(processor, ["1"], "?") == plain
 
 
 @pytest.mark.skipif(

@@ -14,7 +14,13 @@ from tests.fixtures_infer import number_at, world
 from tests.videos import read_number
 
 ids = st.text(min_size=1)
-ODD_IDS = (*r". .. ../x ..%2Fx /etc/passwd a/b a\b %2E % C:\x".split(), "\0", " ")
+ODD_IDS = (
+    *"\udce9 \ud800x \x1b[2J \u202e ~ $HOME `ls` NUL {{x}}".split(),
+    "",
+    *r". .. ../x ..%2Fx /etc/passwd a/b a\b %2E % C:\x".split(),
+    "\0",
+    " ",
+)
 
 
 @settings(deadline=None)
@@ -84,3 +90,27 @@ def test_what_cannot_be_saved(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CueframeError, match=r"file.* cannot be written .*--save-frames"):
         save_frames(here.videos / "few.mp4", [("q", [0.0])], tmp_path / "file", (8, 8))
+
+
+def test_nothing_is_written_or_deleted_through_a_link(tmp_path: Path) -> None:
+    here = world()
+    video, (_, time_s) = here.videos / "b_frames.mp4", here.truth["b_frames.mp4"].frames[13]
+    other, real = tmp_path / "other", tmp_path / "real"
+    other.mkdir()
+    real.mkdir()
+    (other / "1_0.000s.jpg").write_bytes(b"theirs")
+    (real / "linked").symlink_to(other)
+    (real / "nowhere").symlink_to(tmp_path / "none")
+    (tmp_path / "dir").symlink_to(real)  # given by the user
+    for name in ("linked", "nowhere"):
+        with pytest.raises(VideoError, match=rf"{name} is a link, .*; remove it"):
+            save_frames(video, [(name, [time_s])], tmp_path / "dir", (64, 36))
+    own = real / "own"
+    own.mkdir()
+    for name in ("1_0.000s.jpg", f"1_{time_s:.3f}s.jpg"):
+        (own / name).symlink_to(other / "1_0.000s.jpg")
+    assert save_frames(video, [("own", [time_s])], tmp_path / "dir", (64, 36)) == 1
+    assert [path.name for path in other.iterdir()] == ["1_0.000s.jpg"]
+    assert (other / "1_0.000s.jpg").read_bytes() == b"theirs"
+    assert not (tmp_path / "none").exists()
+    assert [path.is_symlink() for path in own.iterdir()] == [False]

@@ -1,0 +1,53 @@
+"""The final files of a run and its result."""
+
+import json
+
+from index.messages import say
+from train.checkpoint import Progress, read_metrics, resumable
+from train.config import TrainConfig
+from train.loss_curve import draw_loss
+from train.model_card import save_model, split_of, write_card, write_training_json
+from train.setup import Run, data_fingerprint, json_values
+from train.validate import judge_picks, read_records
+
+
+def finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) -> None:
+    """Write the final files and print the result, on rank 0.
+
+    Whatever they need was checked before the first step.
+    """
+    output = config.output_path
+    sim: dict[str, float] = {}
+    if this.val_list:
+        records = read_records(output / "validation.jsonl")
+        sim = judge_picks(records, this.val_list, this.judge, this.accelerator.device)
+    else:
+        progress.best_step = progress.step
+        with resumable(output):
+            save_model(this.model.to_save(), this.processor, output)
+    losses = [line["loss"] for line in read_metrics(output) if "loss" in line]
+    result = {
+        "steps": progress.step,
+        "saved_step": progress.best_step,
+        "first_loss": losses[0],
+        "last_loss": losses[-1],
+        "validation": progress.validation,
+        "sim_m": sim,
+    }
+    training = {
+        "configuration": json_values(config),
+        "mixed_precision": this.accelerator.mixed_precision,
+        "processes": this.accelerator.num_processes,
+        "questions_per_step": this.step_size,
+        "logit_bias": this.model.logit_bias.item(),
+        "data": data_fingerprint(this.train_list, this.val_list),
+        "split": split_of(this.train_list, this.val_list),
+        "versions": this.versions,
+        "result": result,
+    }
+    with resumable(output):
+        write_training_json(output, training)
+        write_card(output, training)
+        draw_loss(output)
+    say(f"the model of step {progress.best_step} is in {output}")
+    print(json.dumps(result | {"output_path": str(output), "wall_s": round(wall_s, 3)}))
