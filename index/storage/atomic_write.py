@@ -6,6 +6,7 @@ HDF5 file is open for writing leaves it unreadable (measured: 15 times of 15).
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -58,6 +60,20 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Delete what killed processes have left of a file under their temporary names."""
+    left = re.compile(re.escape(f".{path.name}.") + r"(\d{1,7})\.tmp")
+    with os.scandir(path.parent) as entries:
+        found = [match for entry in entries if (match := left.fullmatch(entry.name))]
+    for match in found:
+        try:
+            os.kill(int(match[1]), 0)  # asks whether the process lives
+        except ProcessLookupError:
+            path.with_name(match[0]).unlink(missing_ok=True)
+        except PermissionError:  # it does, as another user's
+            continue
 
 
 def refuse_unwritable(path: Path, flag: str) -> None:

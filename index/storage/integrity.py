@@ -91,17 +91,9 @@ def examine(index: Path) -> Examination:
     every = vector_files(index)
     for path in bar(every, "file", len(every)):
         vectors = _read_file(index, path, found)
-        if vectors and search:
-            row = rows.get(vectors.content_hash)
-            fault = search.fault(row, vectors)
-            if fault and row and _is_another(row, found.sound[row.content_hash].row):
-                del found.sound[row.content_hash]
-                found.unusable[path] = (
-                    f"the vector file {path} is not the one that the catalog and frames.faiss "
-                    "know; --repair moves it away, and index/build.py embeds the video again"
-                )
-            elif fault:
-                found.search_faults.append(fault)
+        row = rows.get(path.stem)
+        if vectors and search and row:
+            _compare_search(search, row, vectors, found)
     _choose_profile(index, profile, found)
     if found.videos is not None:
         _compare_catalog(index, found, found.videos)
@@ -222,6 +214,12 @@ def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow
                 f"the catalog has video {video.number} of content {content}, but no path of it; "
                 "--repair takes the one in its vector file"
             )
+    for content, file in found.sound.items():
+        # Where the path has other content by now, the file waits for its own to come back.
+        if content not in videos and file.path_hint not in found.paths:
+            found.catalog_faults.append(
+                f"the catalog does not know the vector file {file.path}; --repair adds it"
+            )
     for name, seen in found.paths.items():
         if seen.content_hash not in videos:
             found.catalog_faults.append(
@@ -229,12 +227,37 @@ def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow
             )
 
 
-def _is_another(row: VideoRow, file: VideoRow) -> bool:
-    return row.file_hash is not None and row.file_hash != file.file_hash
-
-
 def _brief(row: VideoRow) -> tuple[object, ...]:
     return row.frames, row.duration_s, row.file_bytes
+
+
+def _compare_search(search: "_Search", row: VideoRow, vectors: Vectors, found: Examination) -> None:
+    """Compare a vector file with frames.faiss; where the catalog denies it too, it is the suspect.
+
+    Args:
+        search: The open frames.faiss.
+        row: The catalog's row of the video.
+        vectors: What the vector file holds.
+        found: Gets what is wrong.
+    """
+    held, wanted = search.vectors_of(row), as_held(vectors.embeddings)
+    if held is None or len(held) != len(wanted):
+        found.search_faults.append(
+            f"{search.path} has {0 if held is None else len(held)} of {len(wanted)} vectors of "
+            f"video {row.number}; --repair"
+        )
+    elif not np.array_equal(held, wanted):
+        file = found.sound[row.content_hash]
+        if row.file_hash in (None, file.row.file_hash):
+            found.search_faults.append(
+                f"{search.path} has other vectors of video {row.number} than its file; --repair"
+            )
+        else:
+            del found.sound[row.content_hash]
+            found.unusable[file.path] = (
+                f"the vector file {file.path} is not the one that the catalog and frames.faiss "
+                "know; --repair moves it away, and index/build.py embeds the video again"
+            )
 
 
 @dataclass(frozen=True)
@@ -250,21 +273,13 @@ class _Search:
     ids: npt.NDArray[np.int64]
     """All ids, ascending."""
 
-    def fault(self, row: VideoRow | None, vectors: Vectors) -> str:
-        """Say what is wrong with its vectors of a video, whose row in the catalog this is."""
-        if row is None:
-            return ""
-        number = row.number
-        wanted = frame_ids(number, *vectors.embeddings.shape[:2])
-        first, end = np.searchsorted(self.ids, [wanted[0], wanted[-1] + 1])
-        held = self.ids[first:end]
-        if self.index.videos.get(number) != vectors.content_hash or len(held) != len(wanted):
-            return (
-                f"{self.path} has {len(held)} of {len(wanted)} vectors of video {number}; --repair"
-            )
-        if not np.array_equal(self.stored[self.order[first:end]], as_held(vectors.embeddings)):
-            return f"{self.path} has other vectors of video {number} than its file; --repair"
-        return ""
+    def vectors_of(self, row: VideoRow) -> npt.NDArray[np.float32] | None:
+        """Return its vectors of a video in the order of their ids; None if it has none."""
+        if self.index.videos.get(row.number) != row.content_hash:
+            return None
+        bounds = [frame_ids(row.number, 1)[0], frame_ids(row.number + 1, 1)[0]]
+        first, end = np.searchsorted(self.ids, bounds)
+        return self.stored[self.order[first:end]]
 
     def surplus(self, videos: dict[str, VideoRow]) -> list[str]:
         """Name the videos that it has and the catalog has not."""

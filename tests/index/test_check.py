@@ -346,6 +346,37 @@ def test_a_file_that_catalog_and_search_index_deny_is_no_truth(
     assert len(list((index / "quarantine").glob("*.h5"))) == 1
 
 
+def test_a_vector_file_that_the_catalog_does_not_know_is_added(
+    index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after an older catalog was restored."""
+    before = contents(index)
+    with closing(open_catalog(index)) as catalog, catalog:
+        catalog.execute("DELETE FROM videos WHERE number = 2")
+        catalog.execute(
+            "DELETE FROM paths WHERE content_hash NOT IN (SELECT content_hash FROM videos)"
+        )
+    assert check(CheckConfig(index=index)) == 1
+    assert "the catalog does not know the vector file" in capsys.readouterr().out
+    assert check(CheckConfig(index=index, repair=True)) == 0
+    assert len(contents(index)) >= len(before) - 1  # one of two copies has the hint
+
+
+def test_the_catalog_of_another_index_is_the_suspect_and_no_file(
+    index: Path, built: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    other = tmp_path / "other"
+    config = BuildConfig(
+        videos=built / "videos", index=other, model=str(tiny_model), workers=1, fps=3.0
+    )
+    build(config)
+    shutil.copy(other / "catalog.sqlite", index / "catalog.sqlite")
+    before = {path.name for path in files(index)}
+    assert check(CheckConfig(index=index)) == 1
+    assert check(CheckConfig(index=index, repair=True)) == 0
+    assert {path.name for path in files(index)} == before
+
+
 def test_two_files_swapped_are_moved_away_and_embedded_again(
     index: Path, built: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,8 @@
 """Files that are whole or not there, and outputs that would destroy an input."""
 
 import errno
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,19 @@ def test_an_error_of_writing_names_the_file(tmp_path: Path) -> None:
 def test_a_picture_that_its_format_cannot_hold_is_no_full_disk(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="encoder error"), explain_unwritable(tmp_path / "a.jpg"):
         raise OSError("encoder error -2 when writing image file")
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = tmp_path / f".a.json.{gone.pid}.tmp"
+    living = tmp_path / f".a.json.{os.getppid()}.tmp"
+    others = [living, tmp_path / f".b.json.{gone.pid}.tmp", tmp_path / ".a.json.x.tmp"]
+    for file in (left, *others):
+        file.write_text("half")
+    with written_whole(path) as temporary:
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    assert not left.exists()
+    assert all(file.exists() for file in others)
