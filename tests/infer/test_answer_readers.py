@@ -430,7 +430,8 @@ def test_a_killed_run_goes_on_where_it_was(
     done = 0
     for _ in range(kills):
         lines = chance.randint(1, count // (kills + 1) // processes)
-        killed = ("tests/infer/killed_answer.py", lines)
+        # The log is opened and gets its lines; then it dies while it writes the next one.
+        killed = ("tests/faults/dying.py", lines + 2, ".jsonl", ROOT / "infer/answer.py")
         process = launched(
             questions, "--output", output, *flags, processes=processes, script=killed
         )
