@@ -226,7 +226,7 @@ def score_case(warm: Warm, world: World) -> Case:
         outputs = (
             "--report",
             folder / "report.html",
-            "--export",
+            *("--export", "kfs-bench"),
             "--export-path",
             folder / "e.json",
         )
