@@ -4,13 +4,13 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from index.errors import CueframeError
 from index.messages import escaped, name_some
 from index.progress import bar
 from index.storage.integrity import Examination, examine
 from index.storage.lock import locked
 from index.storage.quarantine import purge
 from index.storage.repair import plan_repair, to_embed
+from index.storage.store import read_profile
 
 
 def check_index(
@@ -38,8 +38,8 @@ def check_index(
     """
     with ExitStack() as stack:
         if purge_quarantine or (repair and not dry_run):
-            if not index.is_dir():
-                raise CueframeError(f"{index} is no index: it is no folder")
+            if not any((index / name).exists() for name in ("profile.json", "vectors")):
+                read_profile(index)  # says that it is no index
             stack.enter_context(locked(index, "--index"))
         if purge_quarantine:
             print(f"deleted {purge(index)} files of {index}/quarantine", file=sys.stderr)

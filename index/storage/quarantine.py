@@ -4,8 +4,10 @@ quarantine/log.jsonl                   a line each: when, from where, to where, 
 quarantine/20260311-120500-abcd….h5    the file
 """
 
+import contextlib
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -58,7 +60,7 @@ def move_away(index: Path, path: Path, why: str) -> Path:
 
 
 def purge(index: Path) -> int:
-    """Delete what is in the quarantine; return how many files that were.
+    """Delete what was moved to the quarantine, and nothing else; return how many files that were.
 
     Raises:
         CueframeError: A file cannot be deleted, or the quarantine is a link to another place.
@@ -68,13 +70,29 @@ def purge(index: Path) -> int:
         raise CueframeError(f"{folder} is a link; delete what it leads to yourself")
     count = 0
     try:
-        for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-            if path.is_dir() and not path.is_symlink():
-                raise CueframeError(f"{path} is a folder; delete it yourself")
-            path.unlink()
-            count += path.name != _LOG
+        for name in _moved(folder / _LOG):
+            for path in (folder / f"{name}{ending}" for ending in ("", *_BESIDE)):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif os.path.lexists(path):
+                    path.unlink()
+                else:
+                    continue
+                count += 1
+        (folder / _LOG).unlink(missing_ok=True)
     except OSError as error:
         raise CueframeError(
             f"{folder} cannot be emptied ({error.strerror}); see its rights, and run again"
         ) from error
     return count
+
+
+def _moved(log: Path) -> list[str]:
+    """Return the names in the log, as far as its lines can be read."""
+    names = []
+    for line in log.read_bytes().splitlines() if log.is_file() else []:
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            name = json.loads(line)["to"]
+            if isinstance(name, str) and Path(name).name == name:
+                names.append(name)
+    return names

@@ -48,7 +48,7 @@ def read_seal(path: Path) -> dict[int, str]:
         file.seek(max(0, size - _END.size))
         end = file.read()
         if len(end) < _END.size or not end.endswith(_MAGIC):
-            raise ValueError("its end is missing")
+            raise ValueError("no hashes stand at its end")
         digest, length, _ = _END.unpack(end)
         start = size - _END.size - length
         file.seek(max(0, start))

@@ -422,6 +422,13 @@ def test_a_hint_that_holds_another_content_by_now_is_not_believed(
         assert hash_of[victim.name] not in all_videos(catalog)
 
 
-def test_no_index_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(CueframeError, match=r"no profile\.json"):
-        check(CheckConfig(index=tmp_path))
+@pytest.mark.parametrize("flags", [{}, {"repair": True}, {"dry_run": True}, {"purge": True}])
+def test_no_index_is_one_line_and_stays_as_it_is(tmp_path: Path, flags: dict[str, Any]) -> None:
+    (tmp_path / "quarantine").mkdir()
+    (tmp_path / "quarantine" / "log.jsonl").write_text('{"to": "precious"}\n')
+    (tmp_path / "quarantine" / "precious").touch()
+    for index in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(CueframeError, match=r"no profile\.json"):
+            check(CheckConfig(index=index, **flags))
+    assert (tmp_path / "quarantine" / "precious").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["quarantine"]

@@ -45,15 +45,19 @@ def test_what_cannot_be_moved_stays(tmp_path: Path) -> None:
     assert path.read_text() == "x"
 
 
-def test_purging_deletes_what_is_in_it_and_nothing_else(tmp_path: Path) -> None:
+def test_purging_deletes_what_was_moved_and_nothing_else(tmp_path: Path) -> None:
     assert purge(tmp_path) == 0
-    for name in ("a", "b"):
+    (tmp_path / "folder.h5").mkdir()
+    for name in ("a", "catalog.sqlite", "catalog.sqlite-journal"):
         (tmp_path / name).write_text(name)
+    for name in ("a", "catalog.sqlite", "folder.h5"):
         move_away(tmp_path, tmp_path / name, "why")
     (tmp_path / "c").write_text("c")
-    (tmp_path / "quarantine" / "link").symlink_to(tmp_path / "c")
-    assert purge(tmp_path) == 3
-    assert list((tmp_path / "quarantine").iterdir()) == []
+    (tmp_path / "quarantine" / "mine").write_text("of the user")
+    with (tmp_path / "quarantine" / "log.jsonl").open("a") as log:
+        log.write('{"to": "../c"}\nno line\n[]\n{"to": 3}\n')
+    assert purge(tmp_path) == 4
+    assert [path.name for path in (tmp_path / "quarantine").iterdir()] == ["mine"]
     assert (tmp_path / "c").read_text() == "c"
 
 
