@@ -1,9 +1,11 @@
 """Report the problems of an index, and repair them on request."""
 
+import contextlib
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from index.errors import DamagedError
 from index.messages import escaped, name_some
 from index.progress import bar
 from index.storage.integrity import Examination, examine
@@ -38,15 +40,15 @@ def check_index(
     """
     with ExitStack() as stack:
         if purge_quarantine or (repair and not dry_run):
-            if not any((index / name).exists() for name in ("profile.json", "vectors")):
-                read_profile(index)  # says that it is no index
+            with contextlib.suppress(DamagedError):
+                read_profile(index)  # or it is no index
             stack.enter_context(locked(index, "--index"))
         if purge_quarantine:
             print(f"deleted {purge(index)} files of {index}/quarantine", file=sys.stderr)
         found = _examined(index)
         lost: list[str] = []
         if repair and (found.problems or videos):
-            lost = to_embed(found)
+            lost = to_embed(index, found)
             _repair(index, found, videos, dry_run=dry_run)
             if not dry_run:
                 found = _examined(index)

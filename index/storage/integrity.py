@@ -5,6 +5,7 @@ Every vector file is read once, and one at a time is in memory.
 F: frames of a video, T: tiles of a frame, D: width of a vector.
 """
 
+import os
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,10 @@ class Examination:
     catalog_faults: list[str] = field(default_factory=list)
     search_faults: list[str] = field(default_factory=list)
 
+    def waits_for(self, path: Path) -> bool:
+        """Return whether a file, or a folder that it is in, cannot be read now."""
+        return any(place in self.out_of_reach for place in (path, *path.parents))
+
     @property
     def problems(self) -> list[str]:
         """All problems, a line each."""
@@ -88,7 +93,7 @@ def examine(index: Path) -> Examination:
     _read_catalog(index, found)
     search = _open_search(index, found)
     rows = found.videos or {}
-    every = vector_files(index)
+    every = _vector_files(index, found)
     for path in bar(every, "file", len(every)):
         vectors = _read_file(index, path, found)
         row = rows.get(path.stem)
@@ -102,9 +107,22 @@ def examine(index: Path) -> Examination:
     return found
 
 
-def vector_files(index: Path) -> list[Path]:
-    """All vector files, in order of name."""
-    return sorted((index / "vectors").glob("*/*.h5"))
+def _vector_files(index: Path, found: Examination) -> list[Path]:
+    """Return all vector files, in order of name; a folder that cannot be listed may have some."""
+    files: list[Path] = []
+
+    def note(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            found.out_of_reach[Path(error.filename)] = (
+                f"{error.filename} cannot be read ({error.strerror}); make it readable, and run "
+                "again"
+            )
+
+    top = index / "vectors"
+    for folder, _, names in os.walk(top, onerror=note):
+        if Path(folder).parent == top:
+            files.extend(Path(folder, name) for name in names if name.endswith(".h5"))
+    return sorted(files)
 
 
 def _read_profile(index: Path) -> Profile | DamagedError:
@@ -189,10 +207,10 @@ def _differences(one: Profile, other: Profile) -> str:
 
 def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow]) -> None:
     """Find the differences between the catalog and the vector files."""
-    bad = {path.stem for path in (*found.unusable, *found.out_of_reach)}
+    bad = {path.stem for path in found.unusable}
     for content, video in videos.items():
         path = vectors_path(index, content)
-        if video.status != "indexed" or content in bad:
+        if video.status != "indexed" or content in bad or found.waits_for(path):
             continue
         if content not in found.sound:
             found.catalog_faults.append(

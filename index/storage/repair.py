@@ -23,7 +23,7 @@ from index.storage.catalog import (
 from index.storage.faiss_index import FaissUpdate, faiss_path
 from index.storage.integrity import Examination, SoundFile
 from index.storage.quarantine import move_away
-from index.storage.store import Profile, write_profile
+from index.storage.store import Profile, vectors_path, write_profile
 
 _NEVER_SEEN = -1
 """Size and mtime of a path known only by its hint, so that the next build hashes the file."""
@@ -86,7 +86,7 @@ def plan_repair(index: Path, found: Examination, source: Path | None) -> Iterato
         yield Step(f"{faiss_path(index)}: made anew", lambda: _make_search(index, profile))
 
 
-def to_embed(found: Examination) -> list[str]:
+def to_embed(index: Path, found: Examination) -> list[str]:
     """Return the names of the videos that an index/build.py has to embed again after a repair."""
     bad = {path.stem for path in found.unusable}
     lost = {
@@ -94,7 +94,7 @@ def to_embed(found: Examination) -> list[str]:
         for content, video in (found.videos or {}).items()
         if video.status == "indexed"
         and content not in found.sound
-        and not any(path.stem == content for path in found.out_of_reach)
+        and not found.waits_for(vectors_path(index, content))
     }
     names = {seen.content_hash: path for path, seen in found.paths.items()}
     return sorted(names.get(content, f"a video of content {content}") for content in bad | lost)
@@ -117,13 +117,14 @@ def _mend_catalog(
         known = {seen.content_hash for seen in all_paths(catalog).values()}
         put_paths(catalog, _hinted([file for name, file in sound.items() if name not in known]))
         known = {seen.content_hash for seen in all_paths(catalog).values()}
-        waiting = {path.stem for path in found.out_of_reach}
         forget_videos(
             catalog,
             [
                 content
                 for content, video in all_videos(catalog).items()
-                if video.status == "indexed" and content not in sound and content not in waiting
+                if video.status == "indexed"
+                and content not in sound
+                and not found.waits_for(vectors_path(index, content))
             ],
         )
         for content in sorted(known & sound.keys()):

@@ -304,6 +304,31 @@ def test_a_vector_file_out_of_reach_stays_and_so_does_its_row(
     assert check(CheckConfig(index=index)) == 0
 
 
+@pytest.mark.parametrize("which", ["all", "one"])
+def test_vector_files_in_a_folder_that_cannot_be_listed_are_not_missing(
+    which: str, index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = index / "vectors" if which == "all" else files(index)[0].parent
+    before = everything(index)
+    scan = os.scandir
+
+    def scanned(path: Any) -> Any:
+        if Path(path) == victim:
+            raise PermissionError(13, "Permission denied", str(victim))
+        return scan(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scanned)
+        assert check(CheckConfig(index=index, repair=True)) == 1
+    line, again = capsys.readouterr().out.splitlines()
+    assert (
+        line
+        == again
+        == f"{victim} cannot be read (Permission denied); make it readable, and run again"
+    )
+    assert everything(index) == before
+
+
 def test_a_catalog_that_another_process_holds_is_left_alone(
     index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
