@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -34,6 +35,11 @@ Config = TypeVar("Config", bound="DataclassInstance")
 
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _STDOUT = "standard output"
+_OF_THE_DISK = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE),
+)
+"""Errors of a file that say what is wrong, wherever they come from."""
 _DEBUG = Annotated[bool, tyro.conf.arg(help="Print the traceback of an error, too.")]
 
 
@@ -189,6 +195,11 @@ def _told(error: Exception, debug: bool) -> int:
             return 0  # the reader of the output closed the pipe, as `| head` does; that is no error
         error = CueframeError(
             f"{_STDOUT} cannot be written ({error.strerror}); make room or rights, and run again"
+        )
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK and error.filename:
+        error = CueframeError(
+            f"{error.filename} cannot be read or written ({error.strerror}); make room or rights, "
+            "and run again"
         )
     if isinstance(error, CueframeError):
         _say(f"error: {reason_of(error)}", debug)

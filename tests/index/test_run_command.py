@@ -286,7 +286,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_3(
         (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
         (AssertionError(), "AssertionError"),
         (RuntimeError("\x1b[2Jx\udcff"), r"RuntimeError: \x1b[2Jx\udcff"),
-        (PermissionError(13, "no", "a\nb"), r"PermissionError: [Errno 13] no: 'a\nb'"),
+        (IsADirectoryError(21, "no", "a\nb"), r"IsADirectoryError: [Errno 21] no: 'a\nb'"),
         (OSError(errno.EMFILE, "many"), f"OSError: [Errno {errno.EMFILE}] many"),
         (sqlite3.OperationalError("disk I/O error"), "OperationalError: disk I/O error"),
         (ValueError("x" * 10**6), "ValueError: " + "x" * 999 + "…"),
@@ -294,6 +294,18 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_3(
         assert outcome(error, monkeypatch)[0] == 3
         said = capsys.readouterr()
         assert said == ("", f"error: command: {line}; --debug shows the traceback\n")
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EMFILE, errno.EIO]
+)
+def test_a_file_out_of_reach_is_named_with_a_remedy_wherever_it_is_met(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(OSError(number, "why", "a\nb"), monkeypatch)[0] == 2
+    assert capsys.readouterr().err == (
+        "error: a\\nb cannot be read or written (why); make room or rights, and run again\n"
+    )
 
 
 def test_notes_name_the_file_at_hand(
