@@ -1,9 +1,6 @@
 """Every video comes out once, with its own vectors in its own order, whatever shares a batch."""
 
-import os
-import signal
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -13,27 +10,22 @@ import pytest
 import torch
 import xxhash
 
-from index.decoding.frame_types import PixelStream, VideoMetadata
+from index.decoding.frame_types import PixelStream
 from index.discovery import HashedFile, hash_files
 from index.encoder import Encoder
-from index.errors import CueframeError, VideoError
+from index.errors import CueframeError
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
+from tests.index.grey_videos import (
+    METADATA,
+    SIDE,
+    broken_meanwhile,
+    frames,
+    full_disk,
+    meddled,
+    sends_what_cannot_be_read,
+    told_to_end,
+)
 from tests.index.storage.test_store import PROFILE
-
-METADATA = VideoMetadata(duration_s=9.0, start_s=0.0, width=8, height=8, warnings=["odd"])
-SIDE = 4
-
-
-def frames(path: str) -> PixelStream:
-    """A video of a path such as "a:37": so many frames, each of one grey that tells which it is."""
-    name, _, count = Path(path).name.partition(":")
-    if name == "broken":
-        raise VideoError("has no video stream")
-    for number in range(int(count)):
-        if name == "late" and number == 20:
-            raise VideoError("breaks off")
-        yield number / 2, number / 2 + 0.04, np.full((SIDE, SIDE, 3), number % 251, np.uint8)
-    return METADATA
 
 
 class Transform:
@@ -197,42 +189,6 @@ REPLACED = "was replaced while it was read; run again"
 GONE = "was moved or deleted while it was read; run again"
 
 
-def _renamed_over(path: Path) -> None:
-    other = path.with_name("other")
-    other.write_text("B" * path.stat().st_size)  # of the same size
-    other.replace(path)
-
-
-def _written_into(path: Path) -> None:
-    path.write_text("another and longer content")
-
-
-def _touched(path: Path) -> None:
-    os.utime(path, (1, 1))
-
-
-HAPPENINGS: dict[str, Callable[[Path], None]] = {
-    "renamed over": _renamed_over,
-    "written into": _written_into,
-    "deleted": Path.unlink,
-    "touched": _touched,
-}
-
-
-def meddled(path: str) -> PixelStream:
-    """A video of a path such as "renamed over@20:37", to whose file that happens at frame 20."""
-    happening, _, rest = Path(path).name.partition("@")
-    when, _, count = rest.partition(":")
-    for number in range(int(count) + 1):
-        if happening in HAPPENINGS and number == int(when):
-            HAPPENINGS[happening](Path(path))
-            if happening == "deleted" and number == 0:
-                raise VideoError("is not a file")
-        if number < int(count):
-            yield number / 2, number / 2 + 0.04, np.full((SIDE, SIDE, 3), number, np.uint8)
-    return METADATA
-
-
 def test_what_is_handed_over_is_what_was_hashed(mix: bool) -> None:
     moments = (0, 16, 20, 37)  # before the first, between chunks, within one, after the last
     reasons = {"renamed over": REPLACED, "written into": REPLACED, "deleted": GONE, "touched": None}
@@ -248,14 +204,6 @@ def test_what_is_handed_over_is_what_was_hashed(mix: bool) -> None:
             assert (video.reason, video.passing) == (reason, True)
 
 
-def broken_meanwhile(path: str) -> PixelStream:
-    """A video that is half written over, so that it cannot be decoded."""
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
-    if Path(path).name == "b":
-        _written_into(Path(path))
-    raise VideoError("breaks off")
-
-
 def test_a_failure_of_a_file_that_is_being_replaced_is_not_the_contents() -> None:
     found, _, _ = encoded(["a", "b"], read=broken_meanwhile)
     a, b = found["a"], found["b"]
@@ -263,15 +211,6 @@ def test_a_failure_of_a_file_that_is_being_replaced_is_not_the_contents() -> Non
     assert isinstance(b, FailedVideo)
     assert (a.reason, a.passing) == ("breaks off", False)
     assert (b.reason, b.passing) == (REPLACED, True)
-
-
-def told_to_end(path: str) -> PixelStream:
-    """A video whose worker gets a signal of that name."""
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
-    if name := Path(path).name.partition(":")[0]:
-        os.kill(os.getpid(), getattr(signal, name))
-        time.sleep(60)
-    return METADATA
 
 
 def test_a_worker_that_is_told_to_end_is_no_fault_of_its_video() -> None:
@@ -284,29 +223,12 @@ def test_a_worker_that_is_told_to_end_is_no_fault_of_its_video() -> None:
         assert failed.passing == passing
 
 
-class Unreadable:
-    """What raises when the parent unpickles it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return int, ("no number",)
-
-
-def sends_what_cannot_be_read(path: str) -> PixelStream:
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
-    return cast("VideoMetadata", Unreadable()) if Path(path).name == "b" else METADATA
-
-
 def test_what_the_parent_cannot_read_costs_its_own_video() -> None:
     found, _, _ = encoded(["a", "b", "c"], read=sends_what_cannot_be_read)
     failed = found["b"]
     assert isinstance(failed, FailedVideo)
     assert failed.reason.startswith("ValueError: invalid literal for int()")
     assert len(greys(found["a"])) == len(greys(found["c"])) == 1
-
-
-def full_disk(path: str) -> PixelStream:
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
-    raise CueframeError(f"{path} cannot be written; make room")
 
 
 def test_a_worker_that_cannot_write_ends_the_run() -> None:
