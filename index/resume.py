@@ -46,8 +46,8 @@ def claim(
         settings: Values by name of the flag; JSON values, others are converted with `str`.
         remedy: What to do if they differ, for the error message.
         contents: Returns hashes of contents by what they are of: "files of --model". Called where
-            the settings agree, since it may take seconds. A later call may know more of them, such
-            as a video that was indexed meanwhile, but none otherwise.
+            the settings agree, since it may take seconds. A later call may know more or fewer of
+            them, as a video is indexed or leaves the index meanwhile, but none otherwise.
 
     Raises:
         CueframeError: A setting or content differs, or the file cannot be read or written.
@@ -70,11 +70,13 @@ def claim(
         ]
         _refuse(path, other, remedy)
     hashes = dict(contents())
-    _refuse(path, [f"other {n}" for n, value in known.items() if hashes.get(n) != value], remedy)
+    _refuse(
+        path, [f"other {n}" for n, value in known.items() if hashes.get(n, value) != value], remedy
+    )
     if path.is_file() and not hashes.keys() - known.keys():
         return
     if hashes:
-        now[_CONTENTS] = hashes
+        now[_CONTENTS] = known | hashes
     with written_whole(path) as temporary:
         text = json.dumps(now, indent=2, ensure_ascii=False) + "\n"
         # A path that is not UTF-8 becomes a JSON escape.

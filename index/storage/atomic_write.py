@@ -118,7 +118,8 @@ def refuse_overwriting(
         if path is None:
             continue
         own = path.resolve()
-        what = next((read[place] for place in (own, *own.parents) if place in read), None)
+        folders = (place for place in own.parents if place.is_dir())
+        what = next((read[place] for place in (own, *folders) if place in read), None)
         if what is None and path.suffix.lower() in SUFFIXES and path.exists():
             what = "a video"
         if what:

@@ -77,8 +77,8 @@ def collect_answers(
     with ExitStack() as stack:
         if state.is_main_process:
             stack.enter_context(locked(folder, "--output"))
-            open_log(path, claim_log)
             stack.enter_context(_no_empty_log(path))
+            open_log(path, claim_log)
         # The other processes pass here, when the log is open.
         messages = stack.enter_context(rendezvous(folder, state))
         lines |= logged_lines(path)

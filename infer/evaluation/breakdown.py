@@ -2,10 +2,13 @@
 
 import functools
 import math
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from index.storage.atomic_write import explain_unwritable
 from infer.evaluation.score_table import FigureTables, ScoreTable, score_table
 from infer.metrics import TimedQuestion, is_labelled
 
@@ -30,7 +33,9 @@ def clip_length(duration_s: float) -> str:
 @functools.cache
 def language(text: str) -> str:
     """Guess the language of a text with py3langid, as an ISO 639-1 code."""
-    from py3langid import classify  # loads its model when it is imported
+    # It unpacks its model into a temporary file when it is imported.
+    with explain_unwritable(Path(tempfile.gettempdir())):
+        from py3langid import classify
 
     return str(classify(text)[0])
 

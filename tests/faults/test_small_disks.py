@@ -77,7 +77,7 @@ def test_small_files(warm: Warm, world: World, tmp_path: Path, name: str) -> Non
     expected = case.result(folder)
 
     def growing() -> Iterator[tuple[str, Faults]]:
-        for doubled in range(1, 15):
+        for doubled in range(1, 19):
             size = PAGE << doubled
             yield f"{name} with files of {size // 1024} KiB", Faults(file_bytes=size)
 

@@ -449,7 +449,7 @@ def test_a_killed_run_goes_on_where_it_was(
         other = answer(capsys, questions, output, *flags, name, value)
         refused(other, f" has {name} ", "a.jsonl.partial")
     changed = write_questions(tmp_path / "other.json", *queries[1:])
-    refused(answer(capsys, changed, output, *flags), " has QUESTIONS ")
+    refused(answer(capsys, changed, output, *flags), " has other QUESTIONS; ")
     assert kept_lines(output) == before
 
     calls: list[int] = []

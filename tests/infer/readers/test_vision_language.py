@@ -342,4 +342,4 @@ def test_numbers_that_are_not_finite_are_one_line(folders: dict[str, Path]) -> N
     torch.nn.init.constant_(reader.model.get_output_embeddings().weight, torch.nan)
     with pytest.raises(CueframeError, match="no finite numbers in float32") as caught:
         letter_probabilities(reader, EN, BATCH[:2])
-    assert "--dtype" in str(caught.value)
+    assert "--dtype" not in str(caught.value)  # float32 is the widest there is
