@@ -14,6 +14,7 @@ from tests.faults.conftest import World, copied
 from tests.faults.damages import Damage, Target
 from tests.faults.test_damages import Commands, Damager
 from tests.faults.warm import Warm
+from tests.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Row:
 AGAIN = "made again from 5 vector files"
 AWAY = "moved to quarantine/"
 FOUR = "brought up to 4 vector files"
+AGAIN_UP = "brought up to 5 vector files"
 SEARCH = "frames.faiss: made anew"
 
 TABLE: dict[tuple[str, str], Row] = {
@@ -60,7 +62,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("catalog.sqlite", "truncated"): Row("is damaged", (AWAY, AGAIN, SEARCH), "repair"),
     ("catalog.sqlite", "flipped"): Row("is damaged", (AWAY, AGAIN, SEARCH), "repair and build"),
     ("catalog.sqlite", "unreadable"): Row("look at its rights"),
-    ("catalog.sqlite", "of_before"): Row("has vectors of video", (SEARCH,), "build"),
+    ("catalog.sqlite", "of_before"): Row("does not know", (AGAIN_UP, SEARCH), "either"),
     ("catalog.sqlite", "of_other_profile"): Row("--repair", (SEARCH,), "repair and build"),
     ("catalog.sqlite", "of_other_videos"): Row("run index/build.py", (SEARCH,)),
     ("frames.faiss", "missing"): Row("is missing", (SEARCH,), "either"),
@@ -72,6 +74,34 @@ TABLE: dict[tuple[str, str], Row] = {
     ("frames.faiss", "of_other_profile"): Row("vectors of video", (AWAY, SEARCH), "repair"),
     ("frames.faiss", "of_other_videos"): Row("vectors of video", (AWAY, SEARCH), "either"),
 }
+
+
+DAMAGES = {
+    "missing": "is missing",
+    "empty": "is empty",
+    "truncated": "is cut",
+    "flipped": "has one bit changed",
+    "unreadable": "cannot be read",
+    "older_schema": "is of an older schema",
+    "of_before": "is of before the last build",
+    "of_other_profile": "is of an index of another profile",
+    "of_other_videos": "is of an index of other videos",
+}
+MENDS = {
+    "repair": "`--repair`",
+    "build": "the next build",
+    "either": "`--repair` or the next build",
+    "repair and build": "`--repair`, then a build",
+    "": "you, as `check.py` says",
+}
+
+
+def test_the_docs_have_the_table() -> None:
+    page = (ROOT / "docs/promises.md").read_text()
+    for (name, kind), row in TABLE.items():
+        file = "a vector file" if name == "vectors" else f"`{name}`"
+        mends = MENDS[row.mends] if row.check else "nothing: it is the same file"
+        assert f"| {file} {DAMAGES[kind]} | {mends} |" in page
 
 
 @pytest.fixture(scope="module")

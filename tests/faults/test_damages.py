@@ -202,5 +202,6 @@ def test_damages(warm: Warm, world: World, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_many_damages(warm: Warm, world: World, tmp_path: Path) -> None:
-    damaged(warm, world, tmp_path, range(500))
+@pytest.mark.parametrize("first", range(0, 500, 50))
+def test_many_damages(warm: Warm, world: World, tmp_path: Path, first: int) -> None:
+    damaged(warm, world, tmp_path, range(first, first + 50))
