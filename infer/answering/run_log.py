@@ -8,6 +8,7 @@ When all is done, OUTPUT is written whole, in the questions' order, and the fold
 also removed if a run ends before its first answer, as with a model that cannot be loaded.
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -119,5 +120,8 @@ def write_and_remove_log(output: Path, lines: Iterable[bytes]) -> None:
 
 
 def remove_log(output: Path) -> None:
-    """Remove the log, whatever is in it."""
+    """Remove the log, whatever is in it; what tells of its answers goes after them."""
+    for path in log_folder(output).glob("*.jsonl"):
+        with contextlib.suppress(OSError):
+            path.unlink()
     shutil.rmtree(log_folder(output), ignore_errors=True)

@@ -53,6 +53,20 @@ records = st.lists(
 )
 
 
+def test_a_removal_that_is_killed_leaves_no_answers_without_settings(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_log(output)
+    assert logged_lines(output) == {}
+    open_log(output, run_of(RUN | {"--pick": "quarters"}))
+
+
 @given(records, st.data())
 def test_whatever_is_cut_finished_lines_stay_and_new_ones_are_whole(
     written: list[dict[str, Any]], data: st.DataObject
