@@ -95,9 +95,9 @@ def test_a_signal_saves_the_step_at_hand_and_resume_is_equal_to_the_bit(
     "where",
     [
         "train.training.validate",
-        "train.training.print_validation",
+        pytest.param("train.training.print_validation", marks=pytest.mark.slow),
         "train.training.save_model",
-        "train.training.write_records",
+        pytest.param("train.training.write_records", marks=pytest.mark.slow),
         "train.checkpoint._sync",
         "train.finish.write_card",
     ],
