@@ -1,7 +1,6 @@
 """Bring an index up to date: plan, encode what is new, write vectors, catalog and search index."""
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -21,7 +20,7 @@ from index.index_folder import (
     refuse_foreign_folder,
     remove_leftovers,
 )
-from index.messages import escaped, name_some
+from index.messages import escaped, name_some, say
 from index.model_loading import Dtype
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job, Plan, make_plan
@@ -219,21 +218,18 @@ def _report(
         if row.status == "failed":
             failed |= dict.fromkeys(paths, row.error or "")
         for warning in row.warnings:
-            print(escaped(f"warning: {paths[0]}: {warning}"), file=sys.stderr)
+            say(f"warning: {paths[0]}: {warning}")
     recorded = bool(failed)
     for path, *copies in plan.paths.values():
         if path in unrecorded:
             failed[path] = unrecorded[path]
             failed |= dict.fromkeys(copies, f"not indexed with its copy {path}; run again")
     if scan.left_out:
-        print(
-            f"left out: {name_some(scan.left_out)}; --all-files tries every regular file",
-            file=sys.stderr,
-        )
+        say(f"left out: {name_some(scan.left_out)}; --all-files tries every regular file")
     for path, reason in sorted(failed.items()):
-        print(escaped(f"failed: {path}: {reason}"), file=sys.stderr)
+        say(f"failed: {path}: {reason}")
     if recorded:
-        print("a failed video is tried again when it changes, or with --retry", file=sys.stderr)
+        say("a failed video is tried again when it changes, or with --retry")
     indexed = sum(row.status == "indexed" for row in rows)
     result = {
         "videos": len(plan.reused) + indexed,

@@ -1,12 +1,11 @@
 """Report the problems of an index, and repair them on request."""
 
 import contextlib
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 from index.errors import DamagedError
-from index.messages import escaped, name_some
+from index.messages import escaped, name_some, say
 from index.progress import bar
 from index.storage.integrity import Examination, examine
 from index.storage.lock import locked
@@ -44,7 +43,7 @@ def check_index(
                 read_profile(index)  # or it is no index
             stack.enter_context(locked(index, "--index"))
         if purge_quarantine:
-            print(f"deleted {purge(index)} files of {index}/quarantine", file=sys.stderr)
+            say(f"deleted {purge(index)} files of {index}/quarantine")
         found = _examined(index)
         lost: list[str] = []
         if repair and (found.problems or videos):
@@ -53,9 +52,9 @@ def check_index(
             if not dry_run:
                 found = _examined(index)
     if lost:
-        print(f"index/build.py has to embed again: {name_some(lost)}", file=sys.stderr)
+        say(f"index/build.py has to embed again: {name_some(lost)}")
     wrong = bool(found.problems or lost)
-    print("something is wrong" if wrong else "the index is sound", file=sys.stderr)
+    say("something is wrong" if wrong else "the index is sound")
     return 1 if wrong else 0
 
 
@@ -69,8 +68,8 @@ def _examined(index: Path) -> Examination:
 def _repair(index: Path, found: Examination, videos: Path | None, *, dry_run: bool) -> None:
     steps = list(plan_repair(index, found, videos))
     for step in steps:
-        print(escaped(f"to repair: {step.what}"), file=sys.stderr)
+        say(f"to repair: {step.what}")
     if not dry_run:
         for step in bar(steps, "step", len(steps)):
             step.do()
-        print("repaired", file=sys.stderr)
+        say("repaired")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from accelerate import PartialState
 
+from index.boundary import costs_one
 from index.errors import CueframeError, DamagedError
 from index.messages import json_line, name_some, say
 from index.model_loading import Dtype
@@ -126,11 +127,11 @@ def nearest(
             f"{names}: not searched, since frames.faiss lacks their frames; "
             "run index/build.py again"
         )
+    lost: dict[str, str] = {}
     for content, of_video in hits.items():
-        try:
+        with costs_one(lost, content, CueframeError):
             result.hits.extend(_scored_again(index, profile, content, vectors, of_video))
-        except CueframeError as error:
-            result.failed.append(str(error))
+    result.failed.extend(lost.values())
     result.hits.sort(key=lambda hit: -hit.score)
     return result
 
