@@ -18,7 +18,7 @@ from infer.evaluation.text_tables import format_estimate, print_table, table_jso
 from infer.queries import group_by_video, make_queries, on_timelines, print_failures
 from infer.query_encoder import encode_texts, load_query_encoder
 from infer.questions import Question
-from infer.selection.frame_scores import score_video
+from infer.selection.frame_scores import read_stored_video, score_video
 from infer.selection.parts import parts_asked
 from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.strategies import load_strategy
@@ -65,7 +65,7 @@ def compare_strategies(
     videos = group_by_video(queries)
     for content, numbers in bar(videos.items(), "video", len(videos)):
         seeds = np.zeros(len(numbers), np.uint64)  # only random reads them
-        scored = score_video(index, profile, content, texts[numbers], seeds)
+        scored = score_video(read_stored_video(index, profile, content), texts[numbers], seeds)
         spans_s = [queries[n].question.span_s for n in numbers]
         for asked, part in parts_asked(scored, spans_s):
             if isinstance(part, CueframeError):  # `on_timelines` left none

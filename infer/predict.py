@@ -33,7 +33,7 @@ from index.run_command import positive
 from index.spans import Timeline
 from index.storage.store import read_profile
 from infer.query_encoder import encode_texts, refuse_other_vision
-from infer.selection.frame_scores import cosines, score_video
+from infer.selection.frame_scores import cosines, read_stored_video, score_video
 from infer.selection.strategies import ScoredVideo, pick_quarters
 from infer.texts.clean_text import typed_text
 from infer.videos.indexed_videos import read_indexed_videos
@@ -160,7 +160,8 @@ def _score_stored(
     images = processor.image_processor.to_dict()
     fingerprint = vision_fingerprint(model, images, encoder.transform)
     refuse_other_vision(index, profile, encoder.name, fingerprint)
-    return score_video(index, profile, video.content_hash, _encode(encoder, caption), _NO_SEEDS)
+    stored = read_stored_video(index, profile, video.content_hash)
+    return score_video(stored, _encode(encoder, caption), _NO_SEEDS)
 
 
 def _encoder(model: PreTrainedModel, processor: Any, view: ViewMode | None) -> Encoder:

@@ -1,10 +1,14 @@
-"""Queries: questions with their text and indexed video, or the error where one is missing."""
+"""Queries: questions with their text and indexed video, or the error where one is missing.
+
+Legend: C choices of a question, D width of a vector.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from index.arrays import Floats
 from index.boundary import costs_one
 from index.errors import CueframeError
 from index.messages import escaped, print_some
@@ -31,6 +35,17 @@ class Query:
     path: str
     """Path of the video, as the index knows it."""
     content_hash: str
+
+
+class EncodedQuery(NamedTuple):
+    """A query with the vectors of its texts."""
+
+    query: Query
+    text: Floats
+    """(D,) vector of its text."""
+    choices: Floats | CueframeError | None = None
+    """(C, D) vectors of the texts "question choice" for a reader of stored vectors, or why there
+    are none."""
 
 
 def make_queries(

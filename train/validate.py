@@ -36,7 +36,13 @@ from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
 from infer.evaluation.score_table import ScoreTable, figure_tables, means, score_table
 from infer.judge import load_judge
 from infer.metrics import TimedQuestion
-from infer.queries import AnswerRecord, Query, on_timelines
+from infer.queries import (
+    AnswerRecord,
+    EncodedQuery,
+    Query,
+    group_by_video,
+    on_timelines,
+)
 from infer.query_encoder import encode_texts
 from train.data import Example
 
@@ -144,7 +150,9 @@ def score(
         for place, one in enumerate(examples)
     ]
     texts, _ = encode_texts(encoder, [one.text for one in queries])
-    answers = answer_all(index, profile, queries, texts, pick="quarters", k=K, seed=seed)
+    places = chain.from_iterable(group_by_video(queries).values())
+    encoded = (EncodedQuery(queries[n], texts[n]) for n in places)
+    answers = answer_all(index, profile, encoded, pick="quarters", k=K, seed=seed)
     records = [record for _, record in sorted(chain.from_iterable(answers), key=itemgetter(0))]
     failed = [record for record in records if "error" in record]
     print_some("failed", [f"{record['id']}: {record['error']}" for record in failed])

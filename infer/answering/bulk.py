@@ -1,78 +1,110 @@
 """Turn queries into answer records in bulk, reading each video's vectors once.
 
-Legend: N queries, Q those of one video, D width, K picks.
+Legend: Q queries of a block, all about one video, K picks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from index.arrays import Floats, Integers
+from index.arrays import Integers
 from index.boundary import costs_one
 from index.errors import CueframeError, VideoError
 from index.storage.store import Profile
-from infer.queries import AnswerRecord, Query, failure_record, group_by_video
-from infer.selection.frame_scores import picked_frames, score_video
+from infer.queries import AnswerRecord, EncodedQuery, failure_record
+from infer.selection.frame_scores import (
+    picked_frames,
+    questions_at_once,
+    read_stored_video,
+    score_video,
+)
 from infer.selection.parts import parts_asked
 from infer.selection.strategies import ScoredVideo, load_strategy, question_seed
 
-VectorReader = Callable[[ScoredVideo, Integers, list[int]], list[dict[str, Any]]]
+VectorReader = Callable[[ScoredVideo, Integers, Sequence[EncodedQuery]], list[dict[str, Any]]]
 """A reader of stored vectors: takes a video, or the part of it that queries ask about, the picked
-rows of these queries and their positions; returns for each query what its record gains, or its
-error."""
+rows of these queries and the queries; returns for each what its record gains, or its error."""
 
 
 def answer_all(
     index: Path,
     profile: Profile,
-    queries: Sequence[Query],
-    texts: Floats,
+    queries: Iterable[EncodedQuery],
     *,
     pick: str,
     k: int,
     seed: int,
     read: VectorReader | None = None,
 ) -> Iterator[list[tuple[int, AnswerRecord]]]:
-    """Pick K frames for each question, video by video; texts (N, D) are the questions' vectors.
+    """Pick K frames for each question, block by block of a video's questions.
+
+    Args:
+        index: Folder of the index.
+        profile: Its profile.
+        queries: The questions, those about a video one after another.
+        pick: A strategy of `infer.selection.registry`.
+        k: K.
+        seed: Seed of the strategies that draw.
+        read: Reader of stored vectors.
 
     Yields:
-        For each video, the places and records of its questions. If its vectors cannot be read, or
-        anything unforeseen happens, all records are errors; if the reader refuses a question or its
-        video has no such span, that one is.
+        For each block, the places and records of its questions. If a video's vectors cannot be
+        read, or anything unforeseen happens, all records of the block are errors; if the reader
+        refuses a question or its video has no such span, that one is.
     """
     choose = load_strategy(pick)
-    for content, numbers in group_by_video(queries).items():
-        own = [queries[n] for n in numbers]
-        seeds = [question_seed(seed, one.question.id) for one in own]
-        records: dict[int, AnswerRecord] = {}
+    for content, of_video in groupby(queries, key=lambda one: one.query.content_hash):
         lost: dict[str, str] = {}
         with costs_one(lost, content):
             try:
-                scored = score_video(
-                    index, profile, content, texts[numbers], np.array(seeds, np.uint64)
-                )
+                stored = read_stored_video(index, profile, content)
             except CueframeError as error:
                 raise VideoError(str(error)) from error
-            for asked, part in parts_asked(scored, [one.question.span_s for one in own]):
-                if isinstance(part, CueframeError):
-                    records |= {q: failure_record(own[q].question, part) for q in asked}
-                    continue
-                rows = choose(part.video, k)
-                more = (
-                    read(part.video, rows, [numbers[q] for q in asked])
-                    if read
-                    else [{}] * len(asked)
-                )
-                found = zip(asked, picked_frames(part, rows, k), more, strict=True)
-                for q, frames, gained in found:
-                    one = own[q]
-                    base = {"id": one.question.id, "video": one.path, "pick": pick}
-                    record = base | {"frames": frames}
-                    if "error" in gained:
-                        record = failure_record(one.question, gained["error"])
-                    records[q] = record | gained
-        for reason in lost.values():
-            records = {q: failure_record(o.question, reason) for q, o in enumerate(own)} | records
-        yield [(one.place, records[q]) for q, one in enumerate(own)]
+        size = questions_at_once(1 if lost else len(stored.time_s))
+        while block := list(islice(of_video, size)):
+            records: dict[int, AnswerRecord] = {}
+            failed = dict(lost)
+            if not lost:
+                with costs_one(failed, content):
+                    seeds = [question_seed(seed, one.query.question.id) for one in block]
+                    texts = np.stack([one.text for one in block])
+                    scored = score_video(stored, texts, np.array(seeds, np.uint64))
+                    # One by one, so that the parts before a failing one keep their records.
+                    records.update(_picked(scored, block, choose, pick, k, read))
+            for reason in failed.values():
+                all_lost = {
+                    q: failure_record(one.query.question, reason) for q, one in enumerate(block)
+                }
+                records = all_lost | records
+            yield [(one.query.place, records[q]) for q, one in enumerate(block)]
+
+
+def _picked(
+    scored: ScoredVideo,
+    block: Sequence[EncodedQuery],
+    choose: Callable[[ScoredVideo, int], Integers],
+    pick: str,
+    k: int,
+    read: VectorReader | None,
+) -> Iterator[tuple[int, AnswerRecord]]:
+    """Yield positions and records of a block's questions, part by part of the video."""
+    for asked, part in parts_asked(scored, [one.query.question.span_s for one in block]):
+        own = [block[q] for q in asked]
+        if isinstance(part, CueframeError):
+            yield from (
+                (q, failure_record(one.query.question, part))
+                for q, one in zip(asked, own, strict=True)
+            )
+            continue
+        rows = choose(part.video, k)
+        more = read(part.video, rows, own) if read else [{}] * len(own)
+        frames = picked_frames(part, rows, k)
+        for q, (one, *_), picked, gained in zip(asked, own, frames, more, strict=True):
+            if "error" in gained:
+                yield q, failure_record(one.question, gained["error"])
+            else:
+                base = {"id": one.question.id, "video": one.path, "pick": pick}
+                yield q, base | {"frames": picked} | gained

@@ -13,23 +13,22 @@ import torch
 import xxhash
 
 from index.distributed import join_processes
-from index.errors import CueframeError
 from index.model_files import files_fingerprint
 from index.progress import bar
 from index.resume import claim, deciding
 from infer.answering.bulk import answer_all
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.config import FREE, AnswerConfig
+from infer.answering.encoded_queries import encode_queries, texts_of
 from infer.answering.inputs import Inputs
 from infer.answering.outputs import print_problems, save_all, write_answers
 from infer.answering.submission import write_submission
-from infer.answering.text_cache import TextCache, query_blocks
+from infer.answering.text_cache import TextCache
 from infer.choices import chosen
 from infer.queries import AnswerRecord, Query, make_queries
 from infer.query_encoder import load_query_encoder
-from infer.question_texts import question_texts
 from infer.readers.bulk_reading import AskModel, read_answers
-from infer.readers.clip_reader import clip_reader
+from infer.readers.clip_reader import read_choices
 from infer.readers.registry import OWN_READERS
 from infer.readers.vision_language import (
     ReaderInput,
@@ -39,9 +38,6 @@ from infer.readers.vision_language import (
 )
 from infer.videos.indexed_videos import read_indexed_videos
 from infer.videos.video_files import find_video_file
-
-_BLOCK = 2048
-"""Number of questions whose texts, with those of their choices, are encoded and held at a time."""
 
 
 def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
@@ -81,7 +77,8 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
             ask_model = None
             if config.reader not in OWN_READERS:
                 ask_model = _model_reader(config, inputs, state.device)
-            texts = TextCache(encoder, chain.from_iterable(_texts(config, one) for one in todo))
+            all_texts = partial(texts_of, choices=config.reader == "clip")
+            texts = TextCache(encoder, chain.from_iterable(map(all_texts, todo)))
             loaded_s = time.monotonic()
             records = _records(config, inputs, todo, texts, encoder.scale, ask_model, file_of)
             for place, record, seconds in bar(records, "question", len(todo)):
@@ -90,7 +87,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
                 else:
                     answers.put(_finished(config, record, seconds))
             if texts.too_long:
-                long = (one for one in todo if texts.too_long.intersection(_texts(config, one)))
+                long = (one for one in todo if texts.too_long.intersection(all_texts(one)))
                 report["cut"] = [one.question.id for one in long]
             report |= {"max_tokens": encoder.max_tokens, "text_s": texts.spent_s}
         picked_s = time.monotonic()
@@ -166,16 +163,6 @@ def contents_of(config: AnswerConfig, inputs: Inputs, queries: Sequence[Query]) 
     return files | {f"video of question {one.question.id}": one.content_hash for one in queries}
 
 
-def _texts(config: AnswerConfig, query: Query) -> list[str]:
-    """Return all texts to encode for a question."""
-    if config.reader != "clip":
-        return [query.text]
-    try:
-        return [query.text, *question_texts(query.question, "choices").texts]
-    except CueframeError:  # the reader reports it
-        return [query.text]
-
-
 def _model_reader(config: AnswerConfig, inputs: Inputs, device: torch.device) -> AskModel:
     """Load a vision-language model and return it as an `AskModel`."""
     reader = load_reader(config.reader, dtype=config.dtype, device_map=config.device_map or device)
@@ -204,43 +191,38 @@ def _records(
 ) -> Iterator[tuple[int, AnswerRecord, float]]:
     """Yield each question's place, record and seconds; the time of a part is split evenly."""
     which, k = config.reader_frames, config.frames
-    at = {one.place: one for one in todo}
-    for block in query_blocks(todo, _BLOCK):
-        before_s = texts.spent_s
-        vectors = texts.encode([one.text for one in block])  # (block, D)
-        read = None
-        if config.reader == "clip":
-            read = clip_reader(block, texts.encode, scale, which, k)
-        text_s = (texts.spent_s - before_s) / len(block)
-        parts = answer_all(
-            config.index,
-            inputs.profile,
-            block,
-            vectors,
-            pick=config.pick,
+    clip = config.reader == "clip"
+    text_s: dict[int, float] = {}
+    parts = answer_all(
+        config.index,
+        inputs.profile,
+        encode_queries(todo, texts, text_s, choices=clip),
+        pick=config.pick,
+        k=k,
+        seed=config.seed,
+        read=partial(read_choices, scale=scale, which=which, k=k) if clip else None,
+    )
+    if ask_model:
+        parts = read_answers(
+            parts,
+            {one.place: one for one in todo}.__getitem__,
+            ask_model,
+            index=config.index,
+            file_of=file_of,
+            which=which,
             k=k,
-            seed=config.seed,
-            read=read,
+            batch=config.reader_batch,
+            side=config.reader_side,
+            free=config.free,
         )
-        if ask_model:
-            parts = read_answers(
-                parts,
-                at.__getitem__,
-                ask_model,
-                index=config.index,
-                file_of=file_of,
-                which=which,
-                k=k,
-                batch=config.reader_batch,
-                side=config.reader_side,
-                free=config.free,
-            )
-        since_s = time.monotonic()
-        for part in parts:
-            seconds = text_s + (time.monotonic() - since_s) / max(1, len(part))
-            yield from ((place, record, seconds) for place, record in part)
-            if part:  # the time of an empty part counts for the next one
-                since_s = time.monotonic()
+    since_s, texts_s = time.monotonic(), texts.spent_s
+    for part in parts:
+        if not part:  # its time counts for the next one
+            continue
+        other_s = time.monotonic() - since_s - (texts.spent_s - texts_s)
+        for place, record in part:
+            yield place, record, text_s.pop(place) + other_s / len(part)
+        since_s, texts_s = time.monotonic(), texts.spent_s
 
 
 def _finished(config: AnswerConfig, record: AnswerRecord, seconds: float) -> AnswerRecord:

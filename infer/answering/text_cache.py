@@ -5,30 +5,13 @@ D: width of a vector.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from index.encoder import Encoder
-from infer.queries import Query, group_by_video
 from infer.query_encoder import encode_texts
-
-
-def query_blocks(queries: Sequence[Query], size: int) -> Iterator[list[Query]]:
-    """Yield blocks of at most `size` questions, each video's questions in one block.
-
-    So the texts and vectors held do not grow with the number of questions. Only a video with more
-    than `size` questions makes a larger block.
-    """
-    block: list[Query] = []
-    for numbers in group_by_video(queries).values():
-        if block and len(block) + len(numbers) > size:
-            yield block
-            block = []
-        block += [queries[n] for n in numbers]
-    if block:
-        yield block
 
 
 class TextCache:

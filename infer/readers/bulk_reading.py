@@ -5,7 +5,7 @@ Legend: B questions of a batch, K picks.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from infer.choices import lettered
 from infer.queries import AnswerRecord, Query, failure_record
 from infer.questions import Question
 from infer.readers.shown_frames import no_label, times_shown
+from infer.readers.spooled_pictures import SpooledPictures
 from infer.readers.vision_language import ReaderInput
 
 Placed = tuple[int, AnswerRecord]
@@ -41,12 +42,21 @@ class _ReaderTask(NamedTuple):
     place: int
     record: AnswerRecord
     which: ReaderFrames
-    shown: ReaderInput | None
+    times_s: Sequence[float] = ()
+    choices: Sequence[tuple[str, str]] = ()
+    pictures: SpooledPictures | None = None
+    """The frames of its video; None with an error."""
     error: str = ""
+
+    def shown(self, question: str) -> ReaderInput:
+        """Return the question with its frames; the task has no error."""
+        assert self.pictures is not None
+        frames = [self.pictures[time_s] for time_s in self.times_s]
+        return ReaderInput(frames, self.times_s, question, self.choices)
 
 
 def read_answers(
-    videos: Iterable[list[Placed]],
+    blocks: Iterable[list[Placed]],
     query_at: Callable[[int], Query],
     answer: AskModel,
     *,
@@ -60,11 +70,11 @@ def read_answers(
 ) -> Iterator[list[Placed]]:
     """Let a reader answer the questions for which `infer.answering.bulk.answer_all` picked frames.
 
-    While a batch is read, the next video is decoded. Only the images of the batch and of two more
-    videos are held.
+    While a batch is read, the next video is decoded. Only the images of the batch are held, and
+    those of two videos as `SpooledPictures` does.
 
     Args:
-        videos: Places and records, a list for each video.
+        blocks: Places and records; the blocks of a video come one after another.
         query_at: Returns the query of a place.
         answer: The reader.
         index: Folder of the index.
@@ -84,10 +94,11 @@ def read_answers(
     def settle(turns: list[_ReaderTask]) -> list[Placed]:
         """Read a batch and return the records whose answers are complete."""
         wrong: dict[int, str] = {}
-        good = [(turn, turn.shown) for turn in turns if turn.shown]
-        own = [query_at(turn.place) for turn, _ in good]
-        given = _given(answer, own, [shown for _, shown in good])
-        for (turn, _), found in zip(good, given, strict=True):
+        good = [turn for turn in turns if not turn.error]
+        own = [query_at(turn.place) for turn in good]
+        shown = [turn.shown(one.question.question) for turn, one in zip(good, own, strict=True)]
+        given = _given(answer, own, shown)
+        for turn, found in zip(good, given, strict=True):
             record = pending.setdefault(turn.place, turn.record | {"answers": {}})
             if "error" in found:
                 wrong[turn.place] = found["error"]
@@ -99,6 +110,7 @@ def read_answers(
         ready = [turn.place for turn in turns if turn.which == which[-1]]
         return [(place, pending.pop(place)) for place in ready]
 
+    videos = _by_video(blocks, lambda placed: query_at(placed[0]).content_hash)
     for turns in _ahead(
         videos, lambda records: _tasks(records, query_at, index, file_of, which, k, side, free)
     ):
@@ -108,6 +120,14 @@ def read_answers(
             del waiting[:batch]
     if waiting:
         yield settle(waiting)
+
+
+def _by_video(
+    blocks: Iterable[list[Placed]], content_of: Callable[[Placed], str]
+) -> Iterator[list[Placed]]:
+    """Join the blocks of a video, so that it is decoded once for all of its questions."""
+    for _, own in groupby(chain.from_iterable(blocks), content_of):
+        yield list(own)
 
 
 def _given(
@@ -163,7 +183,7 @@ def _tasks(
     content = query_at(records[0][0]).content_hash
     plans: dict[int, _Plan] = {}
     wrong: dict[int, str] = {}
-    pictures: dict[float, Image.Image] = {}
+    pictures: SpooledPictures | None = None
     lost: dict[str, str] = {}
     with costs_one(lost, content, CueframeError):
         timeline = read_timeline(index, content)
@@ -174,17 +194,16 @@ def _tasks(
         wanted_s = sorted(set(chain.from_iterable(shown_s)))
         if wanted_s:
             frames = frames_at(file_of(content), wanted_s)
-            pictures = {t: _shrunk(f.image, side) for t, f in zip(wanted_s, frames, strict=True)}
+            small = (_shrunk(frame.image, side) for frame in frames)
+            pictures = SpooledPictures(zip(wanted_s, small, strict=True))
     turns: list[_ReaderTask] = []
     for place, record in records:
         why = wrong.get(place) or lost.get(content)
         if why:
-            turns.append(_ReaderTask(place, record, which[-1], None, why))
+            turns.append(_ReaderTask(place, record, which[-1], error=why))
             continue
-        text = query_at(place).question.question
-        for name, own in plans[place].times.items():
-            shown = ReaderInput([pictures[t] for t in own], own, text, plans[place].choices)
-            turns.append(_ReaderTask(place, record, name, shown))
+        for name, own_s in plans[place].times.items():
+            turns.append(_ReaderTask(place, record, name, own_s, plans[place].choices, pictures))
     return turns
 
 

@@ -9,8 +9,7 @@ mean for 36 %, and the best for 47 % if the text is the choice without the quest
 Legend: Q questions of one video, T their choices' texts, F rows, D width.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,10 @@ from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
 from infer.answer_file import ReaderFrames
 from infer.choices import chosen
-from infer.queries import Query
-from infer.question_texts import question_texts
+from infer.queries import EncodedQuery
 from infer.readers.shown_frames import no_label, rows_shown
-from infer.selection.frame_scores import cosines
+from infer.selection.frame_scores import cosines, questions_at_once
 from infer.selection.strategies import ScoredVideo
-
-Encode = Callable[[Sequence[str]], Floats]
-"""Function from texts to unit vectors (texts, D)."""
 
 
 def choice_probabilities(
@@ -45,67 +40,59 @@ def choice_probabilities(
     Returns:
         (choices,) for each question, with sum 1.
     """
-    cosine = cosines(texts, scored.vectors).astype(np.float64)  # (T, F)
-    best = np.where(np.repeat(shown, counts, axis=0), cosine, -np.inf).max(axis=1)  # (T,)
+    question = np.repeat(np.arange(len(counts)), counts)  # (T,)
+    size = questions_at_once(len(scored.time_s))
+    best = np.empty(len(texts))
+    for start in range(0, len(texts), size):
+        block = slice(start, start + size)
+        cosine = cosines(texts[block], scored.vectors).astype(np.float64)  # (block, F)
+        best[block] = np.where(shown[question[block]], cosine, -np.inf).max(axis=1)
     starts = np.cumsum([0, *counts[:-1]])
     above = np.exp(scale * (best - np.repeat(np.maximum.reduceat(best, starts), counts)))
     share = above / np.repeat(np.add.reduceat(above, starts), counts)
     return np.split(share, starts[1:])
 
 
-def clip_reader(
-    queries: Sequence[Query],
-    encode: Encode,
+def read_choices(
+    scored: ScoredVideo,
+    rows: Integers,
+    queries: Sequence[EncodedQuery],
+    *,
     scale: float,
     which: Sequence[ReaderFrames],
     k: int,
-) -> Callable[[ScoredVideo, Integers, list[int]], list[dict[str, Any]]]:
-    """Make the reader of some queries for `answer_all`; their texts are encoded at once.
+) -> list[dict[str, Any]]:
+    """Answer the questions about a video: return the answers of each, or its error.
 
     Args:
-        queries: The queries.
-        encode: Encodes texts.
+        scored: The video, or the part of it that the Q questions ask about.
+        rows: (Q, min(K, F)) picked rows.
+        queries: The Q questions, with the vectors of their choices.
         scale: The model's own scale, `index.encoder.Encoder.scale`.
         which: Kinds of frames to show; the first gives the answer.
         k: K of the frames "uniform".
     """
-    texts: list[str] = []
-    places: dict[int, range] = {}
-    wrong: dict[int, str] = {}
-    for n, one in enumerate(queries):
-        try:
-            own = question_texts(one.question, "choices").texts
-        except CueframeError as error:
-            wrong[n] = str(error)
-        else:
-            places[n] = range(len(texts), len(texts) + len(own))
-            texts.extend(own)
-    vectors = encode(texts)
-
-    def read(scored: ScoredVideo, rows: Integers, numbers: list[int]) -> list[dict[str, Any]]:
-        readable = [q for q, n in enumerate(numbers) if n in places]
-        found: list[dict[str, Any]] = [
-            {"error": wrong[n]} if n in wrong else {"answers": {}} for n in numbers
-        ]
-        if not readable:
-            return found
-        own = [places[numbers[q]] for q in readable]
-        questions = [queries[numbers[q]].question for q in readable]
-        part = scored._replace(scores=scored.scores[readable])
-        for name in which:
-            shown = rows_shown(name, questions, part, rows[readable], k)
-            blind: Bools = ~np.any(shown, axis=1)
-            shown[blind] = True  # computed with the others, then replaced by an error
-            shares = choice_probabilities(
-                vectors[[*chain.from_iterable(own)]], [len(t) for t in own], part, shown, scale
-            )
-            for q, question, share, is_blind in zip(
-                readable, questions, shares, blind.tolist(), strict=True
-            ):
-                if is_blind:
-                    found[q] = {"error": no_label(question.id)}
-                elif "error" not in found[q]:
-                    found[q]["answers"][name] = chosen(question, share.tolist())
+    found: list[dict[str, Any]] = [
+        {"error": str(one.choices)} if isinstance(one.choices, CueframeError) else {"answers": {}}
+        for one in queries
+    ]
+    readable = [q for q, record in enumerate(found) if "answers" in record]
+    if not readable:
         return found
-
-    return read
+    questions = [queries[q].query.question for q in readable]
+    of_each = [np.asarray(queries[q].choices) for q in readable]
+    texts, counts = np.concatenate(of_each), [len(own) for own in of_each]
+    part = scored._replace(scores=scored.scores[readable])
+    for name in which:
+        shown = rows_shown(name, questions, part, rows[readable], k)
+        blind: Bools = ~np.any(shown, axis=1)
+        shown[blind] = True  # computed with the others, then replaced by an error
+        shares = choice_probabilities(texts, counts, part, shown, scale)
+        for q, question, share, is_blind in zip(
+            readable, questions, shares, blind.tolist(), strict=True
+        ):
+            if is_blind:
+                found[q] = {"error": no_label(question.id)}
+            elif "error" not in found[q]:
+                found[q]["answers"][name] = chosen(question, share.tolist())
+    return found

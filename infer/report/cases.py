@@ -20,7 +20,7 @@ from infer.metrics import TimedQuestion, picks_in_evidence
 from infer.queries import Query, group_by_video
 from infer.query_encoder import encode_texts
 from infer.report.page import Case, Summary, worst_first
-from infer.selection.frame_scores import score_video
+from infer.selection.frame_scores import read_stored_video, score_video
 
 _SAME = 0.01
 """Tolerance of a cosine; beyond it, text or model differs. float16 moves cosines by 0.001."""
@@ -81,7 +81,7 @@ def with_curves(
     other = 0
     for content, numbers in group_by_video(shown).items():
         seeds = np.zeros(len(numbers), np.uint64)
-        scored = score_video(index, profile, content, texts[numbers], seeds)
+        scored = score_video(read_stored_video(index, profile, content), texts[numbers], seeds)
         for n, scores in zip(numbers, scored.scores, strict=True):
             at = place[shown[n].question.id]
             drawn[at] = replace(cases[at], scores=scores, time_s=scored.time_s)

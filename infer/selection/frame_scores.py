@@ -14,6 +14,10 @@ from index.storage.store import Profile, read_own_vectors
 from infer.selection.parts import ScoredPart
 from infer.selection.strategies import ScoredVideo, Seeds, segments
 
+SCORES_AT_ONCE = 2**20
+"""Questions × frames that are scored and picked from at a time. A strategy takes up to some 40
+bytes for each; 48 questions about a video of 3 hours at 2 frames a second are a million."""
+
 
 class PickedFrame(TypedDict):
     """One frame of an answer."""
@@ -34,21 +38,33 @@ def cosines(texts: Floats, frames: Floats) -> npt.NDArray[np.float32]:
     the matrix and on the number of rows: equal frames did not tie in 27 of 75 shapes tried, and a
     question's scores changed with the other questions of its batch in all of them.
     """
-    exact = texts.astype(np.float64) @ frames.astype(np.float64).T
+    exact = texts.astype(np.float64) @ frames.astype(np.float64, copy=False).T
     return exact.astype(np.float32)
 
 
-def score_video(
-    index: Path, profile: Profile, content_hash: str, texts: Floats, seeds: Seeds
-) -> ScoredVideo:
-    """Read a video's vectors and score all of its questions: texts (Q, D), seeds (Q,).
+def questions_at_once(rows: int) -> int:
+    """Return how many questions about a video of so many rows are scored at a time, one at least.
+
+    So the memory of scoring and picking does not grow with the number of questions.
+    """
+    return max(1, SCORES_AT_ONCE // max(1, rows))
+
+
+def read_stored_video(index: Path, profile: Profile, content_hash: str) -> ScoredVideo:
+    """Read a video of which no question is scored yet: Q = 0.
 
     Raises:
         CueframeError: The vector file is missing, damaged, or not of this index.
     """
     vectors = read_own_vectors(index, profile, content_hash)
-    frames = vectors.whole_frames.astype(np.float32)
-    return ScoredVideo(cosines(texts, frames), *vectors.timeline, frames, seeds)
+    frames = vectors.whole_frames.astype(np.float64)  # once, and not for each block of questions
+    no_scores = np.empty((0, len(frames)), np.float32)
+    return ScoredVideo(no_scores, *vectors.timeline, frames, np.empty(0, np.uint64))
+
+
+def score_video(video: ScoredVideo, texts: Floats, seeds: Seeds) -> ScoredVideo:
+    """Return a video with the scores of some questions: texts (Q, D), seeds (Q,)."""
+    return video._replace(scores=cosines(texts, video.vectors), seeds=seeds)
 
 
 def picked_frames(part: ScoredPart, rows: Integers, k: int) -> list[list[PickedFrame]]:

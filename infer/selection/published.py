@@ -33,7 +33,7 @@ def pick_mmr(scores: Floats, vectors: Floats, k: int) -> Integers:
     term decides. scores (Q, F), vectors (F, D) -> rows (Q, min(K, F)).
     """
     relevance = stretched(scores)  # (Q, F)
-    exact = vectors.astype(np.float64)
+    exact = vectors.astype(np.float64, copy=False)
     likeness = np.zeros(scores.shape, np.float64)  # (Q, F) the greatest to a frame taken
     taken = np.zeros(scores.shape, np.bool_)
     questions = np.arange(len(scores))

@@ -1,5 +1,6 @@
 """Questions get texts and videos, and come back as records, whatever the order of the videos."""
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -10,8 +11,9 @@ from index.arrays import Integers
 from index.errors import CueframeError
 from index.storage.store import read_own_vectors, read_profile
 from infer.answering.bulk import answer_all
-from infer.queries import make_queries, on_timelines
+from infer.queries import EncodedQuery, Query, group_by_video, make_queries, on_timelines
 from infer.questions import Question
+from infer.selection.registry import STRATEGIES
 from infer.selection.strategies import ScoredVideo
 from infer.videos.indexed_videos import find_indexed, read_indexed_videos
 from tests.fixtures_infer import world
@@ -26,48 +28,78 @@ def questions() -> list[Question]:
     ]
 
 
+def encoded(queries: list[Query]) -> list[EncodedQuery]:
+    """Queries video by video, with random vectors of their texts."""
+    width = read_profile(world().index).width
+    texts = np.random.default_rng(0).normal(size=(len(queries), width)).astype(np.float32)
+    places = chain.from_iterable(group_by_video(queries).values())
+    return [EncodedQuery(queries[n], texts[n]) for n in places]
+
+
 @pytest.mark.parametrize("pick", ["quarters", "uniform", "random"])
 def test_answers_do_not_hang_on_the_other_questions(pick: str) -> None:
     here = world()
     profile = read_profile(here.index)
     queries, _ = make_queries(questions(), read_indexed_videos(here.index), 1)
-    texts = np.random.default_rng(0).normal(size=(5, profile.width)).astype(np.float32)
-    answers = answer_all(here.index, profile, queries, texts, pick=pick, k=4, seed=1)
+    answers = answer_all(here.index, profile, encoded(queries), pick=pick, k=4, seed=1)
     together = dict(chain.from_iterable(answers))
     assert sorted(together) == [0, 1, 3, 4, 5]
-    for n, one in enumerate(queries):
-        alone = answer_all(here.index, profile, [one], texts[n : n + 1], pick=pick, k=4, seed=1)
-        assert list(alone) == [[(one.place, together[one.place])]]
-        frames = together[one.place]["frames"]
-        assert len(frames) == (1 if one.place == 1 else 4)
+    for one in encoded(queries):
+        alone = answer_all(here.index, profile, [one], pick=pick, k=4, seed=1)
+        place = one.query.place
+        assert list(alone) == [[(place, together[place])]]
+        frames = together[place]["frames"]
+        assert len(frames) == (1 if place == 1 else 4)
+
+
+@pytest.mark.parametrize("pick", STRATEGIES)
+@pytest.mark.parametrize("at_once", [1, 30, 2**20])
+def test_blocks_change_nothing(pick: str, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = world()
+    profile = read_profile(here.index)
+    asked = [
+        Question.model_validate({"id": n, "question": "?", "video_path": "b_frames.mp4"})
+        for n in range(7)
+    ]
+    queries = encoded(make_queries(asked, read_indexed_videos(here.index), 1)[0])
+    (whole,) = answer_all(here.index, profile, queries, pick=pick, k=4, seed=1)
+    monkeypatch.setattr("infer.selection.frame_scores.SCORES_AT_ONCE", at_once)
+    blocks = list(answer_all(here.index, profile, queries, pick=pick, k=4, seed=1))
+    rows = len(read_own_vectors(here.index, profile, queries[0].query.content_hash).time_s)
+    size = max(1, at_once // rows)
+    assert [len(block) for block in blocks] == [min(size, 7 - n) for n in range(0, 7, size)]
+    assert list(chain.from_iterable(blocks)) == whole
 
 
 def test_a_reader_sees_each_video_with_its_questions() -> None:
     here = world()
     profile = read_profile(here.index)
     queries, _ = make_queries(questions(), read_indexed_videos(here.index), 1)
-    texts = np.random.default_rng(0).normal(size=(5, profile.width)).astype(np.float32)
+    asked = encoded(queries)
     seen: list[list[int]] = []
 
-    def read(scored: ScoredVideo, rows: Integers, numbers: list[int]) -> list[dict[str, Any]]:
-        seen.append(numbers)
-        own = scored.vectors.astype(np.float64)
-        np.testing.assert_allclose(scored.scores, texts[numbers] @ own.T, atol=1e-5)
-        assert rows.shape == (len(numbers), min(4, len(own)))
+    def read(
+        scored: ScoredVideo, rows: Integers, own: Sequence[EncodedQuery]
+    ) -> list[dict[str, Any]]:
+        places = [one.query.place for one in own]
+        seen.append(places)
+        texts = np.stack([one.text for one in own])
+        np.testing.assert_allclose(scored.scores, texts @ scored.vectors.T, atol=1e-5)
+        assert rows.shape == (len(own), min(4, len(scored.vectors)))
         return [
-            {"error": "cannot be read"} if n == 2 else {"answers": {"picked": rows[q].tolist()}}
-            for q, n in enumerate(numbers)
+            {"error": "cannot be read"} if n == 3 else {"answers": {"picked": rows[q].tolist()}}
+            for q, n in enumerate(places)
         ]
 
     def answers(**how: Any) -> dict[int, Any]:
-        made = answer_all(here.index, profile, queries, texts, pick="quarters", k=4, seed=1, **how)
+        made = answer_all(here.index, profile, asked, pick="quarters", k=4, seed=1, **how)
         return dict(chain.from_iterable(made))
 
     plain, found = answers(), answers(read=read)
-    assert seen == [[0, 2], [1], [3, 4]]
-    for n, one in enumerate(queries):
+    assert seen == [[0, 3], [1], [4, 5]]
+    for one in queries:
         record = found[one.place]
-        if n == 2:
+        if one.place == 3:
             assert record == {
                 "id": one.question.id,
                 "video_path": one.question.video_path,
@@ -84,14 +116,16 @@ def test_an_error_that_nobody_foresaw_costs_the_questions_of_its_video(
     here = world()
     profile = read_profile(here.index)
     queries, _ = make_queries(questions(), read_indexed_videos(here.index), 1)
-    texts = np.random.default_rng(0).normal(size=(5, profile.width)).astype(np.float32)
 
-    def read(scored: ScoredVideo, rows: Integers, numbers: list[int]) -> list[dict[str, Any]]:
+    def read(
+        scored: ScoredVideo, rows: Integers, own: Sequence[EncodedQuery]
+    ) -> list[dict[str, Any]]:
         if len(scored.time_s) == 1:  # one.mp4
             np.concatenate([])
-        return [{}] * len(numbers)
+        return [{}] * len(own)
 
-    answers = answer_all(here.index, profile, queries, texts, pick="top", k=4, seed=1, read=read)
+    asked = encoded(queries)
+    answers = answer_all(here.index, profile, asked, pick="top", k=4, seed=1, read=read)
     together = dict(chain.from_iterable(answers))
     assert together[1]["error"] == "ValueError: need at least one array to concatenate"
     assert [n for n, record in together.items() if "error" in record] == [1]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from index.errors import CueframeError
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.run_log import as_json_line, log_folder, logged_lines, write_and_remove_log
+from tests.infer.answering.test_encoded_queries import asked_of
 from tests.infer.answering.test_run_log import run_of
-from tests.infer.answering.test_text_cache import asked_of
 
 RUN = run_of({"--pick": "top"})
 

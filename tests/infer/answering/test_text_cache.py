@@ -1,7 +1,6 @@
-"""Blocks of whole videos, and texts encoded once, whatever the questions' order."""
+"""Texts are encoded once, and their vectors let go."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -10,46 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.encoder import Encoder
-from infer.answering.text_cache import TextCache, query_blocks
-from infer.queries import Query
-from infer.questions import Question
-
-
-def asked_of(videos: Sequence[str]) -> list[Query]:
-    """A question about each of the videos."""
-    return [
-        Query(
-            place=place,
-            question=Question.model_validate(
-                {"id": f"q{place}", "question": "What?", "video_path": name}
-            ),
-            text="What?",
-            path=name,
-            content_hash=name,
-        )
-        for place, name in enumerate(videos)
-    ]
-
-
-@given(st.lists(st.sampled_from("abcdefg"), max_size=40), st.integers(1, 12))
-def test_blocks_are_of_whole_videos_and_bounded(videos: list[str], size: int) -> None:
-    queries = asked_of(videos)
-    made = list(query_blocks(queries, size))
-    assert sorted(one.place for block in made for one in block) == list(range(len(videos)))
-    named = [list(dict.fromkeys(one.content_hash for one in block)) for block in made]
-    assert sum(named, []) == list(dict.fromkeys(videos))  # noqa: RUF017 - few; each in one block
-    for block, names in zip(made, named, strict=True):
-        assert block
-        assert len(block) <= size or len(names) == 1
-        assert [one.content_hash for one in block] == sorted(
-            (one.content_hash for one in block), key=names.index
-        )
-        for name in names:  # in the questions' order
-            own = [one.place for one in block if one.content_hash == name]
-            assert own == sorted(own)
-    for block, after in pairwise(made):  # none could have been fuller
-        first = sum(one.content_hash == after[0].content_hash for one in after)
-        assert len(block) + first > size
+from infer.answering.text_cache import TextCache
 
 
 class Counted:

@@ -2,16 +2,20 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer.queries import Query
+from index.errors import CueframeError
+from infer.answer_file import ReaderFrames
+from infer.answering.encoded_queries import texts_of_choices
+from infer.queries import EncodedQuery, Query
 from infer.question_texts import question_texts
 from infer.questions import Question
-from infer.readers.clip_reader import choice_probabilities, clip_reader
+from infer.readers.clip_reader import choice_probabilities, read_choices
 from infer.selection.strategies import ScoredVideo
 
 
@@ -58,15 +62,18 @@ def plain(
     st.lists(st.integers(1, 6), min_size=1, max_size=6),
     st.integers(1, 9),
     st.sampled_from([1.0, 14.3, 100.0, 1e4]),
+    st.sampled_from([1, 20, 2**20]),
 )
 def test_probabilities_are_those_of_a_plain_loop(
-    seed: int, counts: list[int], frames: int, scale: float
+    seed: int, counts: list[int], frames: int, scale: float, at_once: int
 ) -> None:
     generator = np.random.default_rng(seed)
     texts, vectors = units(generator, sum(counts), 5), units(generator, frames, 5)
     shown = generator.random((len(counts), frames)) < 0.5
     shown[np.arange(len(counts)), generator.integers(0, frames, len(counts))] = True
-    found = choice_probabilities(texts, counts, video(vectors, len(counts)), shown, scale)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infer.selection.frame_scores.SCORES_AT_ONCE", at_once)
+        found = choice_probabilities(texts, counts, video(vectors, len(counts)), shown, scale)
     assert [len(own) for own in found] == counts
     start = 0
     for count, own, rows in zip(counts, found, shown, strict=True):
@@ -88,6 +95,19 @@ def encode(texts: Sequence[str]) -> np.ndarray:
     return np.array(own).reshape(-1, 5)
 
 
+def read(
+    asked: Sequence[Query], rows: np.ndarray, which: Sequence[ReaderFrames], k: int
+) -> list[dict[str, Any]]:
+    """What the reader says of these questions."""
+    encoded = []
+    for one in asked:
+        texts = texts_of_choices(one)
+        choices = texts if isinstance(texts, CueframeError) else encode(texts)
+        encoded.append(EncodedQuery(one, encode([one.text])[0], choices))
+    part = video(VECTORS, len(asked))
+    return read_choices(part, rows, encoded, scale=20.0, which=which, k=k)
+
+
 def expected(one: Query, shown: Sequence[int]) -> dict[str, float]:
     shares = plain(encode(question_texts(one.question, "choices").texts), VECTORS, shown, 20.0)
     return {letter: round(share, 6) for letter, share in zip("ABCDEF", shares, strict=False)}
@@ -102,17 +122,9 @@ def test_each_question_is_read_with_its_own_frames() -> None:
         queries(4, "yes", "no", "maybe", "never", support_ranges=[[1.0, 2.0]]),
         queries(5),
     ]
-    calls: list[Sequence[str]] = []
-
-    def counted(texts: Sequence[str]) -> np.ndarray:
-        calls.append(texts)
-        return encode(texts)
-
-    read = clip_reader(block, counted, 20.0, ("picked", "all", "uniform"), 2)
     numbers = [5, 4, 2, 1, 0]
     rows = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [0, 7]])
-    found = read(video(VECTORS, len(numbers)), rows, numbers)
-    assert len(calls) == 1
+    found = read([block[n] for n in numbers], rows, ("picked", "all", "uniform"), 2)
     for number, own, record in zip(numbers, rows.tolist(), found, strict=True):
         one = block[number]
         if number in (1, 5):
@@ -135,9 +147,7 @@ def test_an_unlabelled_question_has_no_true_frames() -> None:
         queries(2, "Red", "Blue", support_ranges=[[2.0, 3.0]]),
     ]
     for which in (("support", "picked"), ("picked", "support")):
-        read = clip_reader(block, encode, 20.0, which, 2)
-        rows = np.array([[0, 1]] * 3)
-        unknown, known, ranged = read(video(VECTORS, 3), rows, [0, 1, 2])
+        unknown, known, ranged = read(block, np.array([[0, 1]] * 3), which, 2)
         assert list(unknown) == ["error"]
         assert "no support_frames" in unknown["error"]
         for one, record, row in ((block[1], known, 2), (block[2], ranged, 5)):
@@ -147,6 +157,6 @@ def test_an_unlabelled_question_has_no_true_frames() -> None:
 
 @pytest.mark.parametrize("numbers", [[0], [0, 1], [1]])
 def test_where_no_question_can_be_read_all_have_errors(numbers: list[int]) -> None:
-    read = clip_reader([queries(0), queries(1, "one")], encode, 20.0, ("picked",), 1)
-    found = read(video(VECTORS, len(numbers)), np.array([[0]] * len(numbers)), numbers)
+    block = [queries(0), queries(1, "one")]
+    found = read([block[n] for n in numbers], np.array([[0]] * len(numbers)), ("picked",), 1)
     assert [list(record) for record in found] == [["error"]] * len(numbers)

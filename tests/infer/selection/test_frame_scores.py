@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from index.errors import CueframeError
 from index.storage.store import read_profile
-from infer.selection.frame_scores import cosines, picked_frames, score_video
+from infer.selection.frame_scores import (
+    SCORES_AT_ONCE,
+    cosines,
+    picked_frames,
+    questions_at_once,
+    read_stored_video,
+    score_video,
+)
 from infer.selection.parts import ScoredPart
 from infer.selection.strategies import ScoredVideo
 from tests.fixtures_infer import seen_as, stored, world
@@ -50,7 +57,7 @@ def test_scores_of_a_stored_video() -> None:
     profile = read_profile(here.index)
     texts = units(np.random.default_rng(0), 2, profile.width)
     content = seen_as(here.index, path).content_hash
-    scored = score_video(here.index, profile, content, texts, NO_SEEDS)
+    scored = score_video(read_stored_video(here.index, profile, content), texts, NO_SEEDS)
     np.testing.assert_allclose(scored.scores, texts.astype(np.float64) @ embeddings.T, atol=1e-7)
     assert scored.time_s.tolist() == time_s.tolist()
     assert scored.duration_s == duration_s
@@ -61,9 +68,15 @@ def test_vectors_of_another_profile_are_refused() -> None:
     here = world()
     content = seen_as(here.index, here.videos / "few.mp4").content_hash
     profile = read_profile(here.index).model_copy(update={"fps": 3.0})
-    texts = units(np.random.default_rng(0), 2, profile.width)
     with pytest.raises(CueframeError, match=r"few\.mp4 are not of .*profile"):
-        score_video(here.index, profile, content, texts, NO_SEEDS)
+        read_stored_video(here.index, profile, content)
+
+
+@given(st.integers(0, 2**40))
+def test_scores_at_once_are_bounded(rows: int) -> None:
+    questions = questions_at_once(rows)
+    assert questions == 1 or questions * rows <= SCORES_AT_ONCE
+    assert (questions + 1) * rows > SCORES_AT_ONCE or rows == 0
 
 
 def test_picked_frames_by_hand() -> None:

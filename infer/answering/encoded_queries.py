@@ -1,0 +1,71 @@
+"""Encode the texts of queries, block by block.
+
+D: width of a vector.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+
+from index.errors import CueframeError
+from infer.answering.text_cache import TextCache
+from infer.queries import EncodedQuery, Query, group_by_video
+from infer.question_texts import question_texts
+
+_BLOCK = 512
+"""Questions whose texts are encoded together, with those of their choices: what is held at a time,
+and what an interrupted run encodes again."""
+
+
+def texts_of(query: Query, *, choices: bool) -> list[str]:
+    """Return all texts to encode for a query: its own, and those of its choices if asked for."""
+    more = texts_of_choices(query) if choices else ()
+    return [query.text, *(() if isinstance(more, CueframeError) else more)]
+
+
+def texts_of_choices(query: Query) -> Sequence[str] | CueframeError:
+    """Return the texts "question choice", or the error of a question that has none of these."""
+    try:
+        return question_texts(query.question, "choices").texts
+    except CueframeError as error:
+        return error
+
+
+def encode_queries(
+    queries: Sequence[Query], texts: TextCache, spent_s: dict[int, float], *, choices: bool
+) -> Iterator[EncodedQuery]:
+    """Yield queries video by video with their vectors, encoded block by block as they are taken.
+
+    Args:
+        queries: The queries.
+        texts: The encoder, which has been told of all `texts_of` them.
+        spent_s: Gets the seconds that it took by a query's place, a block's split evenly.
+        choices: Encode the texts of the choices, too.
+
+    Raises:
+        CueframeError: As `infer.query_encoder.encode_texts`.
+    """
+    places = [*chain.from_iterable(group_by_video(queries).values())]
+    for start in range(0, len(places), _BLOCK):
+        block = [queries[n] for n in places[start : start + _BLOCK]]
+        began_s = time.monotonic()
+        vectors = texts.encode([one.text for one in block])  # (block, D)
+        made = [EncodedQuery(*both) for both in zip(block, vectors, strict=True)]
+        if choices:
+            made = _with_choices(made, texts)
+        share_s = (time.monotonic() - began_s) / len(block)
+        spent_s |= {one.place: share_s for one in block}
+        yield from made
+
+
+def _with_choices(queries: Sequence[EncodedQuery], texts: TextCache) -> list[EncodedQuery]:
+    of_each = [texts_of_choices(one.query) for one in queries]
+    given = [[] if isinstance(own, CueframeError) else own for own in of_each]
+    vectors = texts.encode([*chain.from_iterable(given)])  # (choices of all, D)
+    parts = np.split(vectors, np.cumsum([len(own) for own in given])[:-1])
+    return [
+        one._replace(choices=own if isinstance(own, CueframeError) else part)
+        for one, own, part in zip(queries, of_each, parts, strict=True)
+    ]
