@@ -18,7 +18,9 @@ from index.storage.store import read_vectors, vectors_path
 from infer.answering.config import AnswerConfig
 from infer.question_files.loading import load_questions
 from infer.question_texts import caption
+from infer.selection.frame_scores import score_video
 from infer.selection.registry import STRATEGIES
+from infer.selection.strategies import ScoredVideo
 from tests.fixtures_infer import (
     INDEXED,
     TEXTS,
@@ -452,3 +454,34 @@ def test_an_output_that_is_an_input_is_refused_before_any_work(
     result = ran(capsys, "answer.py", "q.json", "--index", "index", *flags)
     refused(result, "would overwrite")
     assert {path: path.is_dir() or path.read_text() for path in tmp_path.rglob("*")} == before
+
+
+def test_an_interrupted_run_keeps_the_blocks_of_a_video_that_were_done(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [{"id": str(n), "question": TEXTS[n % 4], "video_path": "few.mp4"} for n in range(6)]
+    questions = write_questions(tmp_path / "q.json", *records)
+    expected = answers(capsys, questions)
+    output = tmp_path / "answers.jsonl"
+    flags = ("--index", world().index, "--output", output)
+    monkeypatch.setattr("infer.selection.frame_scores.SCORES_AT_ONCE", 1)  # a question a block
+    blocks: list[int] = []
+
+    def interrupted(*args: Any) -> ScoredVideo:
+        blocks.append(1)
+        if len(blocks) == 4:
+            raise KeyboardInterrupt
+        return score_video(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("infer.answering.bulk.score_video", interrupted)
+        assert ran(capsys, "answer.py", questions, *flags).code == 130
+    result = ran(capsys, "answer.py", questions, *flags)
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["resumed"] == 3
+    found = [json.loads(line) for line in output.read_text().splitlines()]
+    # The texts were encoded in other batches, so scores differ in the last digit.
+    for record in expected:
+        for frame in record["frames"]:
+            frame["score"] = pytest.approx(frame["score"], abs=2e-6)
+    assert found == expected
