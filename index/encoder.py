@@ -119,21 +119,27 @@ class Encoder:
 
     @torch.inference_mode()
     def texts(
-        self, texts: Sequence[str], batch_size: int = 256
+        self, texts: Sequence[str], batch_size: int | None = None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Encode texts; equal texts are encoded once, texts of similar length share a batch.
+
+        Args:
+            texts: The texts.
+            batch_size: Texts per batch. None: 256 on a GPU, and 32 on a CPU, where 256 texts of
+                CLIP's size take 0.4 GB more and a fifth more time.
 
         Returns:
             (Q, D) float32 unit vectors, and (Q,) bool, True for texts longer than `max_tokens`.
         """
+        size = batch_size or (256 if self._model.device.type == "cuda" else 32)
         unique = list(dict.fromkeys(texts))
         ids = self._tokenizer(unique, verbose=False)["input_ids"]
         lengths = np.array([len(i) for i in ids])
         order = np.argsort(lengths, kind="stable")
         parts = []
-        for start in range(0, len(order), batch_size):
+        for start in range(0, len(order), size):
             tokens = self._tokenizer(
-                [unique[i] for i in order[start : start + batch_size]],
+                [unique[i] for i in order[start : start + size]],
                 padding=self._padding,
                 truncation=True,
                 max_length=self.max_tokens,
