@@ -16,7 +16,7 @@ PATH = re.compile(r"(?<![\w/.-])(?:index|infer|train|examples|tests|docs)/[\w./-
 OTHERS_FLAGS = {
     *("--no-deps", "--no-build-isolation", "--exclude-editable"),  # pip's
     *("--config_file", "--nproc_per_node", "--help"),
-    "--signal",  # Slurm's
+    *("--shm-size", "--signal"),  # Docker's, Slurm's
 }
 COMMANDS = sorted(
     path.relative_to(ROOT).as_posix()

@@ -7,18 +7,19 @@ model's input.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from index.preprocess import ImageTransform
 from train.data import Example, Item, PosNegDataset, custom_collate_fn
 from train.grad_cache import MicroBatch
-from train.preemption import leave_signals_to_parent
+from train.read_ahead import longest_wait_s, most_held, read_ahead
+from train.shared_memory import refuse_small_room, room_bytes
 
 Shard = list[int]
 """Positions in train_list of the questions that one process has in one step."""
@@ -111,10 +112,16 @@ class MinedBatches:
     ) -> None:
         self._dataset = PosNegDataset(examples, negatives, seed)
         self._texts = texts
-        self._gather = partial(pixels_of, transform=transform, frames=1 + negatives)
+        self._read = partial(_read, self._dataset, transform, 1 + negatives)
         self._batch_size = batch_size
         self._num_workers = num_workers
         self._device = device
+        pictures = batch_size * (1 + negatives)
+        self._limit_s = longest_wait_s(pictures)
+        if num_workers:
+            held = most_held(num_workers, -(-len(examples) // batch_size), device)
+            pixels = pictures * transform.height * transform.width * 3
+            refuse_small_room(room_bytes([pixels, pictures], held))
 
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `BatchLoader.steps`; worker processes read the pictures ahead."""
@@ -124,31 +131,34 @@ class MinedBatches:
             or [[]]
             for share in shares
         ]
-        pictures = iter(
-            DataLoader(
-                self._dataset,
-                batch_sampler=[numbers for step in batches for numbers in step],
-                collate_fn=self._gather,
-                num_workers=self._num_workers,
-                pin_memory=self._device.type == "cuda",
-                generator=torch.Generator(),  # so that nothing is drawn from torch's default one
-                worker_init_fn=leave_signals_to_parent,
-            )
+        pictures = read_ahead(
+            [numbers for step in batches for numbers in step],
+            self._read,
+            workers=self._num_workers,
+            device=self._device,
+            limit_s=self._limit_s,
         )
-        for step in batches:
-            yield [self._micro_batch(numbers, *next(pictures)) for numbers in step]
+        with closing(pictures):
+            for step in batches:
+                yield [self._micro_batch(numbers, *next(pictures)) for numbers in step]
 
     def unreadable(self) -> list[str]:
         """See `BatchLoader.unreadable`."""
         return self._dataset.unreadable
 
     def _micro_batch(self, numbers: Shard, pixels: Tensor, valid: Tensor) -> MicroBatch:
-        on_device = pixels.to(self._device, non_blocking=True).flatten(0, 1)
         return MicroBatch(
             **self._texts.part_of_batch(numbers, self._device),
-            pixel_values=on_device.permute(0, 3, 1, 2),  # (b·(1+N), 3, H, W)
-            valid=valid.to(self._device),  # (b, 1+N)
+            pixel_values=pixels.flatten(0, 1).permute(0, 3, 1, 2),  # (b·(1+N), 3, H, W)
+            valid=valid,  # (b, 1+N)
         )
+
+
+def _read(
+    dataset: PosNegDataset, transform: ImageTransform, frames: int, numbers: Shard
+) -> tuple[Tensor, Tensor]:
+    """Read a batch; in a worker process, if there are any."""
+    return pixels_of([dataset[number] for number in numbers], transform=transform, frames=frames)
 
 
 def pixels_of(

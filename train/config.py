@@ -80,7 +80,7 @@ class TrainConfig:
     ] = None
     """How a wide frame becomes the model's input: center crop, squeezed, or whole with borders."""
     num_workers: int = 2
-    """Processes that read pictures, per training process."""
+    """Processes that read pictures ahead through /dev/shm, per training process; 0 does without."""
     gradient_checkpointing: bool = False
     """Save memory, for a third more time."""
     mixed_precision: Annotated[

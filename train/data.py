@@ -13,11 +13,11 @@ import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from multiprocessing.sharedctypes import RawArray, RawValue
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -33,6 +33,11 @@ from infer.videos.video_files import file_in
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error),
+    Image.DecompressionBombError,
+)
+"""What Pillow raises of files that are no pictures."""
 _NAMED = 5
 """Maximum number of questions that a message names; the rest is counted."""
 
@@ -211,12 +216,12 @@ class PosNegDataset(Dataset[Item]):
         files = sorted({f for group in (*self._true, *self._negatives) for f in group})
         self._number = {file: number for number, file in enumerate(files)}
         # In shared memory: persistent workers see the next epoch, and report unreadable files.
-        self._epoch = _shared(torch.zeros((), dtype=torch.int64))
-        self._unreadable = _shared(torch.zeros(len(files), dtype=torch.bool))
+        self._epoch = RawValue("q", 0)
+        self._unreadable = RawArray("b", len(files))
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the draws; call it before iterating over the loader."""
-        self._epoch.fill_(epoch)
+        self._epoch.value = epoch
 
     @property
     def unreadable(self) -> list[str]:
@@ -225,7 +230,7 @@ class PosNegDataset(Dataset[Item]):
 
     def drawn(self, index: int) -> tuple[list[str], list[str]]:
         """Return a question's files of true frames and negatives, in the order drawn this epoch."""
-        rng = np.random.default_rng([self._seed, int(self._epoch), index])
+        rng = np.random.default_rng([self._seed, self._epoch.value, index])
         true, negatives = self._true[index], self._negatives[index]
         return (
             [true[place] for place in rng.permutation(len(true))],
@@ -253,7 +258,7 @@ class PosNegDataset(Dataset[Item]):
             try:
                 with Image.open(file) as image:
                     images.append(image.convert("RGB"))
-            except (OSError, SyntaxError, ValueError, EOFError, struct.error):
+            except _UNREADABLE:
                 self._unreadable[self._number[file]] = True
         return images
 
@@ -263,11 +268,6 @@ def custom_collate_fn(
 ) -> tuple[list[str], list[Image.Image | None], list[list[Image.Image]]]:
     """Gather items as lists: captions, true frames, and each question's negatives."""
     return [one[0] for one in batch], [one[1] for one in batch], [one[2] for one in batch]
-
-
-def _shared(tensor: torch.Tensor) -> torch.Tensor:
-    tensor.share_memory_()  # type: ignore[no-untyped-call]  # torch's own
-    return tensor
 
 
 def _left(kept: list[Question], of: Sequence[Question], lack: str) -> list[Question]:

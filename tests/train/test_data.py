@@ -274,6 +274,16 @@ def test_a_picture_cut_anywhere_is_no_traceback(folder: Folder, suffix: str) -> 
         assert len(PosNegDataset(train_list, 9)[0][2]) in (3, 4)
 
 
+def test_a_picture_too_large_for_pillow_is_one_that_cannot_be_read(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_list, _ = folder.load(ratio=0)
+    dataset = PosNegDataset(train_list, 9)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    assert dataset[0][1:] == (None, [])
+    assert dataset.unreadable
+
+
 @pytest.mark.parametrize(("method", "workers"), [("fork", 2), ("spawn", 1)])
 def test_workers_give_the_same_and_tell_of_files(folder: Folder, method: str, workers: int) -> None:
     bad = folder.images / "frames_neg/q0/1.png"
