@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from index.boundary import costs_one
+from index.boundary import costs_one, in_halves
 from index.decoding.decoders import frames_at
 from index.errors import CueframeError
 from index.spans import Timeline
@@ -133,19 +133,16 @@ def _by_video(
 def _given(
     answer: AskModel, queries: Sequence[Query], shown: Sequence[ReaderInput]
 ) -> list[dict[str, Any]]:
-    """Ask the model; if that fails, ask each question alone, and give the error of those that do.
+    """Return the answer to each question, or the error of one that cannot be answered.
 
-    A picture of a shape that the model's processor refuses costs its own question.
+    As where the model's processor refuses the shape of a picture, or memory runs out.
     """
-    failed: dict[str, str] = {}
-    given: list[dict[str, Any]] = []
-    with costs_one(failed, "error"):
-        given = answer(queries, shown) if queries else []
-    if not failed:
-        return given
-    if len(queries) == 1:
-        return [{**failed}]
-    return [_given(answer, [query], [one])[0] for query, one in zip(queries, shown, strict=True)]
+
+    def ask(pairs: Sequence[tuple[Query, ReaderInput]]) -> list[dict[str, Any]]:
+        return answer([query for query, _ in pairs], [one for _, one in pairs])
+
+    found = in_halves(ask, list(zip(queries, shown, strict=True)))
+    return [{"error": why} if given is None else given for given, why in found]
 
 
 def _ahead(

@@ -1,8 +1,12 @@
 """Errors that cost one, and errors that end the run."""
 
-import pytest
+from collections.abc import Sequence
 
-from index.boundary import costs_one
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.boundary import costs_one, in_halves
 from index.errors import CueframeError, ModelError, VideoError
 
 
@@ -44,3 +48,33 @@ def test_more_errors_can_be_expected() -> None:
         with costs_one(failed, "a", CueframeError):
             raise error
     assert failed == {"a": "is damaged"}
+
+
+@given(st.integers(0, 20), st.sets(st.integers(0, 19)), st.integers(1, 20))
+def test_an_item_of_which_nothing_can_be_computed_costs_itself(
+    count: int, odd: set[int], room: int
+) -> None:
+    calls: list[Sequence[int]] = []
+
+    def ask(items: Sequence[int]) -> list[int]:
+        calls.append(items)
+        if len(items) > room:
+            raise MemoryError
+        for item in items:
+            if item in odd:
+                raise CueframeError(f"{item} is odd")
+        return [item * 7 for item in items]
+
+    found = in_halves(ask, range(count))
+    assert found == [(None, f"{n} is odd") if n in odd else (n * 7, "") for n in range(count)]
+    assert all(calls)  # none without items
+    if count <= room and not odd.intersection(range(count)):
+        assert len(calls) == min(count, 1)
+
+
+def test_what_nobody_can_go_on_after_ends_the_halves_too() -> None:
+    def ask(items: Sequence[int]) -> list[int]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_halves(ask, [1, 2])

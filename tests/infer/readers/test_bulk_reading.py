@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -17,7 +17,7 @@ from index.spans import Timeline
 from infer.answer_file import ReaderFrames
 from infer.queries import AnswerRecord, Query, failure_record
 from infer.questions import Question
-from infer.readers.bulk_reading import Placed, read_answers
+from infer.readers.bulk_reading import Placed, _shrunk, read_answers
 from infer.readers.vision_language import ReaderInput
 
 CLOCK_S = np.array([0.0, 1.0, 2.0, 3.0])
@@ -260,15 +260,6 @@ def test_records_come_while_later_videos_are_not_yet_decoded(desk: Desk) -> None
     assert list(made) == []
 
 
-def test_an_error_of_the_reader_ends_the_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> Any:
-        raise CueframeError("out of memory; lower --reader-batch")
-
-    monkeypatch.setattr(desk, "answer", full)
-    with pytest.raises(CueframeError, match="lower --reader-batch"):
-        desk.read([queries(n, f"video {n}") for n in range(5)], "picked")
-
-
 def test_a_question_that_the_model_cannot_take_costs_itself(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,15 +279,35 @@ def test_a_question_that_the_model_cannot_take_costs_itself(
     assert (found[0], found[2]) == (alone[0], alone[2])
 
 
-def test_an_error_of_the_model_that_concerns_all_ends_the_run(
+def test_a_batch_that_is_too_large_for_the_memory_is_read_in_smaller_ones(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> list[dict[str, Any]]:
-        raise CueframeError("out of memory; lower --reader-batch")
+    asked = [queries(place, "ab"[place % 2]) for place in range(8)]
+    alone = flat(desk.read(asked, "picked", batch=8))
+    answer = desk.answer
+
+    def full(queries: Sequence[Query], shown: Sequence[ReaderInput]) -> list[dict[str, Any]]:
+        if len(queries) > 3 or any(one.place == 5 for one in queries):
+            raise CueframeError("out of memory; lower --reader-batch")
+        return answer(queries, shown)
 
     monkeypatch.setattr(desk, "answer", full)
-    with pytest.raises(CueframeError, match="out of memory"):
-        desk.read([queries(0, "a"), queries(1, "b")], "picked")
+    desk.batches.clear()
+    found = flat(desk.read(asked, "picked", batch=8))
+    assert found.pop(5) == failure_record(asked[5].question, "out of memory; lower --reader-batch")
+    assert found == {place: record for place, record in alone.items() if place != 5}
+    assert sorted(map(len, desk.batches)) == [1, 2, 2, 2]
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 700))
+@example(4000, 2, 640)
+@example(256, 1, 16)
+def test_a_picture_of_any_shape_is_shrunk_to_one_of_a_pixel_at_least(
+    width: int, height: int, side: int
+) -> None:
+    small = _shrunk(Image.new("RGB", (width, height)), side)
+    assert min(small.size) >= 1
+    assert max(small.size) == min(side, max(width, height))
 
 
 def test_an_error_that_nobody_foresaw_costs_its_video(
