@@ -13,6 +13,7 @@ refused with a one-line error that names the remedy:
     a tokenizer of another model
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os.path import isdir
@@ -28,6 +29,7 @@ from transformers import (
     AutoModel,
     AutoProcessor,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -100,6 +102,7 @@ def load_weights(
     dtype: torch.dtype,
     device_map: torch.device | Literal["auto"] | None = None,
     may_lack: tuple[str, ...] = (),
+    generation: GenerationConfig | None = None,
 ) -> PreTrainedModel:
     """Load a model in eval mode, every weight from its file.
 
@@ -110,6 +113,7 @@ def load_weights(
         dtype: Dtype of the loaded weights, whatever the file has.
         device_map: One device, "auto" to spread it over all, None for the CPU.
         may_lack: Name prefixes of weights that may be missing, since they are not used.
+        generation: What its `generate` goes by, in place of the folder's generation_config.json.
 
     Raises:
         ModelError, CueframeError: As for `load_config`; also if the weights are not those that
@@ -127,6 +131,7 @@ def load_weights(
             device_map=device_map,
             use_safetensors=True,
             trust_remote_code=False,
+            generation_config=generation,
             ignore_mismatched_sizes=True,  # refused below, naming one instead of all
             output_loading_info=True,
         )
@@ -162,6 +167,26 @@ def load_dual_encoder(name: str, flag: str = "--model") -> PreTrainedModel:
             f"name a CLIP or SigLIP model with {flag}"
         )
     return load_weights(AutoModel, name, flag, dtype=torch.float32)
+
+
+def load_generation_values(name: str, flag: str) -> dict[str, Any]:
+    """Return the generation_config.json of a model, without one the config.json, as it is written.
+
+    transformers would check every setting in it, and so refuse a model for one that is not used.
+
+    Raises:
+        ModelError, CueframeError: As for `load_config`.
+    """
+    with in_one_line(name, flag):
+        names = ["generation_config.json", "config.json"]
+        folder = Path(name)
+        if not is_folder(name):
+            folder = Path(snapshot_download(name, allow_patterns=names))
+        path = next(path for path in map(folder.joinpath, names) if path.is_file())
+        values = json.loads(path.read_bytes())
+        # Some models have these values with their text part.
+        parts = [values.get(part) or {} for part in ("decoder", "generator", "text_config")]
+        return next(filter(None, parts), {}) | {k: v for k, v in values.items() if v is not None}
 
 
 def load_image_processor(name: str, flag: str) -> Any:

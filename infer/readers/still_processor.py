@@ -25,6 +25,7 @@ from index.model_loading import (
     load_processor,
     load_tokenizer,
 )
+from infer.readers.control_words import as_plain_text, control_words
 
 FLAG = "--reader"
 """The flag that names the model."""
@@ -50,6 +51,8 @@ def load_still_processor(name: str, config: PreTrainedConfig) -> Any:
         raise CueframeError(
             f"{name} has no processor of images and texts; name another model with --reader"
         )
+    # The processor would add to each call what stands in the folder's tokenizer_config.json.
+    tokenizer.init_kwargs = {}
     tokenizer.padding_side = "left"  # the next token is then at one position in all rows
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -110,18 +113,21 @@ def _of_stills(kind: type[ProcessorMixin], name: str) -> Any:
 def render(processor: Any, labels: Sequence[str], ask: str) -> str:
     """Render the chat up to the model's answer: each label and a frame's place, then `ask`.
 
-    Some templates put all images first; the labels are then lines after them. Special tokens are
-    broken up in `ask`, so that "<image>" in a question is read as that word.
+    Some templates put all images first; the labels are then lines after them. Control words are
+    broken up in `labels` and `ask`, so that "<image>" in a question is read as that word.
 
     Raises:
-        CueframeError: The template fails, takes too long or too much memory, or writes too much.
+        CueframeError: The template fails, takes too long or too much memory, or writes too much; or
+            as `as_plain_text`.
     """
+    words = control_words(processor)
     content = []
     for number, label in enumerate(labels):
         before = "\n" if number else ""
-        content += [{"type": "text", "text": before + label}]
-        content += [{"type": "image"}]
-    content += [{"type": "text", "text": "\n" + _harmless(processor, ask)}]
+        text = before + as_plain_text(processor.tokenizer, words, label)
+        content += [{"type": "text", "text": text}, {"type": "image"}]
+    plain = as_plain_text(processor.tokenizer, words, ask)
+    content += [{"type": "text", "text": "\n" + plain}]
     # If the template has the switch: answer at once, without thinking.
     switch = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
     messages = [{"role": "user", "content": content}]
@@ -139,16 +145,6 @@ def render(processor: Any, labels: Sequence[str], ask: str) -> str:
     return chat
 
 
-def _harmless(processor: Any, text: str) -> str:
-    tokenizer = processor.tokenizer
-    steering = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special}
-    steering |= {str(token) for token in processor.all_special_multimodal_tokens}
-    for token in sorted(steering, key=len, reverse=True):
-        if token in text:
-            text = text.replace(token, f"{token[:1]} {token[1:]}")
-    return text
-
-
 def encode(processor: Any, chats: Sequence[str], frames: Sequence[Sequence[Image.Image]]) -> Any:
     """Turn chats and the frames of each into the model's input, a `BatchFeature` on the CPU."""
     tokenizer = processor.tokenizer
@@ -158,5 +154,7 @@ def encode(processor: Any, chats: Sequence[str], frames: Sequence[Sequence[Image
         images=[[frame.convert("RGB") for frame in shown] for shown in frames],
         padding=True,
         add_special_tokens=not begun,  # some templates write the BOS token themselves
+        truncation=False,
+        return_attention_mask=True,
         return_tensors="pt",
     )

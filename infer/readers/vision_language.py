@@ -18,11 +18,13 @@ from index.finite import not_finite
 from index.memory import explain_out_of_memory
 from index.model_loading import Dtype, in_one_line, load_config, load_weights
 from infer.choices import LETTERS
+from infer.readers.context_length import refuse_long_chat, refuse_long_text
+from infer.readers.generation import generate_greedily, own_generation
 from infer.readers.prompts import Prompt, ask, frame_labels
 from infer.readers.still_processor import FLAG, encode, load_still_processor, render
 
-LOWER = "--reader-batch"
-"""The flag that bounds B."""
+LOWER = "--reader-batch or --reader-side"
+"""The flags that bound B and the sizes of frames."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def load_reader(
 
     Raises:
         CueframeError: It cannot be loaded or held in memory, reads no images and texts, has no chat
-            template that shows images, or thinks before it answers.
+            template that shows images, thinks before it answers, or computes no finite numbers.
     """
     config = load_config(name, FLAG)
     if type(config) not in AutoModelForImageTextToText._model_mapping:
@@ -79,8 +81,20 @@ def load_reader(
         FLAG,
         dtype=_dtype(dtype, device_map),
         device_map=device_map,
+        generation=own_generation(name, FLAG, processor.tokenizer),
     )
-    return Reader(name, model, processor, letters)
+    reader = Reader(name, model, processor, letters)
+    with in_one_line(name, FLAG):
+        _refuse_mute(reader)
+    return reader
+
+
+@torch.inference_mode()
+def _refuse_mute(reader: Reader) -> None:
+    """Ask about a black frame: what fails from now on is due to a question."""
+    black = Image.new("RGB", (320, 180))
+    inputs = encode(reader.processor, [render(reader.processor, [""], "?")], [[black]])
+    _generate(reader, inputs, max_new_tokens=1)
 
 
 def _dtype(dtype: Dtype, device_map: torch.device | Literal["auto"]) -> torch.dtype:
@@ -149,13 +163,14 @@ def letter_probabilities(
         (C,) for each question, with sum 1.
 
     Raises:
-        CueframeError: Out of memory, or the numbers are not finite.
+        CueframeError: Out of memory, numbers that are not finite, or a question that is too long;
+            of which question is not said, so ask each alone to know.
     """
     with explain_out_of_memory(LOWER):
         # By `generate`, since each kind of model counts the positions of padded rows its own way.
-        logits = _generate(
-            reader, prompt, batch, max_new_tokens=1, use_cache=False, output_logits=True
-        ).logits[0]  # (B, V)
+        inputs = _inputs(reader, prompt, batch, 1)
+        out = _generate(reader, inputs, max_new_tokens=1, use_cache=False, output_logits=True)
+        logits = out.logits[0]  # (B, V)
         logits = logits.cpu().double()
     probabilities = []
     for row, shown in zip(logits, batch, strict=True):
@@ -174,37 +189,32 @@ def generate(
 ) -> list[str]:
     """Return the model's text in answer to each question, by greedy decoding.
 
-    Its folder's settings against repetition are turned off: they would count the padding too, and
-    so make a text depend on the batch.
-
     Raises:
-        CueframeError: Out of memory.
+        CueframeError: As `letter_probabilities`.
     """
     with explain_out_of_memory(LOWER):
-        written = _generate(reader, prompt, batch, max_new_tokens=max_new_tokens).sequences
+        inputs = _inputs(reader, prompt, batch, max_new_tokens)
+        written = _generate(reader, inputs, max_new_tokens=max_new_tokens).sequences
+    if not reader.model.config.is_encoder_decoder:
+        written = written[:, inputs["input_ids"].shape[1] :]  # the chat comes before
     texts = reader.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
     return [text.strip() for text in texts]
 
 
-def _generate(reader: Reader, prompt: Prompt, batch: Sequence[ReaderInput], **how: Any) -> Any:
-    """Return the output of transformers' `generate`, its `sequences` without the chats."""
-    processor, model = reader.processor, reader.model
+def _inputs(reader: Reader, prompt: Prompt, batch: Sequence[ReaderInput], new_tokens: int) -> Any:
+    """Return the model's input on the CPU, if each question of the batch fits into its context."""
+    asked = [ask(prompt, one.question, one.choices) for one in batch]
+    for text in asked:
+        refuse_long_text(text)
     chats = [
-        render(processor, frame_labels(prompt, one.times_s), ask(prompt, one.question, one.choices))
-        for one in batch
+        render(reader.processor, frame_labels(prompt, one.times_s), text)
+        for one, text in zip(batch, asked, strict=True)
     ]
-    inputs = encode(processor, chats, [one.frames for one in batch])
-    inputs = inputs.to(model.device, dtype=model.dtype)
-    out = model.generate(
-        **inputs,
-        **how,
-        do_sample=False,
-        num_beams=1,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        return_dict_in_generate=True,
-        pad_token_id=processor.tokenizer.pad_token_id,
-    )
-    if not model.config.is_encoder_decoder:
-        out.sequences = out.sequences[:, inputs["input_ids"].shape[1] :]
-    return out
+    inputs = encode(reader.processor, chats, [one.frames for one in batch])
+    longest = int(inputs["attention_mask"].sum(1).max())
+    refuse_long_chat(reader.name, reader.model.config, longest, new_tokens)
+    return inputs
+
+
+def _generate(reader: Reader, inputs: Any, **how: Any) -> Any:
+    return generate_greedily(f"the reader {reader.name}", reader.model, inputs, **how)

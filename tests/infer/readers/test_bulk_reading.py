@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,7 +19,14 @@ from infer.answer_file import ReaderFrames
 from infer.queries import AnswerRecord, Query, failure_record
 from infer.questions import Question
 from infer.readers.bulk_reading import Placed, _shrunk, read_answers
-from infer.readers.vision_language import ReaderInput
+from infer.readers.prompts import load_prompt
+from infer.readers.vision_language import (
+    ReaderInput,
+    generate,
+    letter_probabilities,
+    load_reader,
+)
+from tests.fixtures_readers import MAKERS, make_reader
 
 CLOCK_S = np.array([0.0, 1.0, 2.0, 3.0])
 CHOICES = ["A. Red", "B. Blue"]
@@ -297,6 +305,43 @@ def test_a_batch_that_is_too_large_for_the_memory_is_read_in_smaller_ones(
     assert found.pop(5) == failure_record(asked[5].question, "out of memory; lower --reader-batch")
     assert found == {place: record for place, record in alone.items() if place != 5}
     assert sorted(map(len, desk.batches)) == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_an_odd_frame_costs_its_own_question_at_most(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    """Qwen's processors refuse what is longer than 200 times its width; others take it."""
+    reader = load_reader(str(make_reader(tmp_path, kind)), device_map=torch.device("cpu"))
+
+    def choose(_queries: Sequence[Query], shown: Sequence[ReaderInput]) -> list[dict[str, Any]]:
+        found = letter_probabilities(reader, load_prompt("en"), shown)
+        return [dict(zip("AB", shares.tolist(), strict=True)) for shares in found]
+
+    def write(_queries: Sequence[Query], shown: Sequence[ReaderInput]) -> list[dict[str, Any]]:
+        return [{"text": text} for text in generate(reader, load_prompt("en"), shown, 3)]
+
+    shapes = {"wide": (4000, 2), "thin": (1, 256), "point": (1, 1)}
+
+    def frames(path: Path, times_s: list[float]) -> Iterator[Frame]:
+        for time_s in times_s:
+            colour = (sum(path.name.encode()) % 256, int(time_s * 10), 0)
+            size = shapes.get(path.name, (64, 36))
+            yield Frame(time_s, time_s + 0.04, Image.new("RGB", size, colour))
+
+    monkeypatch.setattr("infer.readers.bulk_reading.frames_at", frames)
+    asked = [queries(place, name) for place, name in enumerate(["a", *shapes, "b", "c", "d"])]
+    for answer in (choose, write):
+        monkeypatch.setattr(desk, "answer", answer)
+        found = flat(desk.read(asked, "picked", batch=8))
+        plain = flat(desk.read([one for one in asked if one.path not in shapes], "picked"))
+        for place, record in plain.items():
+            own, wanted = (one["answers"]["picked"] for one in (found[place], record))
+            assert own == wanted if "text" in wanted else own == pytest.approx(wanted, abs=1e-5)
+        refused = [one.path for one in asked if "error" in found[one.place]]
+        assert refused == (["wide", "thin"] if kind.startswith("qwen") else [])
+        for path in refused:
+            assert "aspect ratio must be smaller than 200" in found["awt".index(path[0])]["error"]
 
 
 @given(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 700))

@@ -1,5 +1,6 @@
 """Readers: what they answer, against one plain pass of the model for each question."""
 
+import dataclasses
 import functools
 import json
 import shutil
@@ -13,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageTextToText, BertConfig
+from transformers import AutoModelForImageTextToText, AutoTokenizer, BertConfig
 
 from examples.tiny_clip import make_tiny_clip
 from index.errors import CueframeError
@@ -201,6 +202,31 @@ def test_free_text_is_the_likeliest_token_each_time(
         assert text == likeliest(folders[kind], reader, chat, shown, 6)
     assert len(set(texts)) > 1
     assert texts == [generate(reader, EN, [shown], 6)[0] for shown in free]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_what_was_added_to_a_tokenizer_is_text_in_a_question(
+    folders: dict[str, Path], loaded: Callable[[str], Reader], tmp_path: Path, kind: str
+) -> None:
+    """The model has no place for these words: to find one would be an error."""
+    folder = Path(shutil.copytree(folders[kind], tmp_path / "copy"))
+    reader = loaded(kind)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<think>", "</think>"])
+    tokenizer.save_pretrained(folder)
+    own = load_reader(str(folder), device_map=CPU)
+    image = reader.processor.image_token
+    texts = ("What is <think>?", f"{END} or {image}", "</think>", "At <think> {time}:")
+    plain = ("What is < think>?", f"< |end|> or < {image[1:]}", "< /think>", "At < think> {time}:")
+
+    def read(by: Reader, ask: str, one: str, other: str, label: str) -> tuple[list[float], str]:
+        shown = ReaderInput(BATCH[2].frames, [1.0, 2.0], ask, [("A", one), ("B", other)])
+        prompt = dataclasses.replace(EN, frame=label)
+        (shares,) = letter_probabilities(by, prompt, [shown])
+        (text,) = generate(by, prompt, [shown], 6)
+        return shares.tolist(), text
+
+    assert read(own, *texts) == read(reader, *plain)
 
 
 def test_it_computes_in_what_it_is_told(folders: dict[str, Path]) -> None:
