@@ -67,11 +67,15 @@ def load_still_processor(name: str, config: PreTrainedConfig) -> Any:
     shown = render(processor, ["", ""], "?")
     if image and shown.count(image) != 2:
         raise _no_template(name, "it shows no images")
-    with in_one_line(name, FLAG):
-        black = Image.new("RGB", (320, 180))
     with in_one_line(name, FLAG), bounded():
-        encode(processor, [shown], [[black, black]])
+        plainest_input(processor, shown)
     return processor
+
+
+def plainest_input(processor: Any, chat: str) -> Any:
+    """Return the input of a chat about two black frames, which any model must be able to read."""
+    black = Image.new("RGB", (320, 180))
+    return encode(processor, [chat], [[black, black]])
 
 
 def _no_template(name: str, why: str) -> CueframeError:

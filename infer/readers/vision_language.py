@@ -21,7 +21,13 @@ from infer.choices import LETTERS
 from infer.readers.context_length import refuse_long_chat, refuse_long_text
 from infer.readers.generation import generate_greedily, own_generation
 from infer.readers.prompts import Prompt, ask, frame_labels
-from infer.readers.still_processor import FLAG, encode, load_still_processor, render
+from infer.readers.still_processor import (
+    FLAG,
+    encode,
+    load_still_processor,
+    plainest_input,
+    render,
+)
 
 LOWER = "--reader-batch or --reader-side"
 """The flags that bound B and the sizes of frames."""
@@ -91,10 +97,9 @@ def load_reader(
 
 @torch.inference_mode()
 def _refuse_mute(reader: Reader) -> None:
-    """Ask about a black frame: what fails from now on is due to a question."""
-    black = Image.new("RGB", (320, 180))
-    inputs = encode(reader.processor, [render(reader.processor, [""], "?")], [[black]])
-    _generate(reader, inputs, max_new_tokens=1)
+    """Ask about black frames: what fails from now on is due to a question."""
+    chat = render(reader.processor, ["", ""], "?")
+    _generate(reader, plainest_input(reader.processor, chat), max_new_tokens=1)
 
 
 def _dtype(dtype: Dtype, device_map: torch.device | Literal["auto"]) -> torch.dtype:
