@@ -643,14 +643,40 @@ def test_device_map_auto_is_for_one_process(
     refused(ran(capsys, "answer.py", questions, *flags), "--device-map auto", "2 processes")
 
 
-def test_numbers_that_are_not_finite_end_the_run_and_guess_no_letter(
-    capsys: Capture, questions: Path, tmp_path: Path, folders: dict[str, Path]
+@pytest.mark.parametrize("flags", [[], ["--free"]])
+def test_numbers_that_are_not_finite_end_the_run_and_guess_nothing(
+    capsys: Capture, questions: Path, tmp_path: Path, folders: dict[str, Path], flags: list[str]
 ) -> None:
     folder = shutil.copytree(folders["smolvlm"], tmp_path / "broken")
     reader = load_reader(str(folder), device_map=CPU)
     torch.nn.init.constant_(reader.model.get_output_embeddings().weight, torch.nan)
     reader.model.save_pretrained(folder)
     output = tmp_path / "a.jsonl"
-    refused(answer(capsys, questions, output, "--reader", folder), "no finite numbers")
+    refused(answer(capsys, questions, output, "--reader", folder, *flags), "no finite numbers")
     assert not output.exists()
     assert not output.with_name("a.jsonl.partial").exists()
+
+
+@pytest.mark.parametrize("flags", [[], ["--free"]])
+def test_a_question_that_is_too_long_for_the_model_costs_itself(
+    capsys: Capture, tmp_path: Path, folders: dict[str, Path], flags: list[str]
+) -> None:
+    long = [
+        {"question": "word " * 3900},
+        {"question": "why " * 4900, "choices": ["no " * 6000] * 9},
+    ]
+    queries = [record(0), record(1) | long[0], record(2), record(3) | long[1], record(4)]
+    questions = write_questions(tmp_path / "q.json", *queries)
+    output, folder = tmp_path / "a.jsonl", shutil.copytree(folders["smolvlm"], tmp_path / "copy")
+    result = answer(capsys, questions, output, "--reader", folder, *flags)
+    assert result.code == 1
+    wrong = {own["id"]: own["error"] for own in lines_of(output) if "error" in own}
+    assert list(wrong) == ["q1", "q3"]
+    assert "has room for 8,192; shorten the question, or lower --frames or --" in wrong["q1"]
+    if not flags:
+        assert "characters, and a reader takes 40,000 at most; shorten it" in wrong["q3"]
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["max_position_embeddings"] = 64
+    (folder / "config.json").write_text(json.dumps(config))
+    assert answer(capsys, questions, output, "--reader", folder, *flags).code == 1
+    assert all("has room for 64;" in own["error"] for own in lines_of(output)[::2])
