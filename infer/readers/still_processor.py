@@ -64,7 +64,9 @@ def load_still_processor(name: str, config: PreTrainedConfig) -> Any:
             "instruct model with --reader"
         )
     image = getattr(processor, "image_token", None)
-    shown = render(processor, ["", ""], "?")
+    with in_one_line(name, FLAG):
+        processor.control_words = control_words(processor)  # 0.1 s where there are thousands
+        shown = render(processor, ["", ""], "?")
     if image and shown.count(image) != 2:
         raise _no_template(name, "it shows no images")
     with in_one_line(name, FLAG), bounded():
@@ -124,18 +126,17 @@ def render(processor: Any, labels: Sequence[str], ask: str) -> str:
         CueframeError: The template fails, takes too long or too much memory, or writes too much; or
             as `as_plain_text`.
     """
-    words = control_words(processor)
+    tokenizer, words = processor.tokenizer, processor.control_words
     content = []
     for number, label in enumerate(labels):
         before = "\n" if number else ""
-        text = before + as_plain_text(processor.tokenizer, words, label)
+        text = before + as_plain_text(tokenizer, words, label)
         content += [{"type": "text", "text": text}, {"type": "image"}]
-    plain = as_plain_text(processor.tokenizer, words, ask)
-    content += [{"type": "text", "text": "\n" + plain}]
+    content += [{"type": "text", "text": "\n" + as_plain_text(tokenizer, words, ask)}]
     # If the template has the switch: answer at once, without thinking.
     switch = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
     messages = [{"role": "user", "content": content}]
-    name = processor.tokenizer.name_or_path
+    name = tokenizer.name_or_path
     try:
         with bounded():
             chat: str = processor.apply_chat_template(

@@ -661,11 +661,9 @@ def test_numbers_that_are_not_finite_end_the_run_and_guess_nothing(
 def test_a_question_that_is_too_long_for_the_model_costs_itself(
     capsys: Capture, tmp_path: Path, folders: dict[str, Path], flags: list[str]
 ) -> None:
-    long = [
-        {"question": "word " * 3900},
-        {"question": "why " * 4900, "choices": ["no " * 6000] * 9},
-    ]
-    queries = [record(0), record(1) | long[0], record(2), record(3) | long[1], record(4)]
+    queries = [record(number) for number in range(5)]
+    queries[1] |= {"question": "word " * 3900}
+    queries[3] |= {"question": "why " * 4900, "choices": ["no " * 6000] * 9}
     questions = write_questions(tmp_path / "q.json", *queries)
     output, folder = tmp_path / "a.jsonl", shutil.copytree(folders["smolvlm"], tmp_path / "copy")
     result = answer(capsys, questions, output, "--reader", folder, *flags)
