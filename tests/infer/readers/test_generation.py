@@ -167,6 +167,20 @@ def test_no_setting_in_other_files_changes_an_answer(
     assert answers(folder) == answers(folders["smolvlm"])
 
 
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_folder_without_such_a_file_says_the_same(
+    folders: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    """Its tokenizer knows where a text ends."""
+    folder = Path(shutil.copytree(folders[kind], tmp_path / "copy"))
+    (folder / "generation_config.json").unlink()
+    config = json.loads((folder / "config.json").read_text())
+    for part in (config, config["text_config"]):
+        part.pop("eos_token_id", None)
+    (folder / "config.json").write_text(json.dumps(config))
+    assert answers(folder) == answers(folders[kind])
+
+
 def test_code_that_generates_is_never_run(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(folders["smolvlm"], tmp_path / "copy"))
     (folder / "custom_generate").mkdir()
