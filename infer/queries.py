@@ -41,8 +41,8 @@ class EncodedQuery(NamedTuple):
     """A query with the vectors of its texts."""
 
     query: Query
-    text: Floats
-    """(D,) vector of its text."""
+    text: Floats | CueframeError
+    """(D,) vector of its text, or why its texts cannot be encoded."""
     choices: Floats | CueframeError | None = None
     """(C, D) vectors of the texts "question choice" for a reader of stored vectors, or why there
     are none."""

@@ -52,8 +52,8 @@ def answer_all(
 
     Yields:
         For each block, the places and records of its questions. If a video's vectors cannot be
-        read, or anything unforeseen happens, all records of the block are errors; if the reader
-        refuses a question or its video has no such span, that one is.
+        read, or anything unforeseen happens, all records of the block are errors; if a question's
+        texts cannot be encoded, its video has no such span or the reader refuses it, that one is.
     """
     choose = load_strategy(pick)
     for content, of_video in groupby(queries, key=lambda one: one.query.content_hash):
@@ -67,19 +67,19 @@ def answer_all(
         while block := list(islice(of_video, size)):
             records: dict[int, AnswerRecord] = {}
             failed = dict(lost)
-            if not lost:
+            good = [one for one in block if not isinstance(one.text, CueframeError)]
+            if good and not lost:
                 with costs_one(failed, content):
-                    seeds = [question_seed(seed, one.query.question.id) for one in block]
-                    texts = np.stack([one.text for one in block])
+                    seeds = [question_seed(seed, one.query.question.id) for one in good]
+                    texts = np.stack([np.asarray(one.text) for one in good])
                     scored = score_video(stored, texts, np.array(seeds, np.uint64))
                     # One by one, so that the parts before a failing one keep their records.
-                    records.update(_picked(scored, block, choose, pick, k, read))
-            for reason in failed.values():
-                all_lost = {
-                    q: failure_record(one.query.question, reason) for q, one in enumerate(block)
-                }
-                records = all_lost | records
-            yield [(one.query.place, records[q]) for q, one in enumerate(block)]
+                    records.update(_picked(scored, good, choose, pick, k, read))
+            for one in block:
+                if one.query.place not in records:
+                    why = one.text if isinstance(one.text, CueframeError) else failed[content]
+                    records[one.query.place] = failure_record(one.query.question, why)
+            yield [(one.query.place, records[one.query.place]) for one in block]
 
 
 def _picked(
@@ -90,21 +90,19 @@ def _picked(
     k: int,
     read: VectorReader | None,
 ) -> Iterator[tuple[int, AnswerRecord]]:
-    """Yield positions and records of a block's questions, part by part of the video."""
+    """Yield places and records of a block's questions, part by part of the video."""
     for asked, part in parts_asked(scored, [one.query.question.span_s for one in block]):
         own = [block[q] for q in asked]
         if isinstance(part, CueframeError):
-            yield from (
-                (q, failure_record(one.query.question, part))
-                for q, one in zip(asked, own, strict=True)
-            )
+            for one, *_ in own:
+                yield one.place, failure_record(one.question, part)
             continue
         rows = choose(part.video, k)
         more = read(part.video, rows, own) if read else [{}] * len(own)
         frames = picked_frames(part, rows, k)
-        for q, (one, *_), picked, gained in zip(asked, own, frames, more, strict=True):
+        for (one, *_), picked, gained in zip(own, frames, more, strict=True):
             if "error" in gained:
-                yield q, failure_record(one.question, gained["error"])
+                yield one.place, failure_record(one.question, gained["error"])
             else:
                 base = {"id": one.question.id, "video": one.path, "pick": pick}
-                yield q, base | {"frames": picked} | gained
+                yield one.place, base | {"frames": picked} | gained

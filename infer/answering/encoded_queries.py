@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from index.boundary import in_halves
 from index.errors import CueframeError
 from infer.answering.text_cache import TextCache
 from infer.queries import EncodedQuery, Query, group_by_video
@@ -38,26 +39,29 @@ def encode_queries(
 ) -> Iterator[EncodedQuery]:
     """Yield queries video by video with their vectors, encoded block by block as they are taken.
 
+    A query of which a text cannot be encoded has the error instead; the others have their vectors.
+
     Args:
         queries: The queries.
         texts: The encoder, which has been told of all `texts_of` them.
         spent_s: Gets the seconds that it took by a query's place, a block's split evenly.
         choices: Encode the texts of the choices, too.
-
-    Raises:
-        CueframeError: As `infer.query_encoder.encode_texts`.
     """
+
+    def encoded(block: Sequence[Query]) -> list[EncodedQuery]:
+        vectors = texts.encode([one.text for one in block])  # (block, D)
+        made = [EncodedQuery(*both) for both in zip(block, vectors, strict=True)]
+        return _with_choices(made, texts) if choices else made
+
     places = [*chain.from_iterable(group_by_video(queries).values())]
     for start in range(0, len(places), _BLOCK):
         block = [queries[n] for n in places[start : start + _BLOCK]]
         began_s = time.monotonic()
-        vectors = texts.encode([one.text for one in block])  # (block, D)
-        made = [EncodedQuery(*both) for both in zip(block, vectors, strict=True)]
-        if choices:
-            made = _with_choices(made, texts)
+        found = in_halves(encoded, block)
         share_s = (time.monotonic() - began_s) / len(block)
         spent_s |= {one.place: share_s for one in block}
-        yield from made
+        for one, (made, why) in zip(block, found, strict=True):
+            yield made or EncodedQuery(one, CueframeError(why))
 
 
 def _with_choices(queries: Sequence[EncodedQuery], texts: TextCache) -> list[EncodedQuery]:

@@ -9,6 +9,7 @@ mean for 36 %, and the best for 47 % if the text is the choice without the quest
 Legend: Q questions of one video, T their choices' texts, F rows, D width.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
+from index.finite import not_finite
 from infer.answer_file import ReaderFrames
 from infer.choices import chosen
 from infer.queries import EncodedQuery
@@ -71,7 +73,12 @@ def read_choices(
         scale: The model's own scale, `index.encoder.Encoder.scale`.
         which: Kinds of frames to show; the first gives the answer.
         k: K of the frames "uniform".
+
+    Raises:
+        CueframeError: The scale is not finite.
     """
+    if not math.isfinite(scale):
+        raise not_finite("the scale of --model", "float32")
     found: list[dict[str, Any]] = [
         {"error": str(one.choices)} if isinstance(one.choices, CueframeError) else {"answers": {}}
         for one in queries

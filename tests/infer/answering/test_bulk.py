@@ -83,7 +83,7 @@ def test_a_reader_sees_each_video_with_its_questions() -> None:
     ) -> list[dict[str, Any]]:
         places = [one.query.place for one in own]
         seen.append(places)
-        texts = np.stack([one.text for one in own])
+        texts = np.stack([np.asarray(one.text) for one in own])
         np.testing.assert_allclose(scored.scores, texts @ scored.vectors.T, atol=1e-5)
         assert rows.shape == (len(own), min(4, len(scored.vectors)))
         return [
@@ -160,3 +160,18 @@ def test_a_damaged_vector_file_costs_its_questions_a_score(
     there, timed, failed = on_timelines(here.index, read_profile(here.index), queries)
     assert {place: record["error"] for place, record in failed.items()} == {1: "is damaged"}
     assert len(there) == len(timed) == len(queries) - 1
+
+
+def test_a_question_whose_text_could_not_be_encoded_costs_itself() -> None:
+    here = world()
+    profile = read_profile(here.index)
+    queries, _ = make_queries(questions(), read_indexed_videos(here.index), 1)
+    asked = encoded(queries)
+    asked[0] = asked[0]._replace(text=CueframeError("no finite numbers"))
+    asked[-1] = asked[-1]._replace(text=CueframeError("no finite numbers"))
+    together = dict(
+        chain.from_iterable(answer_all(here.index, profile, asked, pick="top", k=4, seed=1))
+    )
+    wrong = [place for place, record in together.items() if "error" in record]
+    assert wrong == [asked[0].query.place, asked[-1].query.place]
+    assert together[wrong[0]]["error"] == "no finite numbers"

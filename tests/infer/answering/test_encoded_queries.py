@@ -76,6 +76,7 @@ def test_each_query_gets_its_vectors_video_by_video(
     assert sorted(spent_s) == list(range(len(videos)))
     for one in made:
         own = texts_of(one.query, choices=choices)
+        assert isinstance(one.text, np.ndarray)
         assert (one.text == vector(own[0])).all()
         if not choices:
             assert one.choices is None
@@ -96,3 +97,29 @@ def test_no_text_is_encoded_before_it_is_wanted() -> None:
     stream = encode_queries(queries, texts, {}, choices=False)
     next(stream)
     assert [len(call) for call in encoder.calls] == [512]
+
+
+@pytest.mark.parametrize("choices", [True, False])
+def test_a_query_whose_texts_cannot_be_encoded_costs_itself(choices: bool) -> None:
+    odd: dict[str, Exception] = {
+        "What 8?": ValueError("no such word"),
+        "What 3? z": CueframeError("no finite numbers"),
+    }
+
+    class Refusing(Told):
+        def texts(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+            for text in set(texts) & set(odd):
+                raise odd[text]
+            return super().texts(texts)
+
+    queries = asked_of("aabbaabbaabb")
+    of_all = [text for one in queries for text in texts_of(one, choices=choices)]
+    texts = TextCache(cast("Encoder", Refusing()), of_all)
+    found = {}
+    for one in encode_queries(queries, texts, {}, choices=choices):
+        if isinstance(one.text, CueframeError):
+            found[one.query.place] = str(one.text)
+        else:
+            assert (one.text == vector(one.query.text)).all()
+    wrong = {8: "ValueError: no such word", 3: "no finite numbers"}
+    assert found == (wrong if choices else {8: wrong[8]})

@@ -96,7 +96,11 @@ def encode(texts: Sequence[str]) -> np.ndarray:
 
 
 def read(
-    asked: Sequence[Query], rows: np.ndarray, which: Sequence[ReaderFrames], k: int
+    asked: Sequence[Query],
+    rows: np.ndarray,
+    which: Sequence[ReaderFrames],
+    k: int,
+    scale: float = 20.0,
 ) -> list[dict[str, Any]]:
     """What the reader says of these questions."""
     encoded = []
@@ -105,7 +109,7 @@ def read(
         choices = texts if isinstance(texts, CueframeError) else encode(texts)
         encoded.append(EncodedQuery(one, encode([one.text])[0], choices))
     part = video(VECTORS, len(asked))
-    return read_choices(part, rows, encoded, scale=20.0, which=which, k=k)
+    return read_choices(part, rows, encoded, scale=scale, which=which, k=k)
 
 
 def expected(one: Query, shown: Sequence[int]) -> dict[str, float]:
@@ -160,3 +164,9 @@ def test_where_no_question_can_be_read_all_have_errors(numbers: list[int]) -> No
     block = [queries(0), queries(1, "one")]
     found = read([block[n] for n in numbers], np.array([[0]] * len(numbers)), ("picked",), 1)
     assert [list(record) for record in found] == [["error"]] * len(numbers)
+
+
+@pytest.mark.parametrize("scale", [math.nan, math.inf])
+def test_a_scale_that_is_not_finite_guesses_no_letter(scale: float) -> None:
+    with pytest.raises(CueframeError, match="the scale of --model computes no finite numbers"):
+        read([queries(0, "Red", "Blue")], np.array([[0]]), ("picked",), 1, scale)
