@@ -2,9 +2,8 @@
 
 Each worker has its own pipe and its own shared memory of a few slots. A slot holds a chunk of
 model inputs; a worker whose slots are all full waits, so memory is bounded by the chunks in
-flight. The memory has no name (RawArray unlinks its file at once), so a killed worker leaves
-nothing behind. A single pipe shared by all workers, as in multiprocessing.Pool, would stall when
-a worker is killed while it writes.
+flight. The memory has no name, so a killed worker leaves nothing behind. A single pipe shared by
+all workers, as in multiprocessing.Pool, would stall when a worker is killed while it writes.
 
     parent                              worker
     job ─────────────────────────────▶  read(job) …
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from index.decoding.decoders import container_duration_s
 from index.decoding.frame_types import PixelStream, VideoMetadata
+from index.decoding.shared_memory import mapped, reserved_memory
 from index.errors import CueframeError, VideoError
 from index.messages import reason_of
 
@@ -214,17 +215,19 @@ def _start_worker(read: Sampler, side: tuple[int, int]) -> _Worker:
     context = get_context("spawn")
     shape = (_SLOTS, CHUNK_FRAMES, *side, 3)
     try:
-        memory = context.RawArray("B", math.prod(shape))
-        pipe, far_end = context.Pipe()
-        process = context.Process(target=_work, args=(far_end, memory, shape, read), daemon=True)
-        process.start()
+        with reserved_memory(math.prod(shape)) as memory:
+            pipe, far_end = context.Pipe()
+            process = context.Process(target=_work, args=(far_end, shape, read), daemon=True)
+            process.start()
+            send_handle(pipe, memory.fileno(), process.pid)
+            slots = mapped(memory.fileno()).reshape(shape)
     except OSError as error:
         raise CueframeError(
             f"a decoding process cannot be started ({error}); lower --workers, or allow "
-            "more memory (/dev/shm) and open files"
+            "more memory and open files"
         ) from error
     far_end.close()
-    return _Worker(process, pipe, np.frombuffer(memory, dtype=np.uint8).reshape(shape))
+    return _Worker(process, pipe, slots)
 
 
 def _assign(worker: _Worker, job: str) -> None:
@@ -242,11 +245,13 @@ def _stop_worker(worker: _Worker) -> None:
     worker.process.join()
 
 
-def _work(pipe: "Connection[Any, Any]", memory: Any, shape: tuple[int, ...], read: Sampler) -> None:
-    """Run a worker: jobs in, chunks out, until the parent closes the pipe or dies."""
+def _work(pipe: "Connection[Any, Any]", shape: tuple[int, ...], read: Sampler) -> None:
+    """Run a worker: memory and jobs in, chunks out, until the parent closes the pipe or dies."""
     Thread(target=_die_with_parent, daemon=True).start()
-    slots = np.frombuffer(memory, dtype=np.uint8).reshape(shape)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        memory = recv_handle(pipe)
+        slots = mapped(memory).reshape(shape)
+        os.close(memory)
         while True:
             job = pipe.recv()
             began_s = time.process_time()
