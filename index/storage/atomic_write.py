@@ -5,8 +5,10 @@ HDF5 file is open for writing leaves it unreadable (measured: 15 times of 15).
 """
 
 import contextlib
+import errno
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,23 @@ def explain_unwritable(path: Path) -> Iterator[None]:
         raise _unwritable(path, error) from error
 
 
+@contextmanager
+def explain_temporary() -> Iterator[None]:
+    """Turn an error of a temporary file within the block into one line that names its folder.
+
+    Raises:
+        CueframeError: The file cannot be made or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
+        raise CueframeError(
+            f"no temporary file can be written{where} ({error.strerror}); make room or rights, or "
+            "name another folder by TMPDIR"
+        ) from error
+
+
 def _unwritable(path: Path, error: Exception) -> CueframeError:
     reason = error.strerror if isinstance(error, OSError) else error
     return CueframeError(f"{path} cannot be written ({reason}); make room or rights, and run again")
@@ -50,16 +69,23 @@ def written_whole(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # RuntimeError: FAISS on a full disk
         raise _unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks sync files alone
+            raise
+    finally:
+        os.close(folder)
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -2,13 +2,11 @@
 
 import functools
 import math
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from index.storage.atomic_write import explain_unwritable
+from index.storage.atomic_write import explain_temporary
 from infer.evaluation.score_table import FigureTables, ScoreTable, score_table
 from infer.metrics import TimedQuestion, is_labelled
 
@@ -34,7 +32,7 @@ def clip_length(duration_s: float) -> str:
 def language(text: str) -> str:
     """Guess the language of a text with py3langid, as an ISO 639-1 code."""
     # It unpacks its model into a temporary file when it is imported.
-    with explain_unwritable(Path(tempfile.gettempdir())):
+    with explain_temporary():
         from py3langid import classify
 
     return str(classify(text)[0])

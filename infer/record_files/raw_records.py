@@ -5,7 +5,6 @@ records by id), JSON lines, CSV or Parquet. One record that cannot be read costs
 """
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from index.errors import CueframeError
+from index.storage.atomic_write import explain_temporary
 from infer.record_files.json_stream import (
     MAX_RECORD_BYTES,
     BrokenJsonError,
@@ -24,6 +24,7 @@ from infer.record_files.tables import csv_rows, parquet_rows, separator_of
 
 _IN_MEMORY_BYTES = 8 << 20
 """Longest standard input that is held in memory; a longer one goes through a file."""
+_BLOCK_BYTES = 1 << 20
 
 
 _NO_TEXT = {
@@ -90,23 +91,30 @@ def source_name(source: str | Path) -> str:
 def _opened(source: str | Path, name: str, noun: str) -> Iterator[IO[bytes]]:
     try:
         if str(source) == "-":
-            with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as spooled:
-                shutil.copyfileobj(sys.stdin.buffer, spooled)
-                spooled.seek(0)
+            with _spooled(sys.stdin.buffer) as spooled:
                 yield spooled
         else:
             with Path(source).open("rb") as file:
                 if file.seekable():
                     yield file
                     return
-                with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as spooled:
-                    shutil.copyfileobj(file, spooled)
-                    spooled.seek(0)
+                with _spooled(file) as spooled:
                     yield spooled
     except OSError as error:
         raise CueframeError(
             f"{name}: cannot be read ({error.strerror or error}); give a file of {noun}s, or -"
         ) from error
+
+
+@contextmanager
+def _spooled(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield what a stream holds, as a file that can be read twice."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as spooled:
+        while block := file.read(_BLOCK_BYTES):
+            with explain_temporary():
+                spooled.write(block)
+        spooled.seek(0)
+        yield spooled
 
 
 def _has_head(file: IO[bytes], is_field: Callable[[str], bool]) -> bool:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, overload
 
 from pydantic import BaseModel
 
-from index.errors import CueframeError
+from index.storage.atomic_write import explain_temporary
 
 _IN_MEMORY_BYTES = 16 << 20
 
@@ -23,7 +23,7 @@ Kind = TypeVar("Kind", bound=BaseModel)
 class SpooledRecords(Sequence[Kind], Generic[Kind]):
     """An immutable sequence of records of one class.
 
-    Making it raises CueframeError if the temporary folder is full.
+    Making it raises CueframeError if the temporary folder is full, or there is none.
     """
 
     def __init__(self, kind: type[Kind], records: Iterable[Kind]) -> None:
@@ -35,13 +35,8 @@ class SpooledRecords(Sequence[Kind], Generic[Kind]):
             # By `json` and not by pydantic, which refuses the lone surrogates of odd paths.
             fields = record.model_dump(exclude_unset=True)
             text = json.dumps(fields, default=_as_json, skipkeys=True)
-            try:
+            with explain_temporary():
                 self._file.write(text.encode())
-            except OSError as error:
-                raise CueframeError(
-                    f"{tempfile.gettempdir()} has no room for the records ({error.strerror}); make "
-                    "room, or name another folder by TMPDIR"
-                ) from error
             self._starts.append(self._file.tell())
 
     def __len__(self) -> int:

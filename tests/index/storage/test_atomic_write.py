@@ -2,7 +2,9 @@
 
 import errno
 import os
+import stat
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,18 @@ def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path) -> 
     assert path.read_text() == "whole"
     assert not left.exists()
     assert all(file.exists() for file in others)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_network_disk_that_does_not_sync_folders_will_do(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(number, "why")
+
+    monkeypatch.setattr("os.fsync", sync)
+    refused = pytest.raises(CueframeError, match="cannot be written") if number == errno.EIO else ()
+    with refused or nullcontext(), written_whole(tmp_path / "file") as temporary:
+        temporary.write_text("all")
+    assert (tmp_path / "file").read_text() == "all"

@@ -69,3 +69,13 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(CueframeError, match=r"cannot be read \(.*give a file of questions, or -"):
         read(tmp_path / name)
+
+
+def test_a_full_temporary_folder_is_not_laid_to_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(RECORDS).encode())))
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
+    with pytest.raises(CueframeError, match=r"no temporary file .* \(No space left .* by TMPDIR"):
+        read("-")

@@ -1,6 +1,7 @@
 """Records held as JSON, in memory or in a file."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -40,9 +41,21 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
-    with pytest.raises(CueframeError, match=r"has no room for the records \(No space left"):
+    with pytest.raises(CueframeError, match=r"no temporary file .* \(No space left .* TMPDIR"):
         SpooledRecords(Question, MANY)
 
 
 def test_none_at_all() -> None:
     assert list(SpooledRecords(Question, [])) == []
+
+
+def test_no_temporary_folder_at_all_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path / "missing")])
+    monkeypatch.setattr("infer.record_files.spooled_records._IN_MEMORY_BYTES", 100)
+    with pytest.raises(
+        CueframeError, match=r"no temporary file can be written \(No usable .* TMPDIR"
+    ):
+        SpooledRecords(Question, MANY)
