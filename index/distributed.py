@@ -35,10 +35,22 @@ def join_processes() -> PartialState:
     """Return the state of this process: its rank among all processes, and its device.
 
     Raises:
-        CueframeError: Several processes were started, but they are not connected.
+        CueframeError: Several processes were started, but they cannot meet or are not connected.
     """
-    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     started = int(os.environ.get("WORLD_SIZE", "1"))
+    try:
+        state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    except (RuntimeError, ValueError) as error:
+        if started == 1:
+            raise
+        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        taken = "EADDRINUSE" in str(error)
+        reason = "the port is in use" if taken else str(error).strip().split("\n")[0]
+        raise CueframeError(
+            f"{started} processes cannot meet at {place} ({reason}); name a free port of the first "
+            "process's machine by MASTER_PORT, or --main_process_port of accelerate launch, and "
+            "the machine by MASTER_ADDR"
+        ) from error
     if started > 1 and state.num_processes == 1:
         raise CueframeError(
             f"{started} processes were started but Accelerate sees one, so each would do all the "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -169,3 +170,29 @@ def test_two_real_processes_meet(tmp_path: Path) -> None:
     assert first == second  # one folder, of one name
     assert (own, other) == (3, 3)
     assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_place_at_which_processes_cannot_meet_is_one_line(taken: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1]) if taken else "99999"
+        environment = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+            "RANK": "0",
+            "LOCAL_RANK": "0",
+            "WORLD_SIZE": "2",
+            "ACCELERATE_USE_CPU": "true",
+        }
+        script = "from index.distributed import join_processes\njoin_processes()"
+        ended = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            capture_output=True,
+            text=True,
+        )
+    last = ended.stderr.strip().splitlines()[-1]
+    reason = "the port is in use" if taken else "port must have value from 0 to 65535"
+    assert f"CueframeError: 2 processes cannot meet at 127.0.0.1:{port} ({reason}" in last
+    assert "--main_process_port" in last
