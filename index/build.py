@@ -18,7 +18,7 @@ try:
     import tyro
 
     from index.decoding.registry import DECODERS
-    from index.run_command import one_of, own_default, positive, run
+    from index.run_command import NoLock, one_of, own_default, positive, run
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -77,6 +77,7 @@ class BuildConfig:
     """Retry the videos that failed before."""
     rebuild: bool = False
     """Delete the index and build it from scratch."""
+    no_lock: NoLock = False
 
 
 def build(config: BuildConfig) -> int:
@@ -113,6 +114,7 @@ def build(config: BuildConfig) -> int:
         prune=config.prune,
         retry=config.retry,
         rebuild=config.rebuild,
+        no_lock=config.no_lock,
     )
 
 

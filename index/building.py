@@ -59,6 +59,7 @@ def build_index(
     prune: bool = False,
     retry: bool = False,
     rebuild: bool = False,
+    no_lock: bool = False,
 ) -> int:
     """Bring an index up to date with the videos that were found; every process calls this.
 
@@ -86,7 +87,7 @@ def build_index(
             refuse_foreign_folder(index)
         folder = stack.enter_context(rendezvous(index, state))
         if state.is_main_process:
-            stack.enter_context(locked(index, "--index"))
+            stack.enter_context(locked(index, "--index", no_lock=no_lock))
             remove_leftovers(index, keep=folder)
             encoder, profile = load_encoder_and_profile(
                 index,
@@ -98,7 +99,8 @@ def build_index(
                 dtype=dtype,
                 device=state.device,
             )
-            leader = _open(stack, index, scan.videos, encoder, profile, retry=retry, prune=prune)
+            catalog = stack.enter_context(closing(open_catalog(index, no_lock=no_lock)))
+            leader = _open(index, catalog, scan.videos, encoder, profile, retry=retry, prune=prune)
             shards = [
                 [asdict(job) for job in shard]
                 for shard in balanced_shards(
@@ -173,8 +175,8 @@ def build_index(
 
 
 def _open(
-    stack: ExitStack,
     index: Path,
+    catalog: Catalog,
     files: Sequence[Path],
     encoder: Encoder,
     profile: Profile,
@@ -182,8 +184,7 @@ def _open(
     retry: bool,
     prune: bool,
 ) -> _Leader:
-    """Open catalog and search index and make the plan; drop videos that are gone from both."""
-    catalog = stack.enter_context(closing(open_catalog(index)))
+    """Make the plan and open the search index; drop videos that are gone from both."""
     plan = make_plan(index, catalog, files, profile=profile, retry=retry, prune=prune)
     search = FaissUpdate(index, profile.width)
     if search.keep_only(all_videos(catalog).values()):

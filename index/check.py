@@ -15,7 +15,7 @@ from typing import Annotated
 try:
     import tyro
 
-    from index.run_command import run
+    from index.run_command import NoLock, run
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -35,6 +35,7 @@ class CheckConfig:
     """Only say what --repair would do."""
     purge: bool = False
     """Delete what earlier repairs moved to INDEX/quarantine."""
+    no_lock: NoLock = False
 
 
 def check(config: CheckConfig) -> int:
@@ -47,6 +48,7 @@ def check(config: CheckConfig) -> int:
         dry_run=config.dry_run,
         purge_quarantine=config.purge,
         videos=config.videos,
+        no_lock=config.no_lock,
     )
 
 

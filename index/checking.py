@@ -21,6 +21,7 @@ def check_index(
     dry_run: bool = False,
     purge_quarantine: bool = False,
     videos: Path | None = None,
+    no_lock: bool = False,
 ) -> int:
     """Print each problem of an index as a line on stdout; after a repair, those that remain.
 
@@ -30,6 +31,7 @@ def check_index(
         dry_run: Only say how.
         purge_quarantine: Delete what earlier repairs moved away.
         videos: Where a repair looks for the videos, besides their recorded paths.
+        no_lock: Repair and delete even where the disk has no locks.
 
     Returns:
         The exit code: 1 if problems remain, else 0.
@@ -41,14 +43,14 @@ def check_index(
         if purge_quarantine or (repair and not dry_run):
             with contextlib.suppress(DamagedError):
                 read_profile(index)  # or it is no index
-            stack.enter_context(locked(index, "--index"))
+            stack.enter_context(locked(index, "--index", no_lock=no_lock))
         if purge_quarantine:
             say(f"deleted {purge(index)} files of {index}/quarantine")
         found = _examined(index)
         lost: list[str] = []
         if repair and (found.problems or videos):
             lost = to_embed(index, found)
-            _repair(index, found, videos, dry_run=dry_run)
+            _repair(index, found, videos, dry_run=dry_run, no_lock=no_lock)
             if not dry_run:
                 found = _examined(index)
     if lost:
@@ -65,8 +67,10 @@ def _examined(index: Path) -> Examination:
     return found
 
 
-def _repair(index: Path, found: Examination, videos: Path | None, *, dry_run: bool) -> None:
-    steps = list(plan_repair(index, found, videos))
+def _repair(
+    index: Path, found: Examination, videos: Path | None, *, dry_run: bool, no_lock: bool
+) -> None:
+    steps = list(plan_repair(index, found, videos, no_lock=no_lock))
     for step in steps:
         say(f"to repair: {step.what}")
     if not dry_run:

@@ -102,7 +102,8 @@ def _scan_folder(source: Path, all_files: bool, without: Path | None) -> Scan:
 
     for folder, folders, names in os.walk(source, onerror=note):
         paths = [Path(folder, name) for name in folders]
-        scan.left_out.extend(f"{path} (a link to a folder)" for path in paths if path.is_symlink())
+        links = [path for path in paths if os.path.islink(path)]  # noqa: PTH114 - Path.is_symlink raises where a path is too long
+        scan.left_out.extend(f"{path} (a link to a folder)" for path in links)
         folders[:] = [path.name for path in paths if path.resolve() != skipped]
         for path in (Path(folder, name) for name in names):
             wanted = all_files or path.suffix.lower() in SUFFIXES

@@ -37,9 +37,23 @@ _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _STDOUT = "standard output"
 _OF_THE_DISK = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE),
+    *(errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EREMOTEIO, errno.ENOLCK),
 )
 """Errors of a file that say what is wrong, wherever they come from."""
+_REMEDIES = {
+    errno.ENAMETOOLONG: "give a shorter path",
+    errno.ELOOP: "mend the link",
+}
+"""What helps against some of them; against the others, room or rights."""
+NoLock = Annotated[
+    bool,
+    tyro.conf.arg(
+        help="Write even where the disk has no locks, as some network folders. Nothing then keeps "
+        "two runs from writing at once, and from undoing each other's work: see to it yourself."
+    ),
+]
+"""See `index.storage.lock.locked`."""
 _DEBUG = Annotated[bool, tyro.conf.arg(help="Print the traceback of an error, too.")]
 
 
@@ -197,9 +211,10 @@ def _told(error: Exception, debug: bool) -> int:
             f"{_STDOUT} cannot be written ({error.strerror}); make room or rights, and run again"
         )
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK and error.filename:
+        remedy = _REMEDIES.get(error.errno, "make room or rights")
         error = CueframeError(
-            f"{error.filename} cannot be read or written ({error.strerror}); make room or rights, "
-            "and run again"
+            f"{error.filename} cannot be read or written ({error.strerror}); {remedy}, and run "
+            "again"
         )
     if isinstance(error, CueframeError):
         _say(f"error: {reason_of(error)}", debug)

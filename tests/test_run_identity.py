@@ -78,7 +78,7 @@ MINING_HARD: dict[str, Any] = {"caption": 3, "model": "a copy"}
 """What decides hard negatives alone."""
 FREE_IN_MINING = (
     *("input_folder", "output_folder", "json_path", "format", "labels", "index"),
-    *("batch_frames", "workers", "dtype", "time_limit_s"),
+    *("batch_frames", "workers", "dtype", "time_limit_s", "no_lock"),
 )
 """What is in the files is compared question by question (`train.mining.question_frames`)."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from index.errors import CueframeError
-from index.run_command import own_default, positive
+from index.run_command import NoLock, own_default, positive
 from index.storage.atomic_write import folder_of, refuse_overwriting
 from infer.flags import LabelFiles, QuestionFormat
 from train.losses.registry import LOSSES
@@ -100,6 +100,7 @@ class TrainConfig:
     """Tracker that Accelerate logs to as well; OUTPUT_PATH/metrics.jsonl always has the metrics."""
     judge: str = "facebook/dinov2-large"
     """Vision transformer for sim_m of the last validation: folder, hub name, or none."""
+    no_lock: NoLock = False
 
 
 FREE = (
@@ -115,6 +116,7 @@ FREE = (
         "resume",
     ),
     *("save_every", "keep", "tracker", "judge", "num_workers", "gradient_checkpointing"),
+    "no_lock",
 )
 """Flags that may differ when a run is resumed; the data at the paths is compared by content."""
 

@@ -20,7 +20,7 @@ try:
     import tyro
 
     from index.errors import CueframeError
-    from index.run_command import own_default, positive, run
+    from index.run_command import NoLock, own_default, positive, run
     from index.storage.atomic_write import folder_of, refuse_overwriting
     from infer.flags import LabelFiles, QuestionFormat
 except ModuleNotFoundError as missing:
@@ -74,6 +74,7 @@ class MineConfig:
         float | None, own_default("120 s + 20 s per second of video", "FLOAT")
     ] = None
     """Time limit in seconds for decoding one video."""
+    no_lock: NoLock = False
 
 
 def mine(config: MineConfig) -> int:
@@ -116,6 +117,7 @@ def mine(config: MineConfig) -> int:
         batch_frames=config.batch_frames,
         workers=config.workers,
         time_limit_s=config.time_limit_s,
+        no_lock=config.no_lock,
     )
 
 

@@ -81,7 +81,8 @@ def train(config: TrainConfig, state: PartialState, stop: Preemption) -> int:
     if leads and not config.resume:
         refuse_taken(config.output_path)
     this = set_up(config)
-    with locked(config.output_path, "--output_path") if leads else nullcontext():
+    lock = locked(config.output_path, "--output_path", no_lock=config.no_lock)
+    with lock if leads else nullcontext():
         progress = _begin(config, this, stop)
         _take_steps(config, this, state, progress, stop)
         print_unreadable(this.loader.unreadable())

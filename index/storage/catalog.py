@@ -20,6 +20,7 @@ import xxhash
 from index.discovery import HashedFile
 from index.errors import CueframeError, DamagedError
 from index.storage.sealed_file import hash_of_sealed
+from index.storage.sqlite_file import connect_to_read, connect_to_write
 from index.storage.store import Vectors, stored_path, vectors_path
 
 _PATH = "path, size, mtime_ns, content_hash"
@@ -70,6 +71,8 @@ _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY: "wait until no other process holds it",
     sqlite3.SQLITE_FULL: "make room",
     sqlite3.SQLITE_NOMEM: "close other programs",
+    sqlite3.SQLITE_READONLY_ROLLBACK: "a killed run left its journal, which a build or --repair "
+    "takes in: give it rights to write",
 } | dict.fromkeys(
     (
         *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH),
@@ -103,25 +106,30 @@ class Catalog(sqlite3.Connection):
     path: Path
 
 
-def open_catalog(index: Path, *, must_exist: bool = False) -> Catalog:
+def open_catalog(index: Path, *, must_exist: bool = False, no_lock: bool = False) -> Catalog:
     """Open INDEX/catalog.sqlite; create it if it is missing.
 
     Args:
         index: Folder of the index.
         must_exist: Open it only to read; one of an earlier version stays as it is then.
+        no_lock: Write it even where the disk has no locks.
 
     Raises:
         DamagedError: It is missing although it must exist, or is not what was written.
         CueframeError: It cannot be used now, as when another process holds it.
     """
     path = index / "catalog.sqlite"
-    if must_exist and not path.is_file():
-        raise DamagedError(
-            f"{path} is missing; python index/check.py {index} --repair makes it from the vectors"
-        )
     with _explained(path):
-        uri = f"{path.absolute().as_uri()}?mode={'rw' if must_exist else 'rwc'}"
-        catalog = sqlite3.connect(uri, uri=True, factory=Catalog)
+        strange = path.exists() and not path.is_file()  # who opens a FIFO waits for its writer
+        if strange or (must_exist and not path.is_file()):
+            raise DamagedError(
+                f"{path} is {'no file' if strange else 'missing'}; python index/check.py {index} "
+                "--repair makes it from the vectors"
+            )
+        if must_exist:
+            catalog = connect_to_read(path, Catalog)
+        else:
+            catalog = connect_to_write(path, Catalog, no_lock=no_lock)
     try:
         with _explained(path):
             # A build looks at SQLite's own indexes too, since it writes by them.
@@ -176,8 +184,14 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn an error of SQLite into one line: is the file damaged, or out of reach?"""
     try:
         yield
+    except OSError as error:
+        raise CueframeError(
+            f"{path} cannot be used now ({error.strerror}); look at its rights and its disk, and "
+            "run again"
+        ) from error
     except sqlite3.Error as error:
-        remedy = _OUT_OF_REACH.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        code = getattr(error, "sqlite_errorcode", 0)
+        remedy = _OUT_OF_REACH.get(code) or _OUT_OF_REACH.get(code & 0xFF)
         if remedy:
             raise CueframeError(
                 f"{path} cannot be used now ({error}); {remedy}, and run again"
@@ -270,7 +284,7 @@ def forget_videos(catalog: Catalog, content_hashes: Iterable[str]) -> None:
 def salvaged_paths(path: Path) -> list[HashedFile]:
     """Return the paths that a damaged catalog still has, up to where it cannot be read."""
     found: list[HashedFile] = []
-    with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(path)) as catalog:
+    with contextlib.suppress(sqlite3.Error), closing(connect_to_read(path, Catalog)) as catalog:
         catalog.create_function("xxh3", -1, _xxh3, deterministic=True)
         rows = catalog.execute(f"SELECT row_hash IS xxh3({_PATH}), {_PATH} FROM paths")
         for right, name, *rest in rows:

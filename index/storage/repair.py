@@ -4,6 +4,7 @@ Nothing is deleted. What a file holds that cannot be used is moved to INDEX/quar
 cannot be read now may be sound and stays.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -37,7 +38,9 @@ class Step(NamedTuple):
     do: Callable[[], object]
 
 
-def plan_repair(index: Path, found: Examination, source: Path | None) -> Iterator[Step]:
+def plan_repair(
+    index: Path, found: Examination, source: Path | None, *, no_lock: bool = False
+) -> Iterator[Step]:
     """Yield the steps that mend what was found, to be done in this order.
 
     The paths and failures of a readable catalog are kept, and the paths that can still be read of a
@@ -48,6 +51,7 @@ def plan_repair(index: Path, found: Examination, source: Path | None) -> Iterato
         index: Folder of the index, locked with `index.storage.lock.locked` while steps are done.
         found: From `index.storage.integrity.examine`.
         source: Where to look for the videos besides the hints: folder, video or list of paths.
+        no_lock: As for `index.storage.catalog.open_catalog`.
 
     Raises:
         CueframeError: A file that all steps need cannot be read now.
@@ -71,19 +75,20 @@ def plan_repair(index: Path, found: Examination, source: Path | None) -> Iterato
     kept: list[HashedFile] = []
     if found.videos is None:
         kept = salvaged_paths(catalog) if catalog.is_file() else []
-        if catalog.exists():
+        if os.path.lexists(catalog):
             yield _away(index, catalog, found.catalog_faults[0])
+    listed = list_videos(source) if source else []
     if found.catalog_faults or found.unusable or source:
         what = "made again from" if found.videos is None else "brought up to"
         yield Step(
             f"{catalog}: {what} {len(found.sound)} vector files",
-            lambda: _mend_catalog(index, found, source, kept),
+            lambda: _mend_catalog(index, found, listed, kept, no_lock),
         )
     if found.search_faults or found.unusable or found.videos is None:
         if faiss_path(index).exists():
             why = found.search_faults[0] if found.search_faults else "videos left the index"
             yield _away(index, faiss_path(index), why)
-        yield Step(f"{faiss_path(index)}: made anew", lambda: _make_search(index, profile))
+        yield Step(f"{faiss_path(index)}: made anew", lambda: _make_search(index, profile, no_lock))
 
 
 def to_embed(index: Path, found: Examination) -> list[str]:
@@ -105,15 +110,18 @@ def _away(index: Path, path: Path, why: str) -> Step:
 
 
 def _mend_catalog(
-    index: Path, found: Examination, source: Path | None, kept: list[HashedFile]
+    index: Path,
+    found: Examination,
+    listed: list[Path],
+    kept: list[HashedFile],
+    no_lock: bool,
 ) -> None:
     """Bring the catalog up to the sound vector files; rows of files out of reach stay."""
     sound = found.sound
-    with closing(open_catalog(index)) as catalog:
+    with closing(open_catalog(index, no_lock=no_lock)) as catalog:
         put_paths(catalog, kept)
-        if source:
-            results = (result for _, result in hash_files(list_videos(source)))
-            put_paths(catalog, (seen for seen in results if isinstance(seen, HashedFile)))
+        results = (result for _, result in hash_files(listed))
+        put_paths(catalog, (seen for seen in results if isinstance(seen, HashedFile)))
         known = {seen.content_hash for seen in all_paths(catalog).values()}
         put_paths(catalog, _hinted([file for name, file in sound.items() if name not in known]))
         known = {seen.content_hash for seen in all_paths(catalog).values()}
@@ -131,8 +139,8 @@ def _mend_catalog(
             put_video(catalog, sound[content].row)
 
 
-def _make_search(index: Path, profile: Profile) -> None:
-    with closing(open_catalog(index)) as catalog:
+def _make_search(index: Path, profile: Profile, no_lock: bool) -> None:
+    with closing(open_catalog(index, no_lock=no_lock)) as catalog:
         search = FaissUpdate(index, profile.width)
         search.add_missing(all_videos(catalog).values(), profile)
         search.write()

@@ -43,7 +43,8 @@ def write_sealed(
         CueframeError: The file cannot be written.
     """
     with written_whole(path) as temporary:
-        with h5py.File(temporary, "w", userblock_size=_BLOCK_BYTES) as file:
+        # Nobody else opens a temporary file, and not every disk has locks.
+        with h5py.File(temporary, "w", userblock_size=_BLOCK_BYTES, locking=False) as file:
             for name, array in arrays.items():
                 file[name] = array
             file.attrs.update(attributes)

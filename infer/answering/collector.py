@@ -52,7 +52,11 @@ def _no_empty_log(output: Path) -> Iterator[None]:
 
 @contextmanager
 def collect_answers(
-    output: str, claim_log: Callable[[Path, str], None], state: PartialState
+    output: str,
+    claim_log: Callable[[Path, str], None],
+    state: PartialState,
+    *,
+    no_lock: bool = False,
 ) -> Iterator[AnswerCollector]:
     """Collect answers for a file, with a log beside it, or for stdout, in memory alone.
 
@@ -60,6 +64,7 @@ def collect_answers(
         output: The file, or - for stdout, which only a single process can use.
         claim_log: As `infer.answering.run_log.open_log` takes it; called where a log is kept.
         state: From `index.distributed.join_processes`.
+        no_lock: Go on where the disk has no locks.
 
     Raises:
         CueframeError: As `infer.answering.run_log.open_log`, or another run is writing that file.
@@ -76,7 +81,7 @@ def collect_answers(
     folder = log_folder(path)
     with ExitStack() as stack:
         if state.is_main_process:
-            stack.enter_context(locked(folder, "--output"))
+            stack.enter_context(locked(folder, "--output", no_lock=no_lock))
             stack.enter_context(_no_empty_log(path))
             open_log(path, claim_log)
         # The other processes pass here, when the log is open.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from index.run_command import own_default
+from index.run_command import NoLock, own_default
 from infer.flags import CaptionSetting, LabelFiles, PickStrategy, QueryModel, QuestionFormat
 from infer.readers.registry import OWN_READERS
 
@@ -77,10 +77,11 @@ class AnswerConfig:
     video, or text file of paths."""
     size: str = "1920x1080"
     """Width x height of a saved frame in pixels."""
+    no_lock: NoLock = False
 
 
 FREE = (
     *("questions", "format", "labels", "index", "output", "videos", "save_frames", "size"),
-    *("submission", "submission_columns", "guess", "reader_batch", "device_map"),
+    *("submission", "submission_columns", "guess", "reader_batch", "device_map", "no_lock"),
 )
 """Flags that may differ when a run is resumed; questions and index are compared by content."""

@@ -62,7 +62,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
         contents = partial(contents_of, config, inputs, queries)
         claim(path, settings_of(config, inputs), remedy, contents)
 
-    with collect_answers(config.output, claimed, state) as answers:
+    with collect_answers(config.output, claimed, state, no_lock=config.no_lock) as answers:
         resumed = len(answers.lines)
         todo = [one for one in own_shard(queries, state) if one.question.id not in answers.lines]
         loaded_s = time.monotonic()

@@ -18,9 +18,12 @@ import runpy
 import signal
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from tests.faults import bare_machine
 
 _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
 """Events of `sys.addaudithook`; os.replace is a rename, and os.unlink a removal."""
@@ -41,10 +44,22 @@ class Faults:
     """No file may grow beyond this; 0: any."""
     unprivileged: bool = False
     """Rights of files bind it, though it is root."""
+    no_locks: int = 0
+    """The error that each attempt to lock a file ends with; 0: files can be locked."""
+    disks: tuple[tuple[str, str], ...] = ()
+    """Folders over which it alone sees a disk, each with the options of `mount`."""
+    temporary: str = ""
+    """Its folder of temporary files; "": the usual one."""
 
 
 def inflict(faults: Faults, log: int) -> None:
     """Prepare this process; each operation becomes a line in the file descriptor `log`."""
+    for folder, options in faults.disks:
+        bare_machine.mount(folder, options)
+    if faults.temporary:
+        os.environ["TMPDIR"], tempfile.tempdir = faults.temporary, None
+    if faults.no_locks:
+        bare_machine.refuse_locks(faults.no_locks)
     if faults.unprivileged:
         _heed_rights()
     if faults.file_bytes:

@@ -1,6 +1,7 @@
 """Which files count as videos, and their content hashes."""
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -203,6 +204,26 @@ def test_a_subfolder_that_cannot_be_read_is_told(
     assert len(scan.videos) == 4
     with pytest.raises(CueframeError, match=r"holds no video file that can be read \(.*/er cannot"):
         scan_videos(folder / "deep/er")
+
+
+def test_what_lies_deeper_than_a_path_can_say_is_told(folder: Path) -> None:
+    """Folders and files can be made there from within, step by step."""
+    here, depth, name = os.open(folder, os.O_RDONLY), 0, "d" * 250
+    while depth < 17:
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here, depth = inner, depth + 1
+        for own in ("v.mp4", "link.mp4"):
+            os.close(os.open(own, os.O_CREAT, dir_fd=here))
+    os.symlink(".", "folder", dir_fd=here)
+    os.close(here)
+    found = scan_videos(folder)
+    assert set(scan_videos(folder).unreadable.values()) == {"cannot be read: File name too long"}
+    assert len([path for path in found.videos if path.name == "v.mp4"]) == 16
+    errors = [result for _, result in hash_files(found.videos) if isinstance(result, OSError)]
+    assert [error.strerror for error in errors] == ["File name too long"] * len(errors)
+    shutil.rmtree(folder / name)
 
 
 def test_an_unfitting_folder_says_what_it_holds(tmp_path: Path) -> None:

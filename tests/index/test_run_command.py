@@ -297,14 +297,20 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_3(
 
 
 @pytest.mark.parametrize(
-    "number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EMFILE, errno.EIO]
+    ("number", "remedy"),
+    [
+        *((number, "make room or rights") for number in (errno.EACCES, errno.EROFS, errno.ENOSPC)),
+        *((number, "make room or rights") for number in (errno.EMFILE, errno.EIO, errno.ENOTCONN)),
+        (errno.ENAMETOOLONG, "give a shorter path"),
+        (errno.ELOOP, "mend the link"),
+    ],
 )
 def test_a_file_out_of_reach_is_named_with_a_remedy_wherever_it_is_met(
-    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    number: int, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert outcome(OSError(number, "why", "a\nb"), monkeypatch)[0] == 2
     assert capsys.readouterr().err == (
-        "error: a\\nb cannot be read or written (why); make room or rights, and run again\n"
+        f"error: a\\nb cannot be read or written (why); {remedy}, and run again\n"
     )
 
 

@@ -1,5 +1,6 @@
 """Signals end a training with a checkpoint, and --resume ends where an uninterrupted run does."""
 
+import errno
 import importlib
 import os
 import signal
@@ -243,6 +244,19 @@ def test_a_second_training_on_one_output_is_refused(tmp_path: Path, resume: bool
     )
     now = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
     assert now == there | {output / ".lock": b""}
+
+
+def test_a_disk_without_locks_is_named_and_passed_over_with_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    line = refusal(tmp_path / "out", epochs=1)
+    assert line.startswith(f"{tmp_path}/out cannot be locked (No locks available)")
+    assert "--no-lock" in line
+    assert weights(trained(tmp_path / "out", epochs=1, no_lock=True)).isfinite().all()
 
 
 def test_a_second_training_is_refused_while_the_first_runs(

@@ -60,6 +60,7 @@ def mine_frames(
     batch_frames: int = 64,
     workers: int | None = None,
     time_limit_s: float | None = None,
+    no_lock: bool = False,
 ) -> int:
     """Mine the questions that are not mined yet; every process calls this.
 
@@ -99,7 +100,7 @@ def mine_frames(
         folder = stack.enter_context(rendezvous(output, state))
         plan = shards = loaded = None
         if leads:
-            stack.enter_context(locked(output, "--output_folder"))
+            stack.enter_context(locked(output, "--output_folder", no_lock=no_lock))
             remove_leftovers(output, keep=folder)
             records = read_records(output)
             plan = plan_mining(questions.values(), captions, records, input_folder, output)

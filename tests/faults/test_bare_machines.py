@@ -1,0 +1,355 @@
+"""Other people's machines: disks without locks, read-only, full; rights that are missing.
+
+Each command ends with one line that names the cause, or does its work as anywhere else.
+"""
+
+import errno
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.cases import CASES
+from tests.faults.conftest import ALONE, World, copied
+from tests.faults.dying import Faults
+from tests.faults.test_small_disks import started
+from tests.faults.warm import Ended, Warm
+from tests.paths import ROOT
+
+ERROR = re.compile(r"^error: .*$", re.MULTILINE)
+READ_ONLY, SMALL = "-t tmpfs -o ro none", "-t tmpfs -o size=16k none"
+WITHOUT_LOCKS = re.compile(
+    r"cannot be locked \(No locks available\).*; name one .*, or add --no-lock .*: two would undo "
+    r"each other's work"
+)
+OUT_OF_REACH = "cannot be used now (Permission denied); look at its rights"
+
+
+def can(code: str) -> bool:
+    """Whether a process of its own can do that."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    return done.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def unlockable() -> None:
+    """The kernel can refuse locks."""
+    if not can("from tests.faults.bare_machine import refuse_locks as r; r(37)"):
+        pytest.skip("no filter of seccomp can be installed here")
+
+
+@pytest.fixture(scope="module")
+def mountable() -> None:
+    """A process can see disks of its own."""
+    if not can(f"from tests.faults.bare_machine import mount; mount('/mnt', {SMALL!r})"):
+        pytest.skip("no disk can be mounted here")
+
+
+@pytest.fixture
+def index(world: World, tmp_path: Path) -> Iterator[Path]:
+    """A copy that may be changed."""
+    yield copied(world.index, tmp_path / "index")
+    for folder in (tmp_path / "index", *(tmp_path / "index").rglob("*")):
+        if folder.is_dir():
+            folder.chmod(0o755)
+
+
+def reading(world: World, index: Path, folder: Path) -> dict[str, tuple[object, ...]]:
+    """The commands that read an index."""
+    answers = folder / "a.jsonl"
+    return {
+        "answer": ("infer/answer.py", world.questions, "--index", index, "--output", "-"),
+        "find": ("infer/find.py", "a red car", "--index", index),
+        "score": ("infer/score.py", answers, world.questions, "--index", index, "--judge", "none"),
+        "check": ("index/check.py", index),
+    }
+
+
+def writing(world: World, index: Path) -> dict[str, tuple[object, ...]]:
+    """The commands that write it."""
+    model = ("--model", world.model, *ALONE)
+    return {
+        "build": ("index/build.py", world.videos, "--index", index, *model),
+        "repair": ("index/check.py", index, "--repair"),
+        "purge": ("index/check.py", index, "--purge"),
+    }
+
+
+@pytest.fixture(scope="module")
+def answered(warm: Warm, world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with answers."""
+    folder = tmp_path_factory.mktemp("answered")
+    flags = ("--index", world.index, "--output", folder / "a.jsonl")
+    assert warm.run("infer/answer.py", world.questions, *flags).code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def usual(warm: Warm, world: World, answered: Path) -> dict[str, tuple[int, str]]:
+    """Exit codes and results of the commands that read, anywhere else."""
+    ended = {name: run(warm, one) for name, one in reading(world, world.index, answered).items()}
+    return {name: (one.code, one.out) for name, one in ended.items()}
+
+
+def run(warm: Warm, command: tuple[object, ...], **faults: Any) -> Ended:
+    ended = warm.run(str(command[0]), *command[1:], faults=[Faults(**faults)])
+    assert not ended.crash, ended.err
+    return ended
+
+
+def refusal(ended: Ended) -> str:
+    """The one line with which it ends."""
+    found = ERROR.findall(ended.err)
+    assert (ended.code, len(found)) == (2, 1), ended.err
+    return str(found[0])
+
+
+def told(ended: Ended) -> str:
+    """What is wrong: the line of an error, or of `check` on stdout."""
+    return ended.out if ended.code == 1 else refusal(ended)
+
+
+@pytest.mark.usefixtures("unlockable")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_what_only_reads_goes_on_without_locks(
+    number: int,
+    warm: Warm,
+    world: World,
+    index: Path,
+    answered: Path,
+    usual: dict[str, tuple[int, str]],
+) -> None:
+    for name, command in reading(world, index, answered).items():
+        ended = run(warm, command, no_locks=number)
+        assert (ended.code, ended.out) == usual[name], ended.err
+
+
+@pytest.mark.usefixtures("unlockable")
+def test_a_catalog_that_is_being_written_is_not_read_without_locks(
+    warm: Warm, world: World, index: Path, answered: Path
+) -> None:
+    (index / "catalog.sqlite-journal").write_bytes(b"of a run that was killed, or still works")
+    for command in reading(world, index, answered).values():
+        ended = run(warm, command, no_locks=errno.ENOLCK)
+        assert "catalog.sqlite is being written, or a run was killed" in told(ended)
+
+
+@pytest.mark.usefixtures("unlockable")
+@pytest.mark.parametrize("name", ["build growing", "repair catalog", "mine", "answer"])
+def test_what_writes_names_the_missing_locks_and_goes_on_with_no_lock(
+    name: str, warm: Warm, world: World, tmp_path: Path
+) -> None:
+    case, folder = CASES[name](warm, world), tmp_path / "run"
+    start = started(case, folder)
+    whole = warm.run(case.script, *case.flags(folder))
+    expected = case.result(folder)
+
+    copied(start, folder)
+    there = case.valuables(folder)
+    refused = run(warm, (case.script, *case.flags(folder)), no_locks=errno.ENOLCK)
+    assert WITHOUT_LOCKS.search(refusal(refused))
+    assert case.valuables(folder) == there
+    flags = (*case.flags(folder), "--no-lock")
+    ended = run(warm, (case.script, *flags), no_locks=errno.ENOLCK)
+    assert ended.code == whole.code, ended.err
+    assert case.result(folder) == expected
+
+
+@pytest.mark.usefixtures("mountable")
+@pytest.mark.parametrize("disk", [READ_ONLY, SMALL])
+def test_decoding_needs_neither_shared_memory_nor_a_temporary_folder(
+    disk: str, warm: Warm, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    faults = {
+        "disks": (("/dev/shm", disk), (str(tmp_path / "temporary"), disk)),
+        "temporary": str(tmp_path / "temporary"),
+    }
+    ended = run(warm, writing(world, tmp_path / "index")["build"], **faults)
+    assert ended.code == 1, ended.err
+    assert json.loads(ended.out)["indexed"] == 5
+
+
+@pytest.mark.usefixtures("mountable")
+def test_a_full_temporary_folder_is_one_line(warm: Warm, world: World, tmp_path: Path) -> None:
+    (tmp_path / "temporary").mkdir()
+    record = json.loads(world.questions.read_text())["data"][0]
+    records = [record | {"id": str(n), "more": "x" * 10**6} for n in range(18)]
+    (tmp_path / "q.json").write_text(json.dumps(records))
+    ended = run(
+        warm,
+        ("infer/answer.py", tmp_path / "q.json", "--index", world.index, "--output", "-"),
+        disks=((str(tmp_path / "temporary"), SMALL),),
+        temporary=str(tmp_path / "temporary"),
+    )
+    assert f"no temporary file can be written in {tmp_path}/temporary (No space" in refusal(ended)
+    assert "name another folder by TMPDIR" in refusal(ended)
+
+
+@pytest.mark.usefixtures("mountable")
+def test_an_index_on_a_read_only_disk_is_read(
+    warm: Warm, world: World, index: Path, answered: Path, usual: dict[str, tuple[int, str]]
+) -> None:
+    read_only = ((str(index), f"--bind -o ro {index}"),)
+    for name, command in reading(world, index, answered).items():
+        ended = run(warm, command, disks=read_only)
+        assert (ended.code, ended.out) == usual[name], ended.err
+    for command in writing(world, index).values():
+        line = refusal(run(warm, command, disks=read_only))
+        assert f"{index} cannot be written (Read-only file system); make room or rights" in line
+
+
+@pytest.mark.usefixtures("mountable")
+def test_the_journal_of_a_killed_run_on_a_read_only_disk_is_named(
+    warm: Warm, world: World, index: Path, answered: Path
+) -> None:
+    with interrupted(index / "catalog.sqlite") as files:
+        for name, data in files.items():
+            (index / name).write_bytes(data)
+    read_only = ((str(index), f"--bind -o ro {index}"),)
+    for command in reading(world, index, answered).values():
+        assert "a killed run left its journal" in told(run(warm, command, disks=read_only))
+    assert run(warm, reading(world, index, answered)["check"]).code == 0
+
+
+@contextmanager
+def interrupted(catalog: Path) -> Iterator[dict[str, bytes]]:
+    """The catalog and its journal in the midst of a transaction."""
+    copy = Path(shutil.copy(catalog, catalog.with_name("copy.sqlite")))
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute("UPDATE videos SET error = hex(randomblob(200000))")
+        journal = copy.with_name("copy.sqlite-journal")
+        files = {
+            catalog.name: copy.read_bytes(),
+            f"{catalog.name}-journal": journal.read_bytes(),
+        }
+    copy.unlink()
+    yield files
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_catalog_without_rights_is_one_line(
+    what: str, warm: Warm, world: World, index: Path, answered: Path
+) -> None:
+    (index / "catalog.sqlite" if what == "file" else index).chmod(0)
+    for command in (reading(world, index, answered) | writing(world, index)).values():
+        ended = run(warm, command, unprivileged=True)
+        assert "(Permission denied)" in told(ended)
+        assert what == "folder" or OUT_OF_REACH in told(ended)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "circle"])
+def test_a_catalog_that_is_no_file_is_one_line_and_moved_away_by_a_repair(
+    kind: str, warm: Warm, world: World, index: Path, answered: Path
+) -> None:
+    path = index / "catalog.sqlite"
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path.name)
+    commands = reading(world, index, answered)
+    for command in (*commands.values(), writing(world, index)["build"]):
+        assert "catalog.sqlite" in told(run(warm, command))
+    assert run(warm, writing(world, index)["repair"]).code == 0
+    assert run(warm, commands["check"]).code == 0
+
+
+LONG = "n" * 3000
+
+
+@pytest.mark.parametrize(
+    ("script", "flags"),
+    [
+        ("index/build.py", ("{long}", "--index", "{folder}/i", "--model", "{model}")),
+        ("index/build.py", ("{videos}", "--index", "{long}", "--model", "{model}")),
+        ("index/build.py", ("{videos}", "--index", "{deep}", "--model", "{model}")),
+        ("index/build.py", ("{videos}", "--index", "{folder}/i", "--model", "{long}")),
+        ("index/check.py", ("{long}",)),
+        ("index/check.py", ("{index}", "--repair", "--videos", "{long}")),
+        ("infer/find.py", ("car", "--index", "{long}")),
+        ("infer/find.py", ("car", "--index", "{index}", "--model", "{long}")),
+        ("infer/answer.py", ("{long}", "--index", "{index}", "--output", "-")),
+        ("infer/answer.py", ("{questions}", "--index", "{long}", "--output", "-")),
+        ("infer/answer.py", ("{questions}", "--index", "{index}", "--output", "{long}")),
+        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--model", "{long}")),
+        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--videos", "{long}")),
+        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--labels", "{long}")),
+        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--save-frames", "{long}")),
+        (
+            "infer/answer.py",
+            ("{questions}", "--index", "{index}", "--reader", "clip", "--submission", "{long}"),
+        ),
+        ("infer/score.py", ("{long}", "{questions}", "--index", "{index}")),
+        ("infer/score.py", ("{answers}", "{questions}", "--index", "{long}")),
+        (
+            "infer/score.py",
+            ("{answers}", "{questions}", "--index", "{index}", "--report", "{long}"),
+        ),
+        ("infer/compare.py", ("{questions}", "--index", "{long}")),
+        ("train/mine.py", ("--json_path", "{long}")),
+        ("train/mine.py", ("--json_path", "{questions}", "--input_folder", "{long}")),
+        ("train/mine.py", ("--json_path", "{questions}", "--output_folder", "{long}")),
+        ("train/main.py", ("--json_path", "{long}")),
+        ("train/main.py", ("--json_path", "{questions}", "--output_path", "{long}")),
+        ("train/main.py", ("--json_path", "{questions}", "--image_path", "{long}")),
+    ],
+)
+def test_a_path_that_is_too_long_is_one_line(
+    script: str, flags: tuple[str, ...], warm: Warm, world: World, tmp_path: Path, answered: Path
+) -> None:
+    places = {
+        "long": tmp_path / LONG,
+        "deep": tmp_path.joinpath(*["d" * 200] * 3),
+        "folder": tmp_path,
+        "index": world.index,
+        "videos": world.videos,
+        "questions": world.questions,
+        "model": world.model,
+        "answers": answered / "a.jsonl",
+    }
+    before = sorted(world.index.iterdir())
+    line = refusal(run(warm, (script, *(flag.format(**places) for flag in flags))))
+    assert ("nnnnnnnn" in line) or "SQLite takes 504" in line
+    assert sorted(world.index.iterdir()) == before
+
+
+def test_a_name_of_a_video_that_is_too_long_or_has_a_nul_costs_its_own_record(
+    warm: Warm, world: World, index: Path, tmp_path: Path
+) -> None:
+    good = world.videos / "few.mp4"
+    names = [LONG, f"{tmp_path}/" + "d/" * 3000 + "x.mp4", "a\0b.mp4"]
+    lines = [os.fsencode(name) for name in (*names, str(good))]
+    (tmp_path / "list.txt").write_bytes(b"\n".join(lines[:2] + lines[3:]))
+    build = ("index/build.py", tmp_path / "list.txt", "--index", index, "--model", world.model)
+    built = run(warm, build)
+    assert built.code == 1
+    assert built.err.count("cannot be read: File name too long") == 2
+    assert json.loads(built.out)["reused"] == 1
+
+    record = json.loads(world.questions.read_text())["data"][0] | {"video_path": "few.mp4"}
+    records = [record | {"id": str(n), "video_path": name} for n, name in enumerate(names)]
+    (tmp_path / "q.json").write_text(json.dumps([*records, record]))
+    output = ("--output", tmp_path / "a.jsonl", "--videos", world.videos)
+    frames = ("--save-frames", tmp_path / "frames")
+    ended = run(
+        warm, ("infer/answer.py", tmp_path / "q.json", "--index", world.index, *output, *frames)
+    )
+    assert (ended.code, json.loads(ended.out)["answered"]) == (1, 1), ended.err
+    mine = ("--json_path", tmp_path / "q.json", "--input_folder", world.videos)
+    folder = ("--output_folder", tmp_path / "mined", "--model", world.model, "--workers", 1)
+    mined = run(warm, ("train/mine.py", *mine, *folder))
+    assert (mined.code, json.loads(mined.out)["mined"]) == (1, 1), mined.err
