@@ -31,11 +31,11 @@ def clip_length(duration_s: float) -> str:
 @functools.cache
 def language(text: str) -> str:
     """Guess the language of a text with py3langid, as an ISO 639-1 code."""
-    # It unpacks its model into a temporary file when it is imported.
+    # It unpacks its model into a temporary file, when it is imported or first asked.
     with explain_temporary():
         from py3langid import classify
 
-    return str(classify(text)[0])
+        return str(classify(text)[0])
 
 
 GROUPINGS: dict[str, Callable[[TimedQuestion], tuple[float, str]]] = {

@@ -353,3 +353,30 @@ def test_a_name_of_a_video_that_is_too_long_or_has_a_nul_costs_its_own_record(
     folder = ("--output_folder", tmp_path / "mined", "--model", world.model, "--workers", 1)
     mined = run(warm, ("train/mine.py", *mine, *folder))
     assert (mined.code, json.loads(mined.out)["mined"]) == (1, 1), mined.err
+
+
+@pytest.mark.usefixtures("mountable")
+def test_a_container_that_is_read_only_but_for_a_volume(
+    warm: Warm, world: World, tmp_path: Path, answered: Path
+) -> None:
+    """No temporary folder, no shared memory, nothing at home."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    remounted = "-o remount,bind,ro"
+    disks = ((str(volume), "-t tmpfs none"), ("/dev/shm", remounted), ("/", remounted))
+    faults: dict[str, Any] = {"disks": disks, "temporary": "/tmp"}
+    questions, index = world.questions, ("--index", world.index)
+    mine = ("--json_path", questions, "--input_folder", world.videos, "--model", world.model)
+    for command, code in (
+        (writing(world, volume / "index")["build"], 1),
+        (reading(world, world.index, answered)["find"], 0),
+        (("infer/answer.py", questions, *index, "--output", volume / "a.jsonl"), 0),
+        (("train/mine.py", *mine, "--output_folder", volume / "mined"), 0),
+    ):
+        ended = run(warm, command, **faults)
+        assert (ended.code, ERROR.findall(ended.err)) == (code, []), ended.err
+    line = refusal(run(warm, reading(world, world.index, answered)["score"], **faults))
+    assert "no temporary file can be written (No usable temporary directory found in" in line
+    elsewhere = ("infer/answer.py", questions, *index, "--output", tmp_path / "a.jsonl")
+    line = refusal(run(warm, elsewhere, **faults))
+    assert "cannot be written (Read-only file system)" in line

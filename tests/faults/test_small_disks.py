@@ -4,6 +4,7 @@ The disk is a tmpfs that grows a little after each failure, or no file may grow 
 is doubled after each failure. What a run has finished stays; in the end all is as on a large disk.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,6 +67,36 @@ def test_a_small_disk(warm: Warm, world: World, disk: Path, name: str) -> None:
     resized(disk, LARGE)
     assert case.result(folder) == expected
     assert failures
+
+
+@pytest.mark.parametrize(
+    "name",
+    [one if one == "answer" else pytest.param(one, marks=pytest.mark.slow) for one in NAMES],
+)
+def test_a_disk_of_few_files(warm: Warm, world: World, disk: Path, name: str) -> None:
+    """All its inodes are in use, though it has room. A repair that fails leaves one more file."""
+    case, folder = CASES[name](warm, world), disk / "run"
+    start = started(case, folder)
+    used = files_on(disk)
+    whole = warm.run(case.script, *case.flags(folder))
+    expected = case.result(folder)
+    step = max(3, (files_on(disk) - used) // 3)
+
+    def growing() -> Iterator[tuple[str, Faults]]:
+        for files in range(used, LARGE, step):
+            subprocess.run(["mount", "-o", f"remount,nr_inodes={files}", disk], check=True)
+            yield f"{name} with {files} files, {used} before", Faults()
+
+    copied(start, folder)
+    failures = failing(warm, case, folder, whole, growing())
+    subprocess.run(["mount", "-o", f"remount,nr_inodes={LARGE}", disk], check=True)
+    assert case.result(folder) == expected
+    assert failures
+
+
+def files_on(disk: Path) -> int:
+    state = os.statvfs(disk)
+    return state.f_files - state.f_ffree
 
 
 @pytest.mark.parametrize("name", NAMES)
