@@ -7,6 +7,7 @@ files at any time.
 F: frames of a video, T: tiles of a frame, D: width of a vector.
 """
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,9 +73,7 @@ def open_search(index: Path, *, mapped: bool = True) -> SearchIndex:
     again = f"python index/check.py {index} --repair makes it anew, and so does index/build.py"
     try:
         videos = read_seal(path)
-        return SearchIndex(
-            faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0), videos
-        )
+        return SearchIndex(_read(path, mapped), videos)
     except FileNotFoundError as error:
         raise DamagedError(f"{path} is missing; {again}") from error
     except OSError as error:
@@ -83,6 +82,13 @@ def open_search(index: Path, *, mapped: bool = True) -> SearchIndex:
         ) from error
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path} is damaged ({error}); {again}") from error
+
+
+def _read(path: Path, mapped: bool) -> Any:
+    if mapped:
+        with contextlib.suppress(RuntimeError):  # the disk may not map files, as some FUSE disks
+            return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    return faiss.read_index(str(path))
 
 
 def held_ids(search: Any) -> npt.NDArray[np.int64]:

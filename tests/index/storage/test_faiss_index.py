@@ -231,3 +231,18 @@ def test_what_was_dropped_can_come_back_in_the_same_update(index: Index) -> None
     update.add_missing(index.videos.values(), PROFILE)
     update.write()
     assert index.content() == index.expected()
+
+
+def test_a_disk_that_does_not_map_files_is_no_damage(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update()
+    read = faiss.read_index
+
+    def unmapped(path: str, flags: int = 0) -> Any:
+        if flags:
+            raise RuntimeError("mmap() failed: No such device")
+        return read(path)
+
+    monkeypatch.setattr(faiss, "read_index", unmapped)
+    assert open_search(index.folder).faiss.ntotal == len(index.expected())
