@@ -34,6 +34,60 @@ WITHOUT_LOCKS = re.compile(
 OUT_OF_REACH = "cannot be used now (Permission denied); look at its rights"
 
 
+TABLE = [
+    (
+        "a disk that refuses locks (ENOLCK, ENOSYS, EPERM …)",
+        "what reads goes on; what writes says so, and goes on with `--no-lock`",
+    ),
+    (
+        "the same, with a journal beside the catalog",
+        "one line: it is being written, or a run was killed",
+    ),
+    (
+        "a read-only disk with the index",
+        "what reads goes on; what writes says so",
+    ),
+    (
+        "the same, with the journal of a killed run",
+        "one line: let a build or `--repair` take it in",
+    ),
+    (
+        "no rights to the catalog or the index",
+        "one line",
+    ),
+    (
+        "a folder, a pipe or a circle of links as the catalog",
+        "one line; `--repair` moves it away",
+    ),
+    (
+        "`/dev/shm` that is read-only or full",
+        "nothing: decoding needs none",
+    ),
+    (
+        "a temporary folder that is full, or none at all",
+        "one line that names `TMPDIR`, of a run that needs one",
+    ),
+    (
+        "a container that is read-only but for a volume",
+        "building, mining, answering and searching go on",
+    ),
+    (
+        "a path that is too long for the disk",
+        "one line; a video's costs its own record",
+    ),
+    (
+        "an index whose path has more than 504 bytes",
+        "one line: SQLite takes no longer one",
+    ),
+]
+
+
+def test_the_docs_have_the_table() -> None:
+    page = (ROOT / "docs/promises.md").read_text()
+    for met, comes in TABLE:
+        assert f"| {met} | {comes} |" in page
+
+
 def can(code: str) -> bool:
     """Whether a process of its own can do that."""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
