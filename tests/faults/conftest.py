@@ -132,3 +132,21 @@ def copied(source: Path, target: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, symlinks=True)
     return target
+
+
+@pytest.fixture
+def index(world: World, tmp_path: Path) -> Iterator[Path]:
+    """A copy that may be changed."""
+    yield copied(world.index, tmp_path / "index")
+    for folder in (tmp_path / "index", *(tmp_path / "index").rglob("*")):
+        if folder.is_dir():
+            folder.chmod(0o755)
+
+
+@pytest.fixture(scope="session")
+def answered(warm: Warm, world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with answers."""
+    folder = tmp_path_factory.mktemp("answered")
+    flags = ("--index", world.index, "--output", folder / "a.jsonl")
+    assert warm.run("infer/answer.py", world.questions, *flags).code == 0
+    return folder

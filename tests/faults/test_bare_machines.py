@@ -19,13 +19,12 @@ from typing import Any
 import pytest
 
 from tests.faults.cases import CASES
-from tests.faults.conftest import ALONE, World, copied
-from tests.faults.dying import Faults
+from tests.faults.commands import ERROR, reading, refusal, run, told, writing
+from tests.faults.conftest import World, copied
 from tests.faults.test_small_disks import started
-from tests.faults.warm import Ended, Warm
+from tests.faults.warm import Warm
 from tests.paths import ROOT
 
-ERROR = re.compile(r"^error: .*$", re.MULTILINE)
 READ_ONLY, SMALL = "-t tmpfs -o ro none", "-t tmpfs -o size=16k none"
 WITHOUT_LOCKS = re.compile(
     r"cannot be locked \(No locks available\).*; name one .*, or add --no-lock .*: two would undo "
@@ -108,68 +107,11 @@ def mountable() -> None:
         pytest.skip("no disk can be mounted here")
 
 
-@pytest.fixture
-def index(world: World, tmp_path: Path) -> Iterator[Path]:
-    """A copy that may be changed."""
-    yield copied(world.index, tmp_path / "index")
-    for folder in (tmp_path / "index", *(tmp_path / "index").rglob("*")):
-        if folder.is_dir():
-            folder.chmod(0o755)
-
-
-def reading(world: World, index: Path, folder: Path) -> dict[str, tuple[object, ...]]:
-    """The commands that read an index."""
-    answers = folder / "a.jsonl"
-    return {
-        "answer": ("infer/answer.py", world.questions, "--index", index, "--output", "-"),
-        "find": ("infer/find.py", "a red car", "--index", index),
-        "score": ("infer/score.py", answers, world.questions, "--index", index, "--judge", "none"),
-        "check": ("index/check.py", index),
-    }
-
-
-def writing(world: World, index: Path) -> dict[str, tuple[object, ...]]:
-    """The commands that write it."""
-    model = ("--model", world.model, *ALONE)
-    return {
-        "build": ("index/build.py", world.videos, "--index", index, *model),
-        "repair": ("index/check.py", index, "--repair"),
-        "purge": ("index/check.py", index, "--purge"),
-    }
-
-
-@pytest.fixture(scope="module")
-def answered(warm: Warm, world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with answers."""
-    folder = tmp_path_factory.mktemp("answered")
-    flags = ("--index", world.index, "--output", folder / "a.jsonl")
-    assert warm.run("infer/answer.py", world.questions, *flags).code == 0
-    return folder
-
-
 @pytest.fixture(scope="module")
 def usual(warm: Warm, world: World, answered: Path) -> dict[str, tuple[int, str]]:
     """Exit codes and results of the commands that read, anywhere else."""
     ended = {name: run(warm, one) for name, one in reading(world, world.index, answered).items()}
     return {name: (one.code, one.out) for name, one in ended.items()}
-
-
-def run(warm: Warm, command: tuple[object, ...], **faults: Any) -> Ended:
-    ended = warm.run(str(command[0]), *command[1:], faults=[Faults(**faults)])
-    assert not ended.crash, ended.err
-    return ended
-
-
-def refusal(ended: Ended) -> str:
-    """The one line with which it ends."""
-    found = ERROR.findall(ended.err)
-    assert (ended.code, len(found)) == (2, 1), ended.err
-    return str(found[0])
-
-
-def told(ended: Ended) -> str:
-    """What is wrong: the line of an error, or of `check` on stdout."""
-    return ended.out if ended.code == 1 else refusal(ended)
 
 
 @pytest.mark.usefixtures("unlockable")
@@ -320,93 +262,6 @@ def test_a_catalog_that_is_no_file_is_one_line_and_moved_away_by_a_repair(
         assert "catalog.sqlite" in told(run(warm, command))
     assert run(warm, writing(world, index)["repair"]).code == 0
     assert run(warm, commands["check"]).code == 0
-
-
-LONG = "n" * 3000
-
-
-@pytest.mark.parametrize(
-    ("script", "flags"),
-    [
-        ("index/build.py", ("{long}", "--index", "{folder}/i", "--model", "{model}")),
-        ("index/build.py", ("{videos}", "--index", "{long}", "--model", "{model}")),
-        ("index/build.py", ("{videos}", "--index", "{deep}", "--model", "{model}")),
-        ("index/build.py", ("{videos}", "--index", "{folder}/i", "--model", "{long}")),
-        ("index/check.py", ("{long}",)),
-        ("index/check.py", ("{index}", "--repair", "--videos", "{long}")),
-        ("infer/find.py", ("car", "--index", "{long}")),
-        ("infer/find.py", ("car", "--index", "{index}", "--model", "{long}")),
-        ("infer/answer.py", ("{long}", "--index", "{index}", "--output", "-")),
-        ("infer/answer.py", ("{questions}", "--index", "{long}", "--output", "-")),
-        ("infer/answer.py", ("{questions}", "--index", "{index}", "--output", "{long}")),
-        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--model", "{long}")),
-        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--videos", "{long}")),
-        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--labels", "{long}")),
-        ("infer/answer.py", (*("{questions}", "--index", "{index}"), "--save-frames", "{long}")),
-        (
-            "infer/answer.py",
-            ("{questions}", "--index", "{index}", "--reader", "clip", "--submission", "{long}"),
-        ),
-        ("infer/score.py", ("{long}", "{questions}", "--index", "{index}")),
-        ("infer/score.py", ("{answers}", "{questions}", "--index", "{long}")),
-        (
-            "infer/score.py",
-            ("{answers}", "{questions}", "--index", "{index}", "--report", "{long}"),
-        ),
-        ("infer/compare.py", ("{questions}", "--index", "{long}")),
-        ("train/mine.py", ("--json_path", "{long}")),
-        ("train/mine.py", ("--json_path", "{questions}", "--input_folder", "{long}")),
-        ("train/mine.py", ("--json_path", "{questions}", "--output_folder", "{long}")),
-        ("train/main.py", ("--json_path", "{long}")),
-        ("train/main.py", ("--json_path", "{questions}", "--output_path", "{long}")),
-        ("train/main.py", ("--json_path", "{questions}", "--image_path", "{long}")),
-    ],
-)
-def test_a_path_that_is_too_long_is_one_line(
-    script: str, flags: tuple[str, ...], warm: Warm, world: World, tmp_path: Path, answered: Path
-) -> None:
-    places = {
-        "long": tmp_path / LONG,
-        "deep": tmp_path.joinpath(*["d" * 200] * 3),
-        "folder": tmp_path,
-        "index": world.index,
-        "videos": world.videos,
-        "questions": world.questions,
-        "model": world.model,
-        "answers": answered / "a.jsonl",
-    }
-    before = sorted(world.index.iterdir())
-    line = refusal(run(warm, (script, *(flag.format(**places) for flag in flags))))
-    assert ("nnnnnnnn" in line) or "SQLite takes 504" in line
-    assert sorted(world.index.iterdir()) == before
-
-
-def test_a_name_of_a_video_that_is_too_long_or_has_a_nul_costs_its_own_record(
-    warm: Warm, world: World, index: Path, tmp_path: Path
-) -> None:
-    good = world.videos / "few.mp4"
-    names = [LONG, f"{tmp_path}/" + "d/" * 3000 + "x.mp4", "a\0b.mp4"]
-    lines = [os.fsencode(name) for name in (*names, str(good))]
-    (tmp_path / "list.txt").write_bytes(b"\n".join(lines[:2] + lines[3:]))
-    build = ("index/build.py", tmp_path / "list.txt", "--index", index, "--model", world.model)
-    built = run(warm, build)
-    assert built.code == 1
-    assert built.err.count("cannot be read: File name too long") == 2
-    assert json.loads(built.out)["reused"] == 1
-
-    record = json.loads(world.questions.read_text())["data"][0] | {"video_path": "few.mp4"}
-    records = [record | {"id": str(n), "video_path": name} for n, name in enumerate(names)]
-    (tmp_path / "q.json").write_text(json.dumps([*records, record]))
-    output = ("--output", tmp_path / "a.jsonl", "--videos", world.videos)
-    frames = ("--save-frames", tmp_path / "frames")
-    ended = run(
-        warm, ("infer/answer.py", tmp_path / "q.json", "--index", world.index, *output, *frames)
-    )
-    assert (ended.code, json.loads(ended.out)["answered"]) == (1, 1), ended.err
-    mine = ("--json_path", tmp_path / "q.json", "--input_folder", world.videos)
-    folder = ("--output_folder", tmp_path / "mined", "--model", world.model, "--workers", 1)
-    mined = run(warm, ("train/mine.py", *mine, *folder))
-    assert (mined.code, json.loads(mined.out)["mined"]) == (1, 1), mined.err
 
 
 @pytest.mark.usefixtures("mountable")
