@@ -15,7 +15,7 @@ FOLDERS = ("index", "infer", "train", "examples")
 PATH = re.compile(r"(?<![\w/.-])(?:index|infer|train|examples|tests|docs)/[\w./-]*\w\.\w+")
 OTHERS_FLAGS = {
     *("--no-deps", "--no-build-isolation", "--exclude-editable"),  # pip's
-    *("--config_file", "--nproc_per_node", "--help"),
+    *("--config_file", "--nproc_per_node", "--main_process_port", "--help"),
     *("--shm-size", "--signal"),  # Docker's, Slurm's
 }
 COMMANDS = sorted(
