@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from index.errors import CueframeError
+from index.storage.atomic_write import explain_temporary
 
 _IN_MEMORY_BYTES = 64 << 20
 """93 pictures of 640 x 360: those of a short video never reach the disk."""
@@ -23,7 +23,7 @@ class _Place(NamedTuple):
 class SpooledPictures:
     """RGB pictures by the time of their frame: in memory, and beyond 64 MB in a temporary file.
 
-    Making it raises CueframeError if the temporary folder is full.
+    Making it raises CueframeError if the temporary folder is full, or there is none.
     """
 
     def __init__(self, pictures: Iterable[tuple[float, Image.Image]]) -> None:
@@ -32,13 +32,8 @@ class SpooledPictures:
         self._places: dict[float, _Place] = {}
         for time_s, picture in pictures:
             self._places[time_s] = _Place(self._file.tell(), picture.size)
-            try:
+            with explain_temporary():
                 self._file.write(picture.tobytes())
-            except OSError as error:
-                raise CueframeError(
-                    f"{tempfile.gettempdir()} has no room for the frames that the reader is shown "
-                    f"({error.strerror}); make room, or name another folder by TMPDIR"
-                ) from error
 
     def __getitem__(self, time_s: float) -> Image.Image:
         start, (width, height) = self._places[time_s]

@@ -40,5 +40,5 @@ def test_a_full_temporary_folder_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
             pass
 
     monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda size: Full())
-    with pytest.raises(CueframeError, match=r"no room for the frames .* \(No space left on"):
+    with pytest.raises(CueframeError, match=r"can be written .*\(No space left on.* TMPDIR"):
         SpooledPictures(pictures())
