@@ -75,6 +75,8 @@ class BuildConfig:
     """Forget videos whose files are gone, and delete vectors that nothing points to."""
     retry: bool = False
     """Retry the videos that failed before."""
+    rehash: bool = False
+    """Read every file again, also those that look unchanged by size, dates and inode."""
     rebuild: bool = False
     """Delete the index and build it from scratch."""
     no_lock: NoLock = False
@@ -113,6 +115,7 @@ def build(config: BuildConfig) -> int:
         max_pixels=config.max_pixels,
         prune=config.prune,
         retry=config.retry,
+        rehash=config.rehash,
         rebuild=config.rebuild,
         no_lock=config.no_lock,
     )

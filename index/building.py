@@ -58,6 +58,7 @@ def build_index(
     max_pixels: int | None = None,
     prune: bool = False,
     retry: bool = False,
+    rehash: bool = False,
     rebuild: bool = False,
     no_lock: bool = False,
 ) -> int:
@@ -100,7 +101,8 @@ def build_index(
                 device=state.device,
             )
             catalog = stack.enter_context(closing(open_catalog(index, no_lock=no_lock)))
-            leader = _open(index, catalog, scan.videos, encoder, profile, retry=retry, prune=prune)
+            how = {"retry": retry, "prune": prune, "rehash": rehash}
+            leader = _open(index, catalog, scan.videos, encoder, profile, **how)
             shards = [
                 [asdict(job) for job in shard]
                 for shard in balanced_shards(
@@ -183,9 +185,12 @@ def _open(
     *,
     retry: bool,
     prune: bool,
+    rehash: bool,
 ) -> _Leader:
     """Make the plan and open the search index; drop videos that are gone from both."""
-    plan = make_plan(index, catalog, files, profile=profile, retry=retry, prune=prune)
+    plan = make_plan(
+        index, catalog, files, profile=profile, retry=retry, prune=prune, rehash=rehash
+    )
     search = FaissUpdate(index, profile.width)
     if search.keep_only(all_videos(catalog).values()):
         search.write()
@@ -238,6 +243,7 @@ def _report(
         "reused": len(plan.reused),
         "failed": len(failed),
         "left_out": len(scan.left_out),
+        "hashed": plan.hashed,
         "frames": cost.frames,
         "wall_s": round(wall_s, 3),
         "decode_cpu_s": round(cost.decode_cpu_s, 3),

@@ -2,9 +2,10 @@
 
 Usage: python index/check.py INDEX [--repair [--dry-run]] [--videos VIDEOS] [--purge]
 
-Reads every vector file and compares it with profile, catalog and search index; each problem is one
-line on stdout. With --repair, what is derived is made anew, and what is damaged is moved to
-INDEX/quarantine, never deleted; the next index/build.py embeds those videos again.
+Reads every vector file and compares it with profile, catalog and search index, and with --videos
+every video with the catalog; each problem is one line on stdout. With --repair, what is derived is
+made anew, and what is damaged is moved to INDEX/quarantine, never deleted; the next index/build.py
+embeds those videos again.
 """
 
 import sys
@@ -28,7 +29,8 @@ class CheckConfig:
     index: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="INDEX")]
     """Folder of the index."""
     videos: Path | None = None
-    """Folder, video or text file of paths, in which --repair looks for the videos."""
+    """Folder, video or text file of paths: these files are read and compared with the catalog, and
+    --repair enters where they are."""
     repair: bool = False
     """Mend the problems, after saying how; nothing is deleted."""
     dry_run: bool = False

@@ -4,9 +4,10 @@ import codecs
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import xxhash
@@ -27,6 +28,9 @@ SUFFIXES = frozenset(
 first one alone."""
 _LIST_SUFFIXES = (".txt", ".lst", ".list")
 _BLOCK_BYTES = 8 * 2**20
+_TICK_NS = 2 * 10**9
+"""Clocks of file systems tick every 4 ms (ext4) to 2 s (FAT)."""
+_INT64 = 2**63
 _KINDS = {
     stat.S_IFDIR: "folder",
     stat.S_IFIFO: "FIFO",
@@ -44,6 +48,11 @@ class HashedFile:
     size: int
     mtime_ns: int
     content_hash: str
+    inode: int | None = None
+    ctime_ns: int | None = None
+    """When content, name, rights or times last changed; no program can set it. None where it does
+    not tell the content: older versions did not write it down, and a file that had changed just
+    before it was hashed may have changed again in the same tick of the clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +75,8 @@ def list_videos(source: Path) -> list[Path]:
 def scan_videos(source: Path, *, all_files: bool = False, without: Path | None = None) -> Scan:
     """Find the videos of a folder (searched recursively), of a text file of paths, or one file.
 
-    Those of a folder are regular files and links to such, sorted; those of a text file are in its
+    Those of a folder are regular files and links to such, sorted; a link to a folder is followed,
+    unless that folder is searched anyway or the link is in it. Those of a text file are in its
     order, whatever they are.
 
     Args:
@@ -93,30 +103,55 @@ def scan_videos(source: Path, *, all_files: bool = False, without: Path | None =
 
 
 def _scan_folder(source: Path, all_files: bool, without: Path | None) -> Scan:
+    """Search a folder, then the folders that links in it lead to: each folder once."""
     scan = Scan()
-    skipped = without and without.resolve()
+    searched = {os.path.realpath(without)} if without else set()
+    waiting = [source]
     found: list[Path] = []
 
     def note(error: OSError) -> None:
         scan.unreadable[str(error.filename)] = f"cannot be read: {error.strerror}"
 
-    for folder, folders, names in os.walk(source, onerror=note):
-        paths = [Path(folder, name) for name in folders]
-        links = [path for path in paths if os.path.islink(path)]  # noqa: PTH114 - Path.is_symlink raises where a path is too long
-        scan.left_out.extend(f"{path} (a link to a folder)" for path in links)
-        folders[:] = [path.name for path in paths if path.resolve() != skipped]
-        for path in (Path(folder, name) for name in names):
-            wanted = all_files or path.suffix.lower() in SUFFIXES
-            kind = _kind(path) if wanted else ""
-            if wanted and not kind and not path.name.startswith("._"):
-                found.append(path)
+    def is_new(folder: Path) -> bool:
+        real = os.path.realpath(folder)
+        new = real not in searched
+        searched.add(real)
+        return new
+
+    while waiting:
+        top = waiting.pop(0)
+        if not is_new(top):
+            scan.left_out.append(f"{top} (a link to a folder that is not searched again)")
+            continue
+        links: list[Path] = []
+        for folder, folders, names in os.walk(top, onerror=note):
+            paths = [Path(folder, name) for name in folders]
+            own = {path for path in paths if os.path.islink(path)}  # noqa: PTH114 - Path.is_symlink raises where a path is too long
+            links.extend(own)
+            # One below a linked folder may have been searched by a link of its own.
+            folders[:] = [path.name for path in paths if path not in own and is_new(path)]
+            for path in (Path(folder, name) for name in names):
+                wanted = all_files or path.suffix.lower() in SUFFIXES
+                kind = _kind(path) if wanted else ""
+                if wanted and not kind and not path.name.startswith("._"):
+                    found.append(path)
+                else:
+                    scan.left_out.append(f"{path} (a {kind})" if kind else str(path))
+        for link in sorted(links):
+            if _leads_up(link):
+                scan.left_out.append(f"{link} (a link to a folder above it)")
             else:
-                scan.left_out.append(f"{path} (a {kind})" if kind else str(path))
+                waiting.append(link)
     if not found:
         raise CueframeError(_nothing(source, scan))
     scan.videos.extend(_absolute(sorted(found)))
     scan.left_out.sort()
     return scan
+
+
+def _leads_up(link: Path) -> bool:
+    """Return whether a link leads to a folder that it is in."""
+    return Path(os.path.realpath(link.parent)).is_relative_to(os.path.realpath(link))
 
 
 def _nothing(source: Path, scan: Scan) -> str:
@@ -202,6 +237,7 @@ def _hash_file(path: Path) -> HashedFile | OSError:
         stat_regular(path)
         digest = xxhash.xxh3_128()
         read_bytes = 0
+        began_ns = time.time_ns()
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
             while block := file.read(_BLOCK_BYTES):
@@ -215,17 +251,34 @@ def _hash_file(path: Path) -> HashedFile | OSError:
             )
     except OSError as error:
         return error
-    return HashedFile(str(path), *_version(before), digest.hexdigest())
+    seen = as_hashed(path, after, digest.hexdigest())
+    settled = abs(began_ns - after.st_ctime_ns) > _TICK_NS
+    return seen if settled else replace(seen, ctime_ns=None)
+
+
+def as_hashed(path: Path, state: os.stat_result, content_hash: str) -> HashedFile:
+    """Return a file of known content, as its state is now."""
+    size, mtime_ns, inode, ctime_ns = _version(state)
+    return HashedFile(str(path), size, mtime_ns, content_hash, inode, ctime_ns)
+
+
+def is_as_hashed(file: HashedFile, state: os.stat_result) -> bool:
+    """Return whether a file, by its state now, still has the content that was hashed.
+
+    If not, it need not have changed: a file that is renamed gets another ctime, and network folders
+    may give other inodes each time. Its hash tells.
+    """
+    return _version(state) == (file.size, file.mtime_ns, file.inode, file.ctime_ns)
 
 
 def change_since(file: HashedFile) -> str:
     """Say what became of a file since it was hashed: "" if its content is the same.
 
-    It is read again only if its size or mtime is another.
+    It is read again only where its state does not tell (`is_as_hashed`).
     """
     path = Path(file.path)
     try:
-        same = _version(stat_regular(path)) == (file.size, file.mtime_ns)
+        same = is_as_hashed(file, stat_regular(path))
     except OSError:
         return "was moved or deleted while it was read; run again"
     if same:
@@ -236,6 +289,13 @@ def change_since(file: HashedFile) -> str:
     return "was replaced while it was read; run again"
 
 
-def _version(state: os.stat_result) -> tuple[int, int]:
-    """Return size and mtime, by which a file counts as unchanged."""
-    return state.st_size, state.st_mtime_ns
+def _version(state: os.stat_result) -> tuple[int, int, int, int]:
+    """Return size, mtime, inode and ctime, by which a file counts as unchanged.
+
+    Size and mtime do not suffice: copies, archives and rsync -t set the mtime, and two files of one
+    size may be swapped. SQLite holds 64 bits with a sign; an inode has no sign, and XFS knows years
+    after 2262.
+    """
+    numbers = (state.st_size, state.st_mtime_ns, state.st_ino, state.st_ctime_ns)
+    size, mtime_ns, inode, ctime_ns = ((n + _INT64) % (2 * _INT64) - _INT64 for n in numbers)
+    return size, mtime_ns, inode, ctime_ns

@@ -12,6 +12,7 @@ from index.decoding.sampler import DEFAULT_FPS
 from index.distributed import remove_old_rendezvous
 from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
+from index.messages import say
 from index.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.preprocess import Resize, ViewMode
 from index.storage.store import Profile, read_profile, read_vectors, write_profile
@@ -59,7 +60,8 @@ def load_encoder_and_profile(
     """Load encoder and profile; arguments that are None are taken from the index's profile.
 
     Writes the profile of a new index; with `rebuild`, deletes the files of an old one once the
-    encoder is loaded.
+    encoder is loaded. A given model of the same vision side is the profile's from then on: its
+    folder was moved, or its text side tuned.
 
     Raises:
         CueframeError: A given value, or the model's vision side, is not the one that built the
@@ -90,6 +92,10 @@ def load_encoder_and_profile(
             "vectors would not compare; name another --index, or build anew with --rebuild"
         )
     if old and not rebuild:
+        if name != old.model:
+            say(f"{index} names the model {name} from now on, not {old.model}")
+            old = old.model_copy(update={"model": name})
+            write_profile(index, old)
         return encoder, old
     profile = Profile(
         model=name,

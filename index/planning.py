@@ -1,11 +1,12 @@
 """Plan a build: compare the files with the catalog, and hash only those that are new to it."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from index.discovery import HashedFile, hash_files, stat_regular
+from index.discovery import HashedFile, hash_files, is_as_hashed, stat_regular
 from index.errors import CueframeError
+from index.progress import bar
 from index.storage.catalog import (
     Catalog,
     VideoRow,
@@ -37,6 +38,8 @@ class Plan:
     """Path to reason, of files that could not be hashed."""
     paths: dict[str, list[str]] = field(default_factory=dict)
     """All requested paths of a content, by its hash."""
+    hashed: int = 0
+    """Number of files that were read for their hash."""
     dropped: bool = False
     """True if videos left the catalog, so that FAISS has to follow at once."""
 
@@ -49,18 +52,20 @@ def make_plan(
     profile: Profile,
     retry: bool,
     prune: bool,
+    rehash: bool,
 ) -> Plan:
     """Update the catalog's paths and sort the videos by what is to be done.
 
-    A file with unchanged size and mtime is not read. Contents to which no path leads any more are
-    removed from the catalog here; a vector file that the catalog does not know (after an
-    interrupted run, or when the catalog was lost) is adopted.
+    A file that is as it was when it was hashed (`is_as_hashed`) is not read again, unless `rehash`
+    says so. Contents to which no path leads any more are removed from the catalog here; a vector
+    file that the catalog does not know (after an interrupted run, or when the catalog was lost) is
+    adopted.
     """
     plan = Plan()
-    seen = _look(catalog, files, plan)
+    videos = all_videos(catalog)
+    seen = _look(catalog, files, plan, videos, rehash=rehash)
     if prune:
         forget_paths(catalog, [path for path in all_paths(catalog) if _gone(path)])
-    videos = all_videos(catalog)
     alive = {known.content_hash for known in all_paths(catalog).values()}
     stale = {content for content in videos if content not in alive}
     for known in seen:
@@ -83,8 +88,14 @@ def make_plan(
     return plan
 
 
-def _look(catalog: Catalog, files: Iterable[Path], plan: Plan) -> list[HashedFile]:
-    """Return every readable file with its content hash, and update the catalog's paths."""
+def _look(
+    catalog: Catalog, files: Iterable[Path], plan: Plan, videos: Container[str], *, rehash: bool
+) -> list[HashedFile]:
+    """Return every readable file with its content hash, and update the catalog's paths.
+
+    A path whose file is gone leaves the catalog where a file of its content is seen, since it was
+    renamed or moved; and where it is of none of the known `videos`, so that nothing is lost.
+    """
     known = all_paths(catalog)
     seen: list[HashedFile] = []
     unknown: list[Path] = []
@@ -95,20 +106,27 @@ def _look(catalog: Catalog, files: Iterable[Path], plan: Plan) -> list[HashedFil
             plan.unreadable[str(path)] = f"cannot be read: {error.strerror}"
             continue
         entry = known.get(str(path))
-        if entry and (entry.size, entry.mtime_ns) == (state.st_size, state.st_mtime_ns):
+        if entry and is_as_hashed(entry, state) and not rehash:
             seen.append(entry)
         else:
             unknown.append(path)
     fresh: list[HashedFile] = []
-    for path, result in hash_files(unknown):
+    plan.hashed = len(unknown)
+    for path, result in bar(hash_files(unknown), "file", len(unknown)):
         if isinstance(result, OSError):
             plan.unreadable[str(path)] = f"cannot be read: {result.strerror}"
         else:
             fresh.append(result)
-    put_paths(catalog, fresh)
-    contents = {s.content_hash for s in fresh}
-    renamed = (p for p, s in known.items() if s.content_hash in contents and _gone(p))
-    forget_paths(catalog, renamed)
+    there = {file.path: file.content_hash for file in seen + fresh}
+    contents = set(there.values())
+    forgotten = [
+        path
+        for path, file in known.items()
+        if path not in there
+        and (file.content_hash in contents or file.content_hash not in videos)
+        and _gone(path)
+    ]
+    put_paths(catalog, fresh, forgotten)
     return seen + fresh
 
 

@@ -89,7 +89,9 @@ def world() -> World:
     (here.videos / "b").mkdir()
     shutil.copy(here.videos / "a/constant.mp4", here.videos / "b/constant.mp4")
     make_tiny_clip(here.model, TEXTS)
-    assert build_index(here.videos, here.index, here.model) == 1  # bad.mp4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("index.discovery._TICK_NS", -1)  # as if they were written a while ago
+        assert build_index(here.videos, here.index, here.model) == 1  # bad.mp4
     return here
 
 

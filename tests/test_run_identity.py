@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from index.errors import CueframeError
+from index.storage.store import read_profile, write_profile
 from infer.answering.config import FREE as FREE_IN_ANSWERING
 from infer.answering.config import AnswerConfig
 from infer.answering.inputs import read_inputs
@@ -170,8 +171,7 @@ def test_answering_refuses_other_questions_and_another_index(
     refused(lambda: answering(interrupted), "other QUESTIONS")
     (tmp_path / "q.json").write_text(text)
     index = shutil.copytree(fixtures_infer.world().index, tmp_path / "index")
-    profile = json.loads((index / "profile.json").read_text())
-    (index / "profile.json").write_text(json.dumps(profile | {"fps": 3.0}))
+    write_profile(index, read_profile(index).model_copy(update={"fps": 3.0}))
     refused(lambda: answering(interrupted, index=index), "--index")
 
 

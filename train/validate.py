@@ -19,7 +19,7 @@ from accelerate import PartialState
 from index.boundary import costs_one
 from index.decoding.sampler import DEFAULT_FPS, FrameSampler
 from index.decoding.worker_pool import default_workers
-from index.discovery import stat_regular
+from index.discovery import as_hashed, stat_regular
 from index.distributed import balanced_shards, barrier
 from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
@@ -108,7 +108,7 @@ def index_videos(
     for content, path in paths.items():
         with costs_one(failed, path):
             file = stat_regular(Path(path))
-            jobs.append(Job(path, file.st_size, file.st_mtime_ns, content))
+            jobs.append(as_hashed(Path(path), file, content))
     jobs.sort(key=lambda job: (-job.size, job.path))
     shards = balanced_shards(jobs, state.num_processes, lambda job: job.size)
     for video in encode_videos(

@@ -23,7 +23,9 @@ from index.storage.sealed_file import hash_of_sealed
 from index.storage.sqlite_file import connect_to_read, connect_to_write
 from index.storage.store import Vectors, stored_path, vectors_path
 
-_PATH = "path, size, mtime_ns, content_hash"
+_PATH = "path, size, mtime_ns, content_hash, inode, ctime_ns"
+_FORMER_PATH = "path, size, mtime_ns, content_hash"
+"""Before version 2."""
 _VIDEO = "number, content_hash, status, duration_s, frames, file_bytes, warnings, error, file_hash"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS videos (
@@ -43,6 +45,8 @@ CREATE TABLE IF NOT EXISTS paths (
     size         INTEGER NOT NULL,
     mtime_ns     INTEGER NOT NULL,
     content_hash TEXT NOT NULL,
+    inode        INTEGER,
+    ctime_ns     INTEGER,  -- NULL: the next build hashes the file again
     row_hash     TEXT
 );
 """
@@ -58,15 +62,24 @@ CREATE TEMP TRIGGER path_added AFTER INSERT ON paths BEGIN
 END;
 """
 """Of the connection, not of the file: what another program changes is noticed."""
-_VERSION = 1
-"""`user_version` of a catalog whose rows have hashes; 0 before."""
-_UPGRADE = f"""
+_UPGRADES = (
+    f"""
 ALTER TABLE videos ADD COLUMN file_hash TEXT;
 ALTER TABLE videos ADD COLUMN row_hash TEXT;
 ALTER TABLE paths ADD COLUMN row_hash TEXT;
 UPDATE videos SET row_hash = xxh3({_VIDEO});
-UPDATE paths SET row_hash = xxh3({_PATH});
-"""
+UPDATE paths SET row_hash = xxh3({_FORMER_PATH});
+""",
+    f"""
+ALTER TABLE paths ADD COLUMN inode INTEGER;
+ALTER TABLE paths ADD COLUMN ctime_ns INTEGER;
+UPDATE paths SET row_hash = xxh3({_PATH}) WHERE row_hash IS xxh3({_FORMER_PATH});
+""",
+)
+"""From each `user_version` to the next: since 1 rows have hashes, since 2 paths inode and ctime.
+
+A row that is not what was written stays so."""
+_VERSION = len(_UPGRADES)
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY: "wait until no other process holds it",
     sqlite3.SQLITE_FULL: "make room",
@@ -154,14 +167,16 @@ def _check(catalog: Catalog, kind: str) -> None:
 
 def _upgrade(catalog: Catalog, must_exist: bool) -> None:
     """Make the tables of a new catalog, or bring those of an earlier version up to this one."""
-    if catalog.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+    version = catalog.execute("PRAGMA user_version").fetchone()[0]
+    if version == _VERSION:
         return
+    if not 0 <= version < _VERSION:
+        raise sqlite3.DatabaseError(f"it is of version {version}, and this is {_VERSION}")
     old = catalog.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if must_exist and not old:
         raise sqlite3.DatabaseError("it is empty")
-    catalog.executescript(
-        f"BEGIN; {_UPGRADE if old else _TABLES} PRAGMA user_version = {_VERSION}; COMMIT;"
-    )
+    steps = "".join(_UPGRADES[version:]) if old else _TABLES
+    catalog.executescript(f"BEGIN; {steps} PRAGMA user_version = {_VERSION}; COMMIT;")
 
 
 def _upgraded_copy(catalog: Catalog) -> Catalog:
@@ -234,19 +249,26 @@ def all_videos(catalog: Catalog) -> dict[str, VideoRow]:
     }
 
 
-def put_paths(catalog: Catalog, seen: Iterable[HashedFile]) -> None:
-    """Add or update paths."""
+def put_paths(catalog: Catalog, seen: Iterable[HashedFile], forgotten: Iterable[str] = ()) -> None:
+    """Add or update paths and drop others, all or none of it.
+
+    The videos to which forgotten paths led stay until `forget_videos`.
+    """
+    rows = [
+        (stored_path(s.path), s.size, s.mtime_ns, s.content_hash, s.inode, s.ctime_ns) for s in seen
+    ]
     with _explained(catalog.path), catalog:
         catalog.executemany(
-            f"INSERT OR REPLACE INTO paths ({_PATH}) VALUES (?, ?, ?, ?)",
-            [(stored_path(s.path), s.size, s.mtime_ns, s.content_hash) for s in seen],
+            f"INSERT OR REPLACE INTO paths ({_PATH}) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+        catalog.executemany(
+            "DELETE FROM paths WHERE path = ?", [(stored_path(path),) for path in forgotten]
         )
 
 
 def forget_paths(catalog: Catalog, paths: Iterable[str]) -> None:
-    """Drop paths; the videos they led to stay until `forget_videos`."""
-    with _explained(catalog.path), catalog:
-        catalog.executemany("DELETE FROM paths WHERE path = ?", [(stored_path(p),) for p in paths])
+    """Drop paths, as `put_paths` does."""
+    put_paths(catalog, (), paths)
 
 
 def put_video(catalog: Catalog, video: VideoRow) -> int:
@@ -284,12 +306,13 @@ def forget_videos(catalog: Catalog, content_hashes: Iterable[str]) -> None:
 def salvaged_paths(path: Path) -> list[HashedFile]:
     """Return the paths that a damaged catalog still has, up to where it cannot be read."""
     found: list[HashedFile] = []
-    with contextlib.suppress(sqlite3.Error), closing(connect_to_read(path, Catalog)) as catalog:
-        catalog.create_function("xxh3", -1, _xxh3, deterministic=True)
-        rows = catalog.execute(f"SELECT row_hash IS xxh3({_PATH}), {_PATH} FROM paths")
-        for right, name, *rest in rows:
-            if right:
-                found.append(HashedFile(os.fsdecode(name), *rest))
+    for columns in (_PATH, _FORMER_PATH):
+        with contextlib.suppress(sqlite3.Error), closing(connect_to_read(path, Catalog)) as catalog:
+            catalog.create_function("xxh3", -1, _xxh3, deterministic=True)
+            rows = catalog.execute(f"SELECT row_hash IS xxh3({columns}), {columns} FROM paths")
+            for right, name, *rest in rows:
+                if right:
+                    found.append(HashedFile(os.fsdecode(name), *rest))
     return found
 
 

@@ -10,25 +10,15 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import faiss
 import numpy as np
-import numpy.typing as npt
 
-from index.discovery import HashedFile
+from index.discovery import HashedFile, hash_files, is_regular_file
 from index.errors import CueframeError, DamagedError
 from index.progress import bar
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog, row_of
-from index.storage.faiss_index import (
-    SearchIndex,
-    as_held,
-    faiss_path,
-    frame_ids,
-    held_ids,
-    open_search,
-    split_ids,
-)
+from index.storage.faiss_index import as_held, faiss_path
+from index.storage.held_vectors import HeldVectors, open_held
 from index.storage.sealed_file import damage_named
 from index.storage.store import (
     Profile,
@@ -66,6 +56,10 @@ class Examination:
     videos: dict[str, VideoRow] | None = None
     """The catalog's videos by content hash; None if it is damaged."""
     paths: dict[str, HashedFile] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+    """Contents of sound files that the catalog should have and has not."""
+    video_faults: list[str] = field(default_factory=list)
+    """Of video files that were compared with the catalog."""
     profile_fault: str = ""
     catalog_faults: list[str] = field(default_factory=list)
     search_faults: list[str] = field(default_factory=list)
@@ -79,7 +73,7 @@ class Examination:
         """All problems, a line each."""
         files = [*self.unusable.values(), *self.out_of_reach.values()]
         profile = [self.profile_fault] if self.profile_fault else []
-        return profile + files + self.catalog_faults + self.search_faults
+        return profile + files + self.catalog_faults + self.search_faults + self.video_faults
 
 
 def examine(index: Path) -> Examination:
@@ -91,7 +85,7 @@ def examine(index: Path) -> Examination:
     found = Examination()
     profile = _read_profile(index)
     _read_catalog(index, found)
-    search = _open_search(index, found)
+    search = _open_held(index, found)
     rows = found.videos or {}
     every = _vector_files(index, found)
     for path in bar(every, "file", len(every)):
@@ -168,24 +162,30 @@ def _read_file(index: Path, path: Path, found: Examination) -> Vectors | None:
 def _choose_profile(index: Path, said: Profile | DamagedError, found: Examination) -> None:
     """Decide what made the vectors: the profile is the suspect where most files agree on another.
 
+    They may know its model by a former name.
+
     Raises:
         DamagedError: The profile is damaged, and no vector file says what it was.
     """
-    counts = Counter(file.profile for file in found.sound.values())
+    profiles = [file.profile for file in found.sound.values()]
+    counts = Counter(map(_nameless, profiles))
     most, count = counts.most_common(1)[0] if counts else (None, 0)
-    agreed = most if 2 * count > len(found.sound) else None
+    agreed = None
+    if 2 * count > len(profiles):
+        agreed = Counter(one for one in profiles if _nameless(one) == most).most_common(1)[0][0]
     if isinstance(said, Profile):
-        own = found.profile = agreed or said
+        own = said if not agreed or _nameless(agreed) == _nameless(said) else agreed
         if own != said:
             found.profile_fault = (
                 f"{index / 'profile.json'} says {_differences(said, own)} as {count} of "
                 f"{len(found.sound)} vector files do; --repair makes it again from them"
             )
     elif agreed:
-        own = found.profile = agreed
+        own = agreed
         found.profile_fault = str(said)
     else:
         raise said
+    found.profile = own
     for content, file in list(found.sound.items()):
         if file.profile.key != own.key:
             del found.sound[content]
@@ -194,6 +194,11 @@ def _choose_profile(index: Path, said: Profile | DamagedError, found: Examinatio
                 f"{_differences(file.profile, own)}; --repair moves it away, and index/build.py "
                 "embeds the video again"
             )
+
+
+def _nameless(profile: Profile) -> Profile:
+    """Return all of a profile but the model's name, which may have changed since."""
+    return profile.model_copy(update={"model": ""})
 
 
 def _differences(one: Profile, other: Profile) -> str:
@@ -232,12 +237,12 @@ def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow
                 f"the catalog has video {video.number} of content {content}, but no path of it; "
                 "--repair takes the one in its vector file"
             )
-    for content, file in found.sound.items():
-        # Where the path has other content by now, the file waits for its own to come back.
-        if content not in videos and file.path_hint not in found.paths:
-            found.catalog_faults.append(
-                f"the catalog does not know the vector file {file.path}; --repair adds it"
-            )
+    found.unknown = _unknown(found, videos)
+    for content in sorted(found.unknown):
+        found.catalog_faults.append(
+            f"the catalog does not know the vector file {found.sound[content].path}; --repair "
+            "adds it"
+        )
     for name, seen in found.paths.items():
         if seen.content_hash not in videos:
             found.catalog_faults.append(
@@ -245,11 +250,31 @@ def _compare_catalog(index: Path, found: Examination, videos: dict[str, VideoRow
             )
 
 
+def _unknown(found: Examination, videos: dict[str, VideoRow]) -> set[str]:
+    """Return the contents that the catalog has not, though their videos are where they were.
+
+    Other vector files that it does not know wait for their videos to come back, until `--prune`.
+    """
+    hints = {
+        content: Path(file.path_hint)
+        for content, file in found.sound.items()
+        if content not in videos and file.path_hint not in found.paths
+    }
+    there = dict(hash_files(filter(is_regular_file, set(hints.values()))))
+    return {
+        content
+        for content, path in hints.items()
+        if isinstance(seen := there.get(path), HashedFile) and seen.content_hash == content
+    }
+
+
 def _brief(row: VideoRow) -> tuple[object, ...]:
     return row.frames, row.duration_s, row.file_bytes
 
 
-def _compare_search(search: "_Search", row: VideoRow, vectors: Vectors, found: Examination) -> None:
+def _compare_search(
+    search: HeldVectors, row: VideoRow, vectors: Vectors, found: Examination
+) -> None:
     """Compare a vector file with frames.faiss; where the catalog denies it too, it is the suspect.
 
     Args:
@@ -278,54 +303,11 @@ def _compare_search(search: "_Search", row: VideoRow, vectors: Vectors, found: E
             )
 
 
-@dataclass(frozen=True)
-class _Search:
-    """An open frames.faiss, to be compared with the vector files."""
-
-    path: Path
-    index: SearchIndex
-    stored: npt.NDArray[np.float32]
-    """(all frames, D)"""
-    order: npt.NDArray[np.int64]
-    """Places of the ids, ascending."""
-    ids: npt.NDArray[np.int64]
-    """All ids, ascending."""
-
-    def vectors_of(self, row: VideoRow) -> npt.NDArray[np.float32] | None:
-        """Return its vectors of a video in the order of their ids; None if it has none."""
-        if self.index.videos.get(row.number) != row.content_hash:
-            return None
-        bounds = [frame_ids(row.number, 1)[0], frame_ids(row.number + 1, 1)[0]]
-        first, end = np.searchsorted(self.ids, bounds)
-        return self.stored[self.order[first:end]]
-
-    def surplus(self, videos: dict[str, VideoRow]) -> list[str]:
-        """Name the videos that it has and the catalog has not."""
-        known = {video.number for video in videos.values() if video.status == "indexed"}
-        numbers = self.index.videos.keys() | set(np.unique(split_ids(self.ids).number).tolist())
-        return [
-            f"{self.path} has vectors of video {number}, which the catalog has not; --repair"
-            for number in sorted(numbers - known)
-        ]
-
-
-def _open_search(index: Path, found: Examination) -> _Search | None:
+def _open_held(index: Path, found: Examination) -> HeldVectors | None:
     try:
-        search = open_search(index)
+        return open_held(index)
     except DamagedError as error:
         found.search_faults.append(str(error))
-        return None
     except CueframeError as error:
         found.out_of_reach[faiss_path(index)] = str(error)
-        return None
-    flat: Any = faiss.downcast_index(search.faiss.index)
-    stored = faiss.rev_swig_ptr(flat.get_xb(), search.faiss.ntotal * search.faiss.d)
-    ids = held_ids(search.faiss)
-    order = np.argsort(ids, kind="stable")
-    return _Search(
-        faiss_path(index),
-        search,
-        stored.reshape(search.faiss.ntotal, search.faiss.d),
-        order,
-        ids[order],
-    )
+    return None

@@ -5,12 +5,12 @@ cannot be read now may be sound and stays.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from index.discovery import HashedFile, hash_files, list_videos
+from index.discovery import HashedFile, hash_files
 from index.errors import CueframeError
 from index.storage.catalog import (
     all_paths,
@@ -39,18 +39,18 @@ class Step(NamedTuple):
 
 
 def plan_repair(
-    index: Path, found: Examination, source: Path | None, *, no_lock: bool = False
+    index: Path, found: Examination, videos: Sequence[HashedFile], *, no_lock: bool = False
 ) -> Iterator[Step]:
     """Yield the steps that mend what was found, to be done in this order.
 
     The paths and failures of a readable catalog are kept, and the paths that can still be read of a
     damaged one. A vector file to which no path leads is added under its path hint, unless that file
-    has other content by now.
+    has other content by now; not so the files of videos that have left a readable catalog.
 
     Args:
         index: Folder of the index, locked with `index.storage.lock.locked` while steps are done.
         found: From `index.storage.integrity.examine`.
-        source: Where to look for the videos besides the hints: folder, video or list of paths.
+        videos: Files that were found besides those of the hints.
         no_lock: As for `index.storage.catalog.open_catalog`.
 
     Raises:
@@ -66,7 +66,8 @@ def plan_repair(
         if path.exists():
             yield _away(index, path, found.profile_fault)
         yield Step(
-            f"{path}: made again from {len(found.sound)} vector files",
+            f"{path}: made again from {len(found.sound)} vector files, which name the model "
+            f"{profile.model}",
             lambda: write_profile(index, profile),
         )
     for path, why in found.unusable.items():
@@ -77,12 +78,11 @@ def plan_repair(
         kept = salvaged_paths(catalog) if catalog.is_file() else []
         if os.path.lexists(catalog):
             yield _away(index, catalog, found.catalog_faults[0])
-    listed = list_videos(source) if source else []
-    if found.catalog_faults or found.unusable or source:
+    if found.catalog_faults or found.unusable or videos:
         what = "made again from" if found.videos is None else "brought up to"
         yield Step(
             f"{catalog}: {what} {len(found.sound)} vector files",
-            lambda: _mend_catalog(index, found, listed, kept, no_lock),
+            lambda: _mend_catalog(index, found, [*kept, *videos], no_lock),
         )
     if found.search_faults or found.unusable or found.videos is None:
         if faiss_path(index).exists():
@@ -109,21 +109,14 @@ def _away(index: Path, path: Path, why: str) -> Step:
     return Step(f"{path}: moved to quarantine/", lambda: move_away(index, path, why))
 
 
-def _mend_catalog(
-    index: Path,
-    found: Examination,
-    listed: list[Path],
-    kept: list[HashedFile],
-    no_lock: bool,
-) -> None:
+def _mend_catalog(index: Path, found: Examination, files: list[HashedFile], no_lock: bool) -> None:
     """Bring the catalog up to the sound vector files; rows of files out of reach stay."""
     sound = found.sound
     with closing(open_catalog(index, no_lock=no_lock)) as catalog:
-        put_paths(catalog, kept)
-        results = (result for _, result in hash_files(listed))
-        put_paths(catalog, (seen for seen in results if isinstance(seen, HashedFile)))
+        put_paths(catalog, files)
         known = {seen.content_hash for seen in all_paths(catalog).values()}
-        put_paths(catalog, _hinted([file for name, file in sound.items() if name not in known]))
+        wanted = sound.keys() if found.videos is None else found.videos.keys() | found.unknown
+        put_paths(catalog, _hinted([sound[name] for name in sound if name in wanted - known]))
         known = {seen.content_hash for seen in all_paths(catalog).values()}
         forget_videos(
             catalog,

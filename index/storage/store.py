@@ -60,6 +60,13 @@ class Profile(BaseModel):
         return xxhash.xxh3_64_hexdigest(repr((self.fingerprint, self.fps, self.resize)).encode())
 
 
+class _ProfileFile(Profile):
+    """What profile.json holds."""
+
+    hash: str | None = None
+    """Of the profile, since vector files do not know what its model is called now; None before."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vectors:
     """The content of one vector file: the frames of a video."""
@@ -101,8 +108,13 @@ def stored_path(path: str) -> str | bytes:
 
 def write_profile(index: Path, profile: Profile) -> None:
     """Write INDEX/profile.json."""
+    sealed = _ProfileFile(**profile.model_dump(), hash=_profile_hash(profile))
     with written_whole(index / "profile.json") as temporary:
-        temporary.write_text(profile.model_dump_json(indent=2) + "\n")
+        temporary.write_text(sealed.model_dump_json(indent=2) + "\n")
+
+
+def _profile_hash(profile: Profile) -> str:
+    return xxhash.xxh3_64_hexdigest(profile.model_dump_json().encode())
 
 
 def read_profile(index: Path) -> Profile:
@@ -133,11 +145,15 @@ def read_profile(index: Path) -> Profile:
         ) from error
     _refuse_old_schema(index, text)
     try:
-        return Profile.model_validate_json(text)
+        file = _ProfileFile.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         reason = ": ".join([*(str(place) for place in first["loc"]), first["msg"]])
         raise DamagedError(f"{path} is damaged ({reason}); {again}") from error
+    profile = Profile(**file.model_dump(exclude={"hash"}))
+    if file.hash not in (None, _profile_hash(profile)):
+        raise DamagedError(f"{path} is damaged (it is not what was written); {again}")
+    return profile
 
 
 def _refuse_old_schema(index: Path, text: bytes) -> None:

@@ -1,12 +1,13 @@
 """The indexed videos, and the one that the path in a question means."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 
-from index.discovery import HashedFile
+from index.discovery import HashedFile, is_regular_file
 from index.errors import VideoError
 from index.messages import name_some
 from index.storage.catalog import VideoRow, all_paths, all_videos, open_catalog
@@ -34,6 +35,11 @@ class IndexedVideos:
             found.setdefault(name_without_ending(path), []).append(path)
         return found
 
+    @cached_property
+    def is_there(self) -> Callable[[str], bool]:
+        """Tells whether a path leads to a file now; each path is looked at once."""
+        return functools.cache(lambda path: is_regular_file(Path(path)))
+
 
 def read_indexed_videos(index: Path) -> IndexedVideos:
     """Read the catalog of an index.
@@ -59,8 +65,9 @@ def find_indexed(
 ) -> tuple[str, VideoRow]:
     """Find the indexed video with the longest common tail, and the path under which it is known.
 
-    Several paths of one content are one video; the first by name is returned. Other names of the
-    video are tried in order where none has the first.
+    Several paths of one content are one video; the first by name is returned. Of paths of different
+    content those count whose files are there, if any: a build keeps videos whose files are gone.
+    Other names of the video are tried in order where none has the first.
 
     Raises:
         VideoError: There is none, there are several of different content, or it has no vectors.
@@ -74,6 +81,9 @@ def find_indexed(
             f"{video_path} is not in the index; {hint}add it with python index/build.py VIDEOS"
         )
     contents = {indexed.seen[path].content_hash for path in paths}
+    if len(contents) > 1:
+        paths = list(filter(indexed.is_there, paths)) or paths
+        contents = {indexed.seen[path].content_hash for path in paths}
     if len(contents) > 1:
         raise VideoError(
             f"{video_path} may mean {len(contents)} different videos: {name_some(paths)}; "

@@ -5,14 +5,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from index.discovery import SUFFIXES, hash_files, is_regular_file, stat_regular
+from index.discovery import SUFFIXES, hash_files, is_as_hashed, is_regular_file, stat_regular
 from index.errors import VideoError
 from infer.videos.indexed_videos import IndexedVideos
 from infer.videos.video_names import comparable, find_video, has_video_ending, tails_of
 
 
 def content_of(indexed: IndexedVideos, path: Path) -> str:
-    """Return the content hash of a file; one whose size and mtime the catalog knows is not read.
+    """Return the content hash of a file, which is read unless it is as the catalog knows it.
 
     Raises:
         VideoError: The file cannot be read.
@@ -22,7 +22,7 @@ def content_of(indexed: IndexedVideos, path: Path) -> str:
         state = stat_regular(path)
     except OSError as error:
         raise VideoError(f"{path} cannot be read: {error.strerror}") from error
-    if known and (known.size, known.mtime_ns) == (state.st_size, state.st_mtime_ns):
+    if known and is_as_hashed(known, state):
         return known.content_hash
     ((_, now),) = hash_files([path])
     if isinstance(now, OSError):

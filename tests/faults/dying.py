@@ -19,6 +19,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,8 @@ class Faults:
     """Folders over which it alone sees a disk, each with the options of `mount`."""
     temporary: str = ""
     """Its folder of temporary files; "": the usual one."""
+    late_s: float = 0.0
+    """How much later than now it is for it."""
 
 
 def inflict(faults: Faults, log: int) -> None:
@@ -62,6 +65,9 @@ def inflict(faults: Faults, log: int) -> None:
         bare_machine.refuse_locks(faults.no_locks)
     if faults.unprivileged:
         _heed_rights()
+    if faults.late_s:
+        now_ns = time.time_ns
+        time.time_ns = lambda: now_ns() + int(faults.late_s * 1e9)
     if faults.file_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (faults.file_bytes, faults.file_bytes))
     count = 0

@@ -24,7 +24,7 @@ from index.errors import CueframeError
 from index.pipeline import encode_videos
 from index.storage.catalog import all_paths, all_videos, open_catalog
 from index.storage.faiss_index import FaissUpdate, held_ids, open_search
-from index.storage.store import read_vectors, write_vectors
+from index.storage.store import read_profile, read_vectors, write_vectors
 from tests.opens import Opens
 from tests.paths import ROOT
 from tests.videos import draw, file_name, make
@@ -237,6 +237,52 @@ def test_another_vision_side_is_refused(run: Any, tiny_model: Path, tmp_path: Pa
     make_tiny_clip(other, ["a text"], seed=7)
     with pytest.raises(CueframeError, match="would not compare"):
         run(model=str(other))
+
+
+def test_the_model_is_named_anew_where_its_vision_side_is_the_same(
+    run: Any, videos: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    moved = shutil.copytree(tiny_model, tmp_path / "moved")
+    run()
+    before = read_profile(index)
+    again = run(model=str(moved))
+    assert (again["reused"], again["indexed"]) == (len(KINDS), 0)
+    assert f"names the model {moved} from now on, not {tiny_model}\n" in again["err"]
+    assert read_profile(index) == before.model_copy(update={"model": str(moved)})
+    make(videos / "new.mp4", "slow")
+    added = run(model=None)
+    assert (added["reused"], added["indexed"]) == (len(KINDS), 1)
+    assert "names the model" not in added["err"]
+    assert sound(index)
+
+    # A damaged profile is made again from the vector files, of which most know the former name.
+    (index / "profile.json").write_text("{}")
+    assert check(CheckConfig(index=index, repair=True)) == 0
+    assert read_profile(index) == before
+    assert run(model=str(moved))["reused"] == len(KINDS) + 1
+    assert sound(index)
+
+    text = (index / "profile.json").read_text()
+    (index / "profile.json").write_text(text.replace("moved", "lost"))
+    assert not sound(index)
+    with pytest.raises(CueframeError, match=r"profile\.json is damaged \(it is not what was"):
+        run()
+
+
+def test_a_profile_without_a_hash_is_one_of_an_older_version(
+    run: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    run()
+    path = index / "profile.json"
+    values = json.loads(path.read_text())
+    assert len(values.pop("hash")) == 16
+    path.write_text(json.dumps(values))
+    text = path.read_text()
+    assert run()["reused"] == len(KINDS)
+    assert sound(index)
+    assert path.read_text() == text
 
 
 def test_a_folder_of_something_else_is_left_alone(run: Any, tmp_path: Path) -> None:

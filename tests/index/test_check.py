@@ -17,7 +17,7 @@ import pytest
 from index.build import BuildConfig, build
 from index.check import CheckConfig, check
 from index.errors import CueframeError
-from index.storage.catalog import all_paths, all_videos, open_catalog
+from index.storage.catalog import all_paths, all_videos, forget_paths, open_catalog, put_paths
 from index.storage.faiss_index import faiss_path, open_search
 from index.storage.search_seal import add_seal
 from index.storage.store import read_profile, read_vectors, write_vectors
@@ -387,6 +387,38 @@ def test_a_vector_file_that_the_catalog_does_not_know_is_added(
     assert len(contents(index)) >= len(before) - 1  # one of two copies has the hint
 
 
+def test_a_video_that_has_left_is_not_missed_and_not_fetched_back(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos, index = tmp_path / "videos", tmp_path / "index"
+    videos.mkdir()
+    config = BuildConfig(videos=videos, index=index, model=str(tiny_model), workers=1)
+    make(videos / "a.mp4", "slow")
+    make(videos / "b.mp4", "one_frame")
+    assert build(config) == 0
+    kept = (videos / "a.mp4").read_bytes()
+    (videos / "b.mp4").rename(videos / "a.mp4")  # in place of a video that is gone now
+    assert build(config) == 0
+    (videos / "a.mp4").rename(videos / "c.mp4")
+    assert build(config) == 0
+    before = everything(index)
+    assert len(files(index)) == 2
+    capsys.readouterr()
+    assert check(CheckConfig(index=index)) == 0
+    assert check(CheckConfig(index=index, repair=True, videos=videos)) == 0
+    after = everything(index)
+    assert {n: data for n, data in after.items() if "catalog" not in n} == {
+        name: data for name, data in before.items() if "catalog" not in name
+    }
+    assert [Path(path).name for path in contents(index)] == ["c.mp4"]
+
+    (videos / "a.mp4").write_bytes(kept)
+    assert check(CheckConfig(index=index)) == 1
+    assert "the catalog does not know the vector file" in capsys.readouterr().out
+    assert build(config) == 0
+    assert check(CheckConfig(index=index)) == 0
+
+
 def test_the_catalog_of_another_index_is_the_suspect_and_no_file(
     index: Path, built: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
@@ -428,6 +460,38 @@ def test_repair_finds_moved_videos_where_it_is_told_to_look(
     check(CheckConfig(index=index, repair=True, videos=moved))
     known = contents(index)
     assert {str(p) for p in moved.iterdir()} <= known.keys()
+
+
+def test_videos_are_compared_with_the_catalog(
+    index: Path, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where size, dates and inode tell nothing, as on some network folders."""
+    videos = shutil.copytree(built / "videos", tmp_path / "videos")
+    (videos / "unknown.mp4").write_text("not indexed yet")
+    assert check(CheckConfig(index=index, repair=True, videos=videos)) == 1  # unknown.mp4
+    capsys.readouterr()
+    one, other = (str(videos / file_name(kind)) for kind in ("variable", "constant"))
+    with closing(open_catalog(index)) as catalog:
+        forget_paths(catalog, [str(videos / "unknown.mp4")])
+        known = all_paths(catalog)
+        swapped = {one: known[other].content_hash, other: known[one].content_hash}
+        put_paths(catalog, [replace(known[p], content_hash=c) for p, c in swapped.items()])
+    assert check(CheckConfig(index=index)) == 0
+    assert check(CheckConfig(index=index, videos=videos / "unknown.mp4")) == 0
+    capsys.readouterr()
+    assert check(CheckConfig(index=index, videos=videos)) == 1
+    said = "has other content than the catalog says; run index/build.py --rehash on it"
+    assert capsys.readouterr().out.splitlines() == sorted([f"{one} {said}", f"{other} {said}"])
+
+    (videos / "unknown.mp4").unlink()
+    (videos / "lost.mp4").symlink_to("nowhere")
+    check(CheckConfig(index=index, repair=True, videos=videos))
+    lost = f"{videos}/lost.mp4 cannot be read: No such file or directory; make it readable"
+    assert capsys.readouterr().out.splitlines()[-1] == lost
+    (videos / "lost.mp4").unlink()
+    assert check(CheckConfig(index=index, videos=videos)) == 0
+    with closing(open_catalog(index)) as catalog:
+        assert all_paths(catalog)[one].content_hash == known[one].content_hash
 
 
 def test_a_hint_that_holds_another_content_by_now_is_not_believed(

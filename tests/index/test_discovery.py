@@ -5,14 +5,18 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import xxhash
 
 from index.discovery import (
     HashedFile,
+    as_hashed,
     change_since,
     hash_files,
+    is_as_hashed,
     is_regular_file,
     list_videos,
     scan_videos,
@@ -183,9 +187,78 @@ def test_what_is_no_regular_file_is_never_opened(
     assert list_videos(Path("list.txt")) == [folder / "b.mp4", folder / odd]
 
 
-def test_links_to_folders_are_left_out_with_a_word(folder: Path) -> None:
-    (folder / "again").symlink_to(folder / "deep")
-    assert f"{folder / 'again'} (a link to a folder)" in scan_videos(folder).left_out
+AGAIN = "(a link to a folder that is not searched again)"
+ABOVE = "(a link to a folder above it)"
+
+
+def names_of(folder: Path) -> tuple[list[str], list[str]]:
+    """What a folder gives, and which links of it are left out."""
+    scan = scan_videos(folder, without=folder / "index")
+    taken = [os.path.relpath(path, folder) for path in scan.videos]
+    return taken, [os.path.relpath(line, folder) for line in scan.left_out if "(a link" in line]
+
+
+OWN = ["a.MKV", "b.mp4", "deep/d.ts", "deep/er/c.webm", "x.h264"]
+
+
+@pytest.mark.timeout(20)
+def test_a_folder_is_searched_once_however_many_links_lead_to_it(folder: Path) -> None:
+    other = folder.parent / "other"
+    (other / "sub").mkdir(parents=True)
+    for name in ("1.mp4", "sub/2.mp4"):
+        (other / name).write_text(name)
+    (folder / "again").symlink_to("deep")
+    (folder / "deep/up").symlink_to("..")
+    (folder / "deep/er/here").symlink_to(".")
+    (folder / "out").symlink_to(folder.parent)
+    (folder / "p").symlink_to(other / "sub")
+    (folder / "q").symlink_to(other)
+    (folder / "r").symlink_to(folder / "q")
+    (other / "sub/back").symlink_to(folder)
+    (other / "sub/above").symlink_to(other)
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "loop").symlink_to("loop")
+    taken, left_out = names_of(folder)
+    assert taken == sorted([*OWN, "p/2.mp4", "q/1.mp4"])
+    assert left_out == [
+        *(f"again {AGAIN}", f"deep/er/here {ABOVE}", f"deep/up {ABOVE}", f"out {ABOVE}"),
+        *(f"p/above {ABOVE}", f"p/back {AGAIN}", f"r {AGAIN}"),
+    ]
+    assert names_of(other)[0] == sorted(
+        ["1.mp4", "sub/2.mp4", *(f"sub/back/{name}" for name in OWN)]
+    )
+
+
+def test_a_folder_of_links_is_a_folder_of_what_they_lead_to(folder: Path) -> None:
+    links = folder.parent / "links"
+    links.mkdir()
+    for n, place in enumerate((folder / "deep", folder / "deep/er", folder / "b.mp4")):
+        (links / f"{n}{place.suffix}").symlink_to(place)
+    assert names_of(links) == (["0/d.ts", "0/er/c.webm", "2.mp4"], [f"1 {AGAIN}"])
+
+
+def test_a_link_to_the_index_is_not_followed(folder: Path) -> None:
+    (folder / "index").mkdir()
+    (folder / "index/a.mp4").write_text("")
+    (folder / "link").symlink_to("index")
+    assert names_of(folder) == (OWN, [f"link {AGAIN}"])
+
+
+def test_a_linked_folder_that_cannot_be_read_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder.parent / "other").mkdir()
+    (folder / "link").symlink_to(folder.parent / "other")
+    scandir = os.scandir
+
+    def locked(path: Path | str) -> object:
+        if Path(path).name == "link":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    scan = scan_videos(folder)
+    assert scan.unreadable == {str(folder / "link"): "cannot be read: Permission denied"}
 
 
 def test_a_subfolder_that_cannot_be_read_is_told(
@@ -301,6 +374,29 @@ def test_a_file_that_changes_while_it_is_hashed_has_no_hash(
     for path, result in hash_files([changing, calm]):
         assert isinstance(result, HashedFile)
         assert result.content_hash == digest(path.read_bytes()).hexdigest()
+
+
+def test_only_a_file_that_changed_a_while_ago_is_known_by_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"A")
+    now_ns = path.stat().st_ctime_ns
+    for later_s, known in ((0, False), (1.9, False), (2.1, True), (-2.1, True)):
+        monkeypatch.setattr("time.time_ns", lambda later_s=later_s: now_ns + int(later_s * 1e9))
+        ((_, seen),) = hash_files([path])
+        assert isinstance(seen, HashedFile)
+        assert is_as_hashed(seen, path.stat()) == known
+
+
+def test_numbers_of_a_state_fit_into_64_bits_with_a_sign(tmp_path: Path) -> None:
+    numbers = {"st_size": 1, "st_mtime_ns": 2**63, "st_ino": 2**64 - 2, "st_ctime_ns": 2**63 + 5}
+    state: Any = SimpleNamespace(**numbers)  # no disk here has these
+    seen = as_hashed(tmp_path, state, "aa")
+    for number in (seen.size, seen.mtime_ns, seen.inode, seen.ctime_ns):
+        assert number is not None
+        assert -(2**63) <= number < 2**63
+    assert is_as_hashed(seen, state)
 
 
 def test_what_became_of_a_file_since_it_was_hashed(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 """What a build has to do, for every way in which files and catalog can differ."""
 
+import ctypes
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
 from index import planning as planning
-from index.discovery import HashedFile, hash_files, list_videos
+from index.discovery import HashedFile, as_hashed, hash_files, list_videos
 from index.planning import Job, Plan, make_plan
 from index.storage.catalog import (
     Catalog,
@@ -17,6 +21,7 @@ from index.storage.catalog import (
     all_paths,
     all_videos,
     open_catalog,
+    put_paths,
     put_video,
     row_of,
 )
@@ -39,15 +44,24 @@ class World:
         path.write_text(content)
         return path
 
-    def plan(self, *, retry: bool = False, prune: bool = False, profile: Profile = PROFILE) -> Plan:
+    def plan(
+        self,
+        *,
+        retry: bool = False,
+        prune: bool = False,
+        rehash: bool = False,
+        profile: Profile = PROFILE,
+        files: list[Path] | None = None,
+    ) -> Plan:
         self.hashed.clear()
         return make_plan(
             self.index,
             self.catalog,
-            list_videos(self.videos),
+            files or list_videos(self.videos),
             profile=profile,
             retry=retry,
             prune=prune,
+            rehash=rehash,
         )
 
     def build(self, failing: Iterable[str] = (), *, retry: bool = False) -> Plan:
@@ -94,6 +108,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             yield from hash_files(paths)
 
         monkeypatch.setattr(planning, "hash_files", noted)
+        monkeypatch.setattr("index.discovery._TICK_NS", -1)  # as if they were written a while ago
         made.write("a.mp4", "the first")
         made.write("b.mp4", "the second, which is longer")
         made.write("deep/c.mp4", "the third")
@@ -128,6 +143,135 @@ def test_what_stands_is_neither_hashed_nor_decoded(world: World) -> None:
     )
 
 
+def swap_names(world: World) -> None:
+    (world.videos / "a.mp4").rename(world.videos / "t")
+    (world.videos / "deep/c.mp4").rename(world.videos / "a.mp4")
+    (world.videos / "t").rename(world.videos / "deep/c.mp4")
+
+
+def exchange(world: World) -> None:
+    """What renameat2(RENAME_EXCHANGE) does, as `mv --exchange`."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    one, other = (os.fsencode(world.videos / name) for name in ("a.mp4", "deep/c.mp4"))
+    assert libc.renameat2(-100, one, -100, other, 2) == 0
+
+
+def write_over(world: World) -> None:
+    for name, content in (("a.mp4", "the third"), ("deep/c.mp4", "the first")):
+        with (world.videos / name).open("r+") as file:
+            file.write(content)
+        os.utime(world.videos / name, ns=(MTIME_NS, MTIME_NS))
+
+
+def copy_with_dates(world: World) -> None:
+    """As cp -p, rsync -t and tar do."""
+    shutil.copy2(world.videos / "a.mp4", world.videos / "t")
+    shutil.copy2(world.videos / "deep/c.mp4", world.videos / "a.mp4")
+    shutil.copy2(world.videos / "t", world.videos / "deep/c.mp4")
+    (world.videos / "t").unlink()
+
+
+def copy_aside_and_rename(world: World) -> None:
+    """As rsync does, whose copies get a new inode each."""
+    for name, other in (("a.mp4", "deep/c.mp4"), ("deep/c.mp4", "a.mp4")):
+        shutil.copy2(world.videos / other, world.videos / f"{name}.new")
+    for name in ("a.mp4", "deep/c.mp4"):
+        (world.videos / f"{name}.new").replace(world.videos / name)
+
+
+def swap_hard_links(world: World) -> None:
+    for name in ("a.mp4", "deep/c.mp4"):
+        os.link(world.videos / name, world.videos / f"{name}.kept")
+        (world.videos / name).unlink()
+    os.link(world.videos / "a.mp4.kept", world.videos / "deep/c.mp4")
+    os.link(world.videos / "deep/c.mp4.kept", world.videos / "a.mp4")
+
+
+def swap_what_links_lead_to(world: World) -> None:
+    for name in ("a.mp4", "deep/c.mp4"):
+        (world.videos / name).rename(world.videos / f"{name}.kept")
+    (world.videos / "a.mp4").symlink_to(world.videos / "deep/c.mp4.kept")
+    (world.videos / "deep/c.mp4").symlink_to(world.videos / "a.mp4.kept")
+
+
+MTIME_NS = 1_700_000_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        *(swap_names, exchange, write_over, copy_with_dates, copy_aside_and_rename),
+        *(swap_hard_links, swap_what_links_lead_to),
+    ],
+)
+def test_files_of_one_size_and_date_that_are_swapped_are_hashed_once(
+    world: World, swap: Callable[[World], None]
+) -> None:
+    for name in ("a.mp4", "deep/c.mp4"):
+        os.utime(world.videos / name, ns=(MTIME_NS, MTIME_NS))
+    world.build()
+    first, third = world.video("a.mp4"), world.video("deep/c.mp4")
+    swap(world)
+    for name in ("a.mp4", "deep/c.mp4"):
+        state = (world.videos / name).stat()
+        assert (state.st_size, state.st_mtime_ns) == (9, MTIME_NS)
+    planning = world.plan()
+    assert (jobs(planning), len(planning.reused), planning.hashed) == ([], 3, 2)
+    assert (world.video("a.mp4"), world.video("deep/c.mp4")) == (third, first)
+    assert world.plan().hashed == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.chmod(0o600),
+        lambda path: os.link(path, path.with_name("link.bin")),
+        lambda path: path.rename(path.with_name("t")).rename(path),
+        lambda path: Path(shutil.copy2(path, path.with_name("t"))).replace(path),
+    ],
+)
+def test_what_changes_but_the_content_costs_one_hash(
+    world: World, change: Callable[[Path], object]
+) -> None:
+    world.build()
+    change(world.videos / "a.mp4")
+    planning = world.plan()
+    assert (world.hashed, jobs(planning), planning.dropped) == (["a.mp4"], [], False)
+    assert world.plan().hashed == 0
+
+
+def test_every_file_is_hashed_on_request(world: World) -> None:
+    world.build()
+    changed = world.videos / "a.mp4"
+    seen = all_paths(world.catalog)[str(changed)]
+    changed.write_text("the worst")
+    state = changed.stat()
+    # As on a file system without a ctime, where nothing tells.
+    pretended = as_hashed(changed, state, seen.content_hash)
+    put_paths(world.catalog, [pretended])
+    assert (jobs(world.plan()), world.hashed) == ([], [])
+    assert (jobs(world.plan(rehash=True)), len(world.hashed)) == (["a.mp4"], 3)
+
+
+def test_a_file_that_has_just_changed_is_hashed_once_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    world.build()
+    assert world.plan().hashed == 3
+    monkeypatch.setattr("index.discovery._TICK_NS", -1)
+    assert (world.plan().hashed, world.plan().hashed) == (3, 0)
+
+
+def test_a_file_of_which_an_older_version_did_not_know_enough_is_hashed_once(world: World) -> None:
+    world.build()
+    seen = all_paths(world.catalog)[str(world.videos / "a.mp4")]
+    put_paths(world.catalog, [replace(seen, inode=None, ctime_ns=None)])
+    assert jobs(world.plan()) == []
+    assert world.hashed == ["a.mp4"]
+    assert world.plan().hashed == 0
+
+
 def test_a_touched_file_is_hashed_and_not_decoded(world: World) -> None:
     world.build()
     os.utime(world.videos / "a.mp4", ns=(1, 1))
@@ -146,6 +290,70 @@ def test_a_renamed_file_costs_one_hash(world: World) -> None:
     assert not planning.dropped
     assert world.video("deep/z.mp4") == before
     assert str(world.videos / "a.mp4") not in all_paths(world.catalog)
+
+
+def names_known(world: World) -> dict[str, str]:
+    """Name to content, below the folder of videos."""
+    known = all_paths(world.catalog)
+    texts = {xxhash.xxh3_128_hexdigest(text.encode()): text for text in TEXTS}
+    return {
+        os.path.relpath(path, world.videos): texts[seen.content_hash]
+        for path, seen in known.items()
+    }
+
+
+TEXTS = ("the first", "the second, which is longer", "the third")
+
+
+def test_renamed_in_a_chain(world: World) -> None:
+    world.build()
+    for old, new in (("deep/c.mp4", "d.mp4"), ("b.mp4", "deep/c.mp4"), ("a.mp4", "b.mp4")):
+        (world.videos / old).rename(world.videos / new)
+    planning = world.plan()
+    assert (jobs(planning), planning.dropped) == ([], False)
+    assert names_known(world) == dict(zip(("b.mp4", "deep/c.mp4", "d.mp4"), TEXTS, strict=True))
+
+
+def test_moved_out_of_what_is_searched_and_in_again(world: World, tmp_path: Path) -> None:
+    world.build()
+    (tmp_path / "other").mkdir()
+    moved = (world.videos / "a.mp4").rename(tmp_path / "other/a.mp4")
+    assert (jobs(world.plan()), "a.mp4" in names_known(world)) == ([], True)
+    assert jobs(world.plan(files=[moved])) == []
+    assert sorted(names_known(world)) == ["../other/a.mp4", "b.mp4", "deep/c.mp4"]
+    moved.rename(world.videos / "z.mp4")
+    assert (jobs(world.plan()), sorted(names_known(world))) == (
+        [],
+        ["b.mp4", "deep/c.mp4", "z.mp4"],
+    )
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink, shutil.copy2])
+def test_both_names_of_a_file_stay_until_one_is_gone(
+    world: World, link: Callable[[Path, Path], object]
+) -> None:
+    world.build()
+    link(world.videos / "a.mp4", world.videos / "z.mp4")
+    assert jobs(world.plan()) == []
+    assert {"a.mp4", "z.mp4"} < names_known(world).keys()
+    (world.videos / "z.mp4").unlink()
+    assert jobs(world.plan()) == []
+    assert names_known(world) == dict(zip(("a.mp4", "b.mp4", "deep/c.mp4"), TEXTS, strict=True))
+
+
+def test_renamed_over_another(world: World) -> None:
+    world.build()
+    (world.videos / "a.mp4").replace(world.videos / "b.mp4")
+    planning = world.plan()
+    assert (jobs(planning), planning.dropped) == ([], True)
+    assert names_known(world) == {"b.mp4": "the first", "deep/c.mp4": "the third"}
+
+
+def test_what_is_gone_before_it_was_indexed_is_not_kept(world: World) -> None:
+    world.plan()  # and killed then
+    (world.videos / "a.mp4").unlink()
+    world.build()
+    assert sorted(names_known(world)) == ["b.mp4", "deep/c.mp4"]
 
 
 def test_a_copy_is_the_same_video(world: World) -> None:
@@ -298,9 +506,7 @@ def test_another_folder_leaves_what_is_known_alone(world: World, tmp_path: Path)
     other = tmp_path / "other"
     other.mkdir()
     (other / "d.mp4").write_text("the fourth")
-    planning = make_plan(
-        world.index, world.catalog, list_videos(other), profile=PROFILE, retry=False, prune=True
-    )
+    planning = world.plan(prune=True, files=list_videos(other))
     assert (jobs(planning), planning.reused, planning.dropped) == (["d.mp4"], [], False)
     assert len(all_paths(world.catalog)) == 4
 
@@ -337,5 +543,5 @@ def test_a_file_out_of_reach_is_not_pruned(world: World, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "is_file", locked)
     files = [world.videos / "a.mp4"]
-    make_plan(world.index, world.catalog, files, profile=PROFILE, retry=False, prune=True)
+    world.plan(prune=True, files=files)
     assert len(all_paths(world.catalog)) == 3

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from index.discovery import HashedFile
 from index.errors import CueframeError, DamagedError
@@ -147,6 +148,8 @@ def changed_behind(index: Path, sql: str) -> None:
         "UPDATE paths SET path = '/b'",
         "UPDATE paths SET content_hash = 'bb'",
         "UPDATE paths SET mtime_ns = mtime_ns + 1",
+        "UPDATE paths SET inode = 5",
+        "UPDATE paths SET ctime_ns = 5",
         "ALTER TABLE paths RENAME COLUMN size TO sice",
         "DROP TABLE paths",
     ],
@@ -220,6 +223,94 @@ def test_a_catalog_of_an_earlier_version_is_read_as_it_is_and_upgraded_by_a_buil
     with closing(open_catalog(tmp_path, must_exist=True)) as catalog:
         assert all_videos(catalog) == {"aa": row, "bb": replace(LOST, number=4)}
         assert list(all_paths(catalog)) == ["/a"]
+
+
+VERSION_1 = """
+CREATE TABLE videos (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, content_hash TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL CHECK (status IN ('indexed', 'failed')), duration_s REAL, frames INTEGER,
+    file_bytes INTEGER, warnings TEXT NOT NULL DEFAULT '[]', error TEXT, file_hash TEXT,
+    row_hash TEXT
+);
+CREATE TABLE paths (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    content_hash TEXT NOT NULL, row_hash TEXT
+);
+INSERT INTO videos VALUES (
+    3, 'aa', 'failed', NULL, NULL, NULL, '[]', 'broken', NULL, 'VIDEO_HASH'
+);
+INSERT INTO paths VALUES ('/a', 1, 2, 'aa', 'PATH_HASH');
+PRAGMA user_version = 1;
+"""
+"""A row's hash is xxh3_64 of the repr of the tuple of its values."""
+
+
+def version_1(path: Path, size: int = 1) -> None:
+    """Write a catalog of that version, whose path was written with this size."""
+    video = (3, "aa", "failed", None, None, None, "[]", "broken", None)
+    rows = (video, ("/a", size, 2, "aa"))
+    hashes = [xxhash.xxh3_64_hexdigest(repr(row).encode()) for row in rows]
+    with closing(sqlite3.connect(path)) as catalog:
+        catalog.executescript(
+            VERSION_1.replace("VIDEO_HASH", hashes[0]).replace("PATH_HASH", hashes[1])
+        )
+
+
+def test_a_catalog_without_inodes_is_read_as_it_is_and_upgraded_by_a_build(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    version_1(path)
+    data = path.read_bytes()
+    known = HashedFile("/a", 1, 2, "aa")
+    failed = VideoRow(content_hash="aa", number=3, status="failed", error="broken")
+    assert salvaged_paths(path) == [known]
+    with closing(open_catalog(tmp_path, must_exist=True)) as catalog:
+        assert (all_paths(catalog), all_videos(catalog)) == ({"/a": known}, {"aa": failed})
+    assert path.read_bytes() == data
+    new = HashedFile("/b", 1, 2, "aa", 2**63 - 1, -(2**63))
+    with closing(open_catalog(tmp_path)) as catalog:
+        put_paths(catalog, [new])
+    with closing(open_catalog(tmp_path, must_exist=True)) as catalog:
+        assert all_paths(catalog) == {"/a": known, "/b": new}
+    assert salvaged_paths(path) == [known, new]
+
+
+@pytest.mark.parametrize("must_exist", [True, False])
+def test_an_upgrade_does_not_bless_what_was_damaged_before(
+    must_exist: bool, tmp_path: Path
+) -> None:
+    version_1(tmp_path / "catalog.sqlite", size=7)
+    with (
+        closing(open_catalog(tmp_path, must_exist=must_exist)) as catalog,
+        pytest.raises(DamagedError, match="a row of paths is not what was written"),
+    ):
+        all_paths(catalog)
+
+
+@pytest.mark.parametrize("must_exist", [True, False])
+def test_a_catalog_of_a_later_version_is_not_taken_for_an_older_one(
+    must_exist: bool, tmp_path: Path
+) -> None:
+    open_catalog(tmp_path).close()
+    changed_behind(tmp_path, "PRAGMA user_version = 3")
+    data = (tmp_path / "catalog.sqlite").read_bytes()
+    with pytest.raises(DamagedError, match="it is of version 3, and this is 2"):
+        open_catalog(tmp_path, must_exist=must_exist)
+    assert (tmp_path / "catalog.sqlite").read_bytes() == data
+
+
+def test_paths_come_and_go_together_or_not_at_all(tmp_path: Path) -> None:
+    old, new = HashedFile("/old", 1, 1, "aa", 5, 6), HashedFile("/new", 1, 1, "aa", 5, 7)
+    with closing(open_catalog(tmp_path)) as catalog:
+        put_paths(catalog, [old])
+        catalog.execute(
+            "CREATE TEMP TRIGGER fails BEFORE DELETE ON paths BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        with pytest.raises(CueframeError):
+            put_paths(catalog, [new], ["/old"])
+        assert all_paths(catalog) == {"/old": old}
+        catalog.execute("DROP TRIGGER fails")
+        put_paths(catalog, [new], ["/old"])
+        assert all_paths(catalog) == {"/new": new}
 
 
 def test_an_empty_file_is_no_catalog_to_read(tmp_path: Path) -> None:

@@ -45,6 +45,36 @@ def test_known_files_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         assert find_video_file(indexed, content, {}) == path
 
 
+def test_files_that_have_changed_places_are_not_taken_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, folder = world(), tmp_path / "videos"
+    folder.mkdir()
+    sizes = {(here.videos / name).stat().st_size for name in ("few.mp4", "one.mp4")}
+    for name in ("few.mp4", "one.mp4"):
+        data = (here.videos / name).read_bytes()
+        rest = max(sizes) - len(data)  # an atom that players skip
+        free = (8 + rest).to_bytes(4, "big") + b"free" + bytes(rest)
+        (folder / name).write_bytes(data + free)
+        os.utime(folder / name, (0, 0))
+    monkeypatch.setattr("index.discovery._TICK_NS", -1)
+    assert build_index(folder, tmp_path / "index", here.model) == 0
+    indexed = read_indexed_videos(tmp_path / "index")
+    few, one = (indexed.seen[str(folder / name)].content_hash for name in ("few.mp4", "one.mp4"))
+    assert find_video_file(indexed, few, {}) == folder / "few.mp4"
+
+    (folder / "few.mp4").rename(folder / "t")
+    (folder / "one.mp4").rename(folder / "few.mp4")
+    (folder / "t").rename(folder / "one.mp4")
+    assert content_of(indexed, folder / "few.mp4") == one
+    assert content_of(indexed, folder / "one.mp4") == few
+    with pytest.raises(VideoError, match=r"few\.mp4 has changed since it was indexed"):
+        find_video_file(indexed, few, {})
+    names = by_tail(map(str, list_videos(folder)))
+    with pytest.raises(VideoError, match=r"one\.mp4 has changed since it was indexed"):
+        find_video_file(indexed, one, names)
+
+
 def test_files_elsewhere_are_found_by_name_and_content(moved: tuple[IndexedVideos, Path]) -> None:
     indexed, folder = moved
     content = indexed.seen[str(folder / "old/x/few.mp4")].content_hash
