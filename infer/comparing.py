@@ -1,24 +1,25 @@
 """Compare all strategies on the same labelled questions, reading each video's vectors once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from accelerate import PartialState
 
+from index.arrays import Floats
 from index.errors import CueframeError
 from index.messages import json_line
 from index.model_loading import Dtype
 from index.progress import bar
-from index.storage.store import read_profile
+from index.storage.store import Profile, read_profile
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.score_table import figure_tables, score_table
 from infer.evaluation.text_tables import format_estimate, print_table, table_json
-from infer.queries import group_by_video, make_queries, on_timelines, print_failures
+from infer.queries import Query, group_by_video, make_queries, on_timelines, print_failures
 from infer.query_encoder import encode_texts, load_query_encoder
 from infer.questions import Question
-from infer.selection.frame_scores import read_stored_video, score_video
+from infer.selection.frame_scores import blocks_of_questions, read_stored_video, score_video
 from infer.selection.parts import parts_asked
 from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.strategies import load_strategy
@@ -60,19 +61,12 @@ def compare_strategies(
     device = PartialState().device
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
     texts, _ = encode_texts(encoder, [query.text for query in queries])  # (N, D)
-    strategies = {n: load_strategy(n) for n in STRATEGIES if n not in BASELINES}
-    times_s = {name: [np.empty(0)] * len(queries) for name in strategies}
-    videos = group_by_video(queries)
-    for content, numbers in bar(videos.items(), "video", len(videos)):
-        seeds = np.zeros(len(numbers), np.uint64)  # only random reads them
-        scored = score_video(read_stored_video(index, profile, content), texts[numbers], seeds)
-        spans_s = [queries[n].question.span_s for n in numbers]
-        for asked, part in parts_asked(scored, spans_s):
-            if isinstance(part, CueframeError):  # `on_timelines` left none
-                raise part
-            for name, choose in strategies.items():
-                for q, rows in zip(asked, choose(part.video, k), strict=True):
-                    times_s[name][numbers[q]] = part.time_s[rows]
+    names = [name for name in STRATEGIES if name not in BASELINES]
+    times_s: dict[str, list[Floats]] = {name: [np.empty(0)] * len(queries) for name in names}
+    picked = _picked(index, profile, queries, texts, names, k)
+    for n, of_question in bar(picked, "question", len(queries)):
+        for name, own_s in of_question.items():
+            times_s[name][n] = own_s
 
     table = score_table(timed, figure_tables(timed, times_s, k), list(FIGURES), seed)
     head = ["%, _s: seconds", *SHOWN, "hit − uniform"]
@@ -88,3 +82,34 @@ def compare_strategies(
     result = {"questions": table.questions, "unlabelled": table.skipped, "frames": k}
     print(json_line(result | {"not_scored": len(failed)} | table_json(table)))
     return 1 if failed else 0
+
+
+def _picked(
+    index: Path,
+    profile: Profile,
+    queries: Sequence[Query],
+    texts: Floats,
+    strategies: Sequence[str],
+    k: int,
+) -> Iterator[tuple[int, dict[str, Floats]]]:
+    """Yield the number of each question, and the times in seconds of its picks by strategy.
+
+    Scores are held of a block of a video's questions; texts (N, D) are those of all.
+    """
+    choosers = {name: load_strategy(name) for name in strategies}
+    for content, of_video in group_by_video(queries).items():
+        stored = read_stored_video(index, profile, content)
+        for block in blocks_of_questions(len(of_video), len(stored.time_s)):
+            numbers = of_video[block]
+            seeds = np.zeros(len(numbers), np.uint64)  # only random reads them
+            scored = score_video(stored, texts[numbers], seeds)
+            spans_s = [queries[n].question.span_s for n in numbers]
+            for asked, part in parts_asked(scored, spans_s):
+                if isinstance(part, CueframeError):  # `on_timelines` left none
+                    raise part
+                rows = {name: choose(part.video, k) for name, choose in choosers.items()}
+                for place, q in enumerate(asked):
+                    yield (
+                        numbers[q],
+                        {name: part.time_s[own[place]] for name, own in rows.items()},
+                    )

@@ -75,6 +75,8 @@ class Scenes(NamedTuple):
     def shown_by(self, frames: Spans, tolerance_s: float = TIME_TOLERANCE_S) -> Bools:
         """Return (S, P) during which scenes which of the frames (P,) are shown."""
         met = shown_during(*frames, self.spans_s, tolerance_s)  # (E, P)
+        if len(self.first) == len(self.spans_s):
+            return met
         return np.logical_or.reduceat(met, self.first, axis=0)
 
 
@@ -249,15 +251,18 @@ def evidence_by_segment(timed: TimedQuestion, k: int) -> Integers:
 
 def evidence_shown(timed: TimedQuestion, frames: Spans, k: int) -> Bools:
     """Return (H, P) in which of the H segments that hold evidence which frames (P,) show some."""
-    starts_s, ends_s = frames
     stretches = spans_of_evidence(timed.question)
-    met = shown_during(starts_s, ends_s, stretches)  # (E, P)
+    met = shown_during(*frames, stretches)  # (E, P)
+    held = evidence_by_segment(timed, k)
+    shown = np.zeros((len(held), met.shape[1]), np.bool_)
+    some = np.flatnonzero(met.any(axis=0))  # of many rows, those of the evidence
+    starts_s, ends_s = (s[some] for s in frames)
     # The frame is on the screen while the stretch lasts from `first` to `last`, by segments.
     from_s = np.maximum(starts_s, stretches[:, :1])
     to_s = np.minimum(np.maximum(ends_s - TIME_TOLERANCE_S, starts_s), stretches[:, 1:])
     first, last = (timed.segments(s, k) for s in (from_s, np.maximum(from_s, to_s)))
-    held = evidence_by_segment(timed, k).reshape(-1, 1, 1)
-    shown: Bools = np.any(met & (first <= held) & (held <= last), axis=1)
+    inside = held.reshape(-1, 1, 1)
+    shown[:, some] = np.any(met[:, some] & (first <= inside) & (inside <= last), axis=1)
     return shown
 
 

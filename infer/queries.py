@@ -12,16 +12,17 @@ from index.arrays import Floats
 from index.boundary import costs_one
 from index.errors import CueframeError
 from index.messages import escaped, print_some
-from index.spans import Timeline
 from index.storage.store import Profile, read_own_vectors
 from infer.metrics import TimedQuestion
 from infer.question_texts import caption
 from infer.questions import Question
-from infer.selection.parts import part_asked
+from infer.selection.parts import SpanSeconds, part_asked
 from infer.videos.indexed_videos import IndexedVideos, find_indexed
 
 AnswerRecord = dict[str, Any]
 """One line of the answers: id, video, pick and frames, or id, video_path and error."""
+_Asked = tuple[str, SpanSeconds]
+"""What a question asks about: the content of a video, and the part of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,35 +78,36 @@ def on_timelines(
 ) -> tuple[list[Query], list[TimedQuestion], dict[int, AnswerRecord]]:
     """Give the questions the times of their videos' rows, opening each vector file once.
 
+    Questions about the same part of a video share its arrays.
+
     Returns:
         The queries whose video has the part that they ask about, these questions on the timelines
         of their parts, and by place the failure records of the others: those of a video whose
         vector file cannot be used, too.
     """
-    timelines: dict[str, Timeline] = {}
-    lost: dict[str, str] = {}
-    for content in group_by_video(queries):
-        with costs_one(lost, content, CueframeError):
-            timelines[content] = read_own_vectors(index, profile, content).timeline
+    parts: dict[_Asked, tuple[Floats, Floats, float, float]] = {}
+    lost: dict[_Asked, str] = {}
+    unread: dict[str, str] = {}
+    for content, numbers in group_by_video(queries).items():
+        with costs_one(unread, content, CueframeError):
+            timeline = read_own_vectors(index, profile, content).timeline
+            for span_s in dict.fromkeys(queries[n].question.span_s for n in numbers):
+                with costs_one(lost, (content, span_s), CueframeError):
+                    rows, start_s, part = part_asked(span_s, timeline)
+                    time_s, end_s = timeline.time_s[rows], timeline.end_s[rows]
+                    parts[content, span_s] = time_s, end_s, part.duration_s, start_s
     there: list[Query] = []
     timed: list[TimedQuestion] = []
     failed: dict[int, AnswerRecord] = {}
     for one in queries:
-        question = one.question
-        if one.content_hash in lost:
-            failed[one.place] = failure_record(question, lost[one.content_hash])
-            continue
-        timeline = timelines[one.content_hash]
-        try:
-            rows, start_s, part = part_asked(question.span_s, timeline)
-        except CueframeError as error:
-            failed[one.place] = failure_record(question, error)
+        asked = one.content_hash, one.question.span_s
+        if reason := unread.get(one.content_hash) or lost.get(asked):
+            failed[one.place] = failure_record(one.question, reason)
             continue
         there.append(one)
-        time_s, end_s = timeline.time_s[rows], timeline.end_s[rows]
-        content = one.content_hash
+        time_s, end_s, duration_s, start_s = parts[asked]
         timed.append(
-            TimedQuestion(question, time_s, end_s, part.duration_s, content, start_s=start_s)
+            TimedQuestion(one.question, time_s, end_s, duration_s, one.content_hash, start_s)
         )
     return there, timed, failed
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from index.arrays import Floats, Integers
 from index.spans import Spans
+from infer.evaluation.draws import Draws
 from infer.metrics import TimedQuestion
 from train.losses.pool import Pool, cosines
 
@@ -39,6 +40,6 @@ def earliest_s(_timed: TimedQuestion, picked: Spans, _k: int) -> float:
     return float(picked.time_s[0])
 
 
-def earliest_of_draws(timed: TimedQuestion, _k: int) -> tuple[float, float]:
+def earliest_of_draws(timed: TimedQuestion, _draws: Draws) -> tuple[float, float]:
     """The same for random and oracle; made up."""
     return float(timed.time_s[-1]), float(timed.time_s[0])

@@ -16,6 +16,7 @@ from index.decoding.decoders import frames_at
 from index.messages import say
 from index.progress import bar
 from infer.evaluation.baselines import of_matches
+from infer.evaluation.draws import with_draws
 from infer.judge import SIM_THRESHOLDS, Judge, judge_vectors, weakest_match
 from infer.metrics import TimedQuestion, every
 
@@ -76,15 +77,20 @@ def sim_tables(
     vectors, rows = judge_vectors(stream(), judge)
     for numbers, times_s, start in judged:
         row_at = dict(zip(times_s, rows[start:].tolist(), strict=False))
-        for n in numbers:
-            one = timed[n]
+        asked = [timed[n] for n in numbers]
+        of_draws, frames = None, vectors
+        for place, one, draws in with_draws(asked, [k] * len(asked)):
+            n = numbers[place]
             true = vectors[[row_at[time_s] for time_s in one.question.support_frames]]  # (E, D)
             for name, own in picks.items():
                 picked = vectors[[row_at[time_s] for time_s in own[n].tolist()]]  # (P, D)
                 tables[name][n] = weakest_match(true, picked) >= _THRESHOLDS
             if every_row:
-                alike = true @ vectors[[row_at[time_s] for time_s in one.time_s.tolist()]].T
-                both = [of_matches(alike >= m, one, k, "spans", every) for m in _THRESHOLDS]
+                if draws is not of_draws:  # of other rows than the question before
+                    frames = vectors[[row_at[time_s] for time_s in one.time_s.tolist()]]  # (F, D)
+                    of_draws = draws
+                alike = true @ frames.T
+                both = [of_matches(alike >= m, draws, "spans", every) for m in _THRESHOLDS]
                 tables["random"][n], tables["oracle"][n] = zip(*both, strict=True)
     return tables
 

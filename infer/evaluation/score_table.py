@@ -15,6 +15,7 @@ from index.arrays import Floats, Integers
 from index.progress import bar
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.bootstrap import ARITHMETIC, Average, Estimate, estimates
+from infer.evaluation.draws import by_rows, with_draws
 from infer.metrics import TimedQuestion, picked_spans, require_labels
 from infer.selection.strategies import pick_uniform
 
@@ -43,9 +44,17 @@ def each_k(k: int | Sequence[int], questions: int) -> Sequence[int]:
 
 
 def uniform_picks(timed: Sequence[TimedQuestion], k: int | Sequence[int]) -> list[Floats]:
-    """Return the times in seconds of each question's uniform picks; none without rows."""
-    ks = each_k(k, len(timed))
-    return [one.time_s[uniform_rows(one, own_k)] for one, own_k in zip(timed, ks, strict=True)]
+    """Return the times in seconds of each question's uniform picks; none without rows.
+
+    Those about the same rows share one array.
+    """
+    picks: list[Floats] = [np.empty(0)] * len(timed)
+    for numbers, own_k in by_rows(timed, each_k(k, len(timed))):
+        one = timed[numbers[0]]
+        times_s = one.time_s[uniform_rows(one, own_k)]
+        for n in numbers:
+            picks[n] = times_s
+    return picks
 
 
 def uniform_rows(one: TimedQuestion, k: int) -> Integers:
@@ -66,24 +75,19 @@ def figure_tables(
         k: K of the baselines, for all questions or (N,) for each.
     """
     ks = each_k(k, len(timed))
-    known = [len(one.time_s) > 0 for one in timed]
-    both = [
-        [figure.random_and_oracle(one, own_k) for figure in FIGURES.values()]
-        if there
-        else [(np.nan, np.nan)] * len(FIGURES)
-        for one, own_k, there in bar(zip(timed, ks, known, strict=True), "question", len(timed))
-    ]
-    figures = {
-        name: [
-            [f.value(one, spans, own_k) for f in FIGURES.values()]
-            for one, spans, own_k in zip(timed, map(picked_spans, timed, own), ks, strict=True)
-        ]
-        for name, own in (*picks.items(), ("uniform", uniform_picks(timed, ks)))
-    }
-    figures["random"] = [[random for random, _ in row] for row in both]
-    figures["oracle"] = [[oracle for _, oracle in row] for row in both]
-    tables = {name: np.array(rows).reshape(-1, len(FIGURES)) for name, rows in figures.items()}
-    tables["uniform"][~np.array(known, np.bool_)] = np.nan
+    uniform = uniform_picks(timed, ks)
+    names = (*picks, "uniform", "random", "oracle")
+    tables = {name: np.full((len(timed), len(FIGURES)), np.nan) for name in names}
+    given = list(zip(timed, *picks.values(), strict=True))
+    for n, one, draws in bar(with_draws(timed, ks), "question", len(timed)):
+        own = dict(zip(picks, given[n][1:], strict=True))
+        if len(one.time_s):
+            own["uniform"] = uniform[n]
+            both = [figure.random_and_oracle(one, draws) for figure in FIGURES.values()]
+            tables["random"][n], tables["oracle"][n] = zip(*both, strict=True)
+        for name, picked_s in own.items():
+            spans = picked_spans(one, picked_s)
+            tables[name][n] = [figure.value(one, spans, draws.k) for figure in FIGURES.values()]
     return tables
 
 

@@ -6,7 +6,7 @@ last. A strategy that spreads its picks over the whole video has a wide window: 
 the oracle's.
 
 Legend: E support ranges of a question, W windows; these may be of any shape, to which their starts
-and ends broadcast.
+and ends broadcast. The figure of a window is that with the range that fits it best.
 """
 
 from collections.abc import Callable
@@ -19,23 +19,23 @@ from infer.metrics import TimedQuestion
 
 
 def iop(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
-    """Return (W,) intersection over prediction of windows (W,) with the best of ranges (E, 2)."""
+    """Return (E, W) intersection over prediction of windows (W,) with each of ranges (E, 2)."""
     length = end_s - start_s
-    best: Floats = _shared(start_s, end_s, ranges_s).max(axis=0) / np.where(length > 0, length, 1)
+    found: Floats = _shared(start_s, end_s, ranges_s) / np.where(length > 0, length, 1)
     points = length <= 0
     if points.any():
         from_s, to_s = (np.broadcast_to(s, length.shape)[points] for s in (start_s, end_s))
-        best[points] = shown_during(from_s, to_s, ranges_s).any(axis=0)
-    return best
+        found[:, points] = shown_during(from_s, to_s, ranges_s)
+    return found
 
 
 def iou(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
-    """Return (W,) intersection over union of windows (W,) with the best of ranges (E, 2)."""
+    """Return (E, W) intersection over union of windows (W,) with each of ranges (E, 2)."""
     starts, ends = _beside(ranges_s, start_s, end_s)
     whole = np.maximum(end_s, ends) - np.minimum(start_s, starts)  # (E, W), NExT-GQA's union
     shared = _shared(start_s, end_s, ranges_s)
-    best: Floats = (shared / np.where(whole > 0, whole, 1)).max(axis=0)
-    return best
+    found: Floats = shared / np.where(whole > 0, whole, 1)
+    return found
 
 
 def _shared(start_s: Floats, end_s: Floats, ranges_s: Floats) -> Floats:
@@ -63,4 +63,4 @@ def window(
         return float("nan")
     if not len(picked.time_s):
         return 0.0
-    return float(overlap(picked.time_s[:1], picked.end_s[-1:], ranges_s)[0])
+    return float(overlap(picked.time_s[:1], picked.end_s[-1:], ranges_s).max())

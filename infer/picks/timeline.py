@@ -12,6 +12,7 @@ candidates. With two a second, three would be in a range of one second, and rand
 one and a half times its chance.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -44,7 +45,7 @@ def without_index(question: Question, k: int) -> TimedQuestion:
     start_s, end_s = question.span_s or (0.0, math.inf)
     length_s = min(end_s, question.duration_s or end_s) - start_s
     known = 0 < length_s < math.inf
-    moments_s = start_s + candidates(length_s, k) if known else np.empty(0)
+    moments_s = _candidates_of_part(start_s, length_s, k) if known else np.empty(0)
     return TimedQuestion(
         question,
         moments_s,
@@ -54,3 +55,11 @@ def without_index(question: Question, k: int) -> TimedQuestion:
         start_s=start_s,
         tolerance_s=0.0,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _candidates_of_part(start_s: float, length_s: float, k: int) -> Floats:
+    """Return the `candidates` of a part: one array, which the questions about it share."""
+    moments_s: Floats = start_s + candidates(length_s, k)
+    moments_s.setflags(write=False)
+    return moments_s

@@ -23,7 +23,7 @@ from infer.answer_file import ReaderFrames
 from infer.choices import chosen
 from infer.queries import EncodedQuery
 from infer.readers.shown_frames import no_label, rows_shown
-from infer.selection.frame_scores import cosines, questions_at_once
+from infer.selection.frame_scores import blocks_of_questions, cosines
 from infer.selection.strategies import ScoredVideo
 
 
@@ -43,10 +43,8 @@ def choice_probabilities(
         (choices,) for each question, with sum 1.
     """
     question = np.repeat(np.arange(len(counts)), counts)  # (T,)
-    size = questions_at_once(len(scored.time_s))
     best = np.empty(len(texts))
-    for start in range(0, len(texts), size):
-        block = slice(start, start + size)
+    for block in blocks_of_questions(len(texts), len(scored.time_s)):
         cosine = cosines(texts[block], scored.vectors).astype(np.float64)  # (block, F)
         best[block] = np.where(shown[question[block]], cosine, -np.inf).max(axis=1)
     starts = np.cumsum([0, *counts[:-1]])

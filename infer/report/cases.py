@@ -3,24 +3,27 @@
 Legend: N questions, M figures, F rows of a video.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from index.arrays import Floats
 from index.encoder import Encoder
 from index.messages import say
-from index.storage.store import read_profile
+from index.progress import bar
+from index.storage.store import Profile, read_profile
 from infer.answer_file import Answer
 from infer.evaluation.score_table import ScoreTable
 from infer.evaluation.text_tables import table_cells
 from infer.metrics import TimedQuestion, picks_in_evidence
 from infer.queries import Query, group_by_video
 from infer.query_encoder import encode_texts
+from infer.report.chart import curve_of
 from infer.report.page import Case, Summary, worst_first
-from infer.selection.frame_scores import read_stored_video, score_video
+from infer.selection.frame_scores import blocks_of_questions, read_stored_video, score_video
 
 _SAME = 0.01
 """Tolerance of a cosine; beyond it, text or model differs. float16 moves cosines by 0.001."""
@@ -41,7 +44,7 @@ def worst_cases(
             question=one.question,
             video=one.path,
             time_s=on.time_s,
-            scores=None,
+            curve=None,
             duration_s=on.duration_s,
             start_s=on.start_s,
             picked_s=picked_s,
@@ -73,27 +76,40 @@ def with_curves(
     Raises:
         CueframeError: A vector file is missing or damaged.
     """
-    profile = read_profile(index)
     place = {case.question.id: n for n, case in enumerate(cases)}
     shown = [one for one in queries if one.question.id in place]
     texts, _ = encode_texts(encoder, [one.text for one in shown])  # (N, D)
     drawn = list(cases)
     other = 0
-    for content, numbers in group_by_video(shown).items():
-        seeds = np.zeros(len(numbers), np.uint64)
-        scored = score_video(read_stored_video(index, profile, content), texts[numbers], seeds)
-        for n, scores in zip(numbers, scored.scores, strict=True):
-            at = place[shown[n].question.id]
-            drawn[at] = replace(cases[at], scores=scores, time_s=scored.time_s)
-            told = np.array(cases[at].picked_scores)
-            found = np.interp(cases[at].picked_s, scored.time_s, scores)
-            other += bool((np.abs(told - found) > _SAME).any())
+    asked = _scored(index, read_profile(index), shown, texts)
+    for n, time_s, scores in bar(asked, "question", len(shown)):
+        at = place[shown[n].question.id]
+        case = replace(cases[at], time_s=time_s)
+        drawn[at] = replace(case, curve=curve_of(time_s, scores, case.end_s, case.picked_s))
+        told, found = np.array(case.picked_scores), np.interp(case.picked_s, time_s, scores)
+        other += bool((np.abs(told - found) > _SAME).any())
     if other:
         say(
             f"warning: the curves of {other} questions are not those by which their frames were "
             "picked; give the --model and --caption of the answers"
         )
     return drawn
+
+
+def _scored(
+    index: Path, profile: Profile, queries: Sequence[Query], texts: Floats
+) -> Iterator[tuple[int, Floats, Floats]]:
+    """Yield the number of each query, with times and scores (F,) of all rows of its video.
+
+    Scores are held of a block of a video's questions; texts (N, D) are those of all.
+    """
+    for content, of_video in group_by_video(queries).items():
+        stored = read_stored_video(index, profile, content)
+        for block in blocks_of_questions(len(of_video), len(stored.time_s)):
+            numbers = of_video[block]
+            scored = score_video(stored, texts[numbers], np.zeros(len(numbers), np.uint64))
+            for n, scores in zip(numbers, scored.scores, strict=True):
+                yield n, scored.time_s, scores
 
 
 def summary(result: ScoreTable, picker: str, lines: Sequence[str], k: int) -> Summary:

@@ -2,10 +2,11 @@
 
 Horizontal positions are in per cent of the timeline, so that a chart fills whatever width it has.
 
-Legend: F rows of a video.
+Legend: F rows of a video, P picks.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,19 @@ _COLUMNS = 250
 column are drawn."""
 _MOST_TICKS = 6
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+
+
+class Curve(NamedTuple):
+    """A curve as it is drawn: a thousand questions about a long video have many scores."""
+
+    path: str
+    """From `curve`."""
+    low: float
+    """The lowest score."""
+    high: float
+    """The highest score."""
+    picks: Floats
+    """(P,) the `heights` of the picks."""
 
 
 def share(time_s: float, duration_s: float) -> float:
@@ -57,6 +71,19 @@ def heights(scores: Floats, of: Floats) -> Floats:
         return np.full(len(scores), 0.5)
     scaled: Floats = np.clip((scores.astype(np.float64) - low) / (high - low), 0.0, 1.0)
     return scaled
+
+
+def curve_of(time_s: Floats, scores: Floats, duration_s: float, picked_s: Floats) -> Curve:
+    """Draw scores (F,) at times (F,), with the picks at times (P,).
+
+    Picks lie on the curve, even where an answer's own score differs from it.
+    """
+    return Curve(
+        path=curve(time_s, scores, duration_s),
+        low=float(scores.min()),
+        high=float(scores.max()),
+        picks=heights(np.interp(picked_s, time_s, scores), scores),
+    )
 
 
 def curve(time_s: Floats, scores: Floats, duration_s: float) -> str:

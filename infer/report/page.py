@@ -25,7 +25,7 @@ from infer.choices import LETTERS, letter_of
 from infer.evaluation.breakdown import language
 from infer.metrics import spans_of_evidence, true_times
 from infer.questions import Question
-from infer.report.chart import CURVE_BOX, clock, curve, heights, share, ticks
+from infer.report.chart import CURVE_BOX, Curve, clock, share, ticks
 
 Pictures = Mapping[str, Mapping[float, bytes]]
 """JPEG files by video and time in seconds, from `infer.report.thumbnails.thumbnails_of`."""
@@ -40,9 +40,9 @@ class Case:
     video: str
     """The path under which the video is known."""
     time_s: Floats
-    """(F,) seconds of the video's rows; without scores perhaps of the part's rows alone."""
-    scores: Floats | None
-    """(F,) scores of the question's text with each row; None without an encoder."""
+    """(F,) seconds of the video's rows; without a curve perhaps of the part's rows alone."""
+    curve: Curve | None
+    """The scores of the question's text with each row; None without an encoder."""
     duration_s: float
     """Length of the video, or of the part of it that is asked about."""
     start_s: float = 0.0
@@ -57,6 +57,11 @@ class Case:
     """Figures by name, 0 to 1; those whose names end in _s are seconds. NaN: no label."""
     read: Mapping[ReaderFrames, Chosen] = field(default_factory=dict)
     """A reader's answers by the frames that it saw."""
+
+    @property
+    def end_s(self) -> float:
+        """End of the timeline; times of an index's rows may lie past the duration."""
+        return max(self.start_s + self.duration_s, float(self.time_s.max(initial=0)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +151,7 @@ class _Album:
 
 def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
     """Convert a case for the template: positions in per cent, and texts."""
-    question, end_s = case.question, _end_s(case)
+    question, end_s = case.question, case.end_s
     return {
         "question": question,
         "video": case.video,
@@ -159,8 +164,8 @@ def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
         "end": clock(end_s, end_s),
         "borders": [share(case.start_s + s * case.duration_s / k, end_s) for s in range(k + 1)],
         "ticks": ticks(end_s),
-        "curve": None if case.scores is None else curve(case.time_s, case.scores, end_s),
-        "scale": None if case.scores is None else _scale(case.scores),
+        "curve": case.curve.path if case.curve else None,
+        "scale": (_number(case.curve.low, 3), _number(case.curve.high, 3)) if case.curve else None,
         "spans": [
             (share(a, end_s), share(b, end_s), clock(max(0, a), end_s), clock(b, end_s))
             for a, b in spans_of_evidence(question).tolist()
@@ -198,11 +203,8 @@ def _right(question: Question) -> int | None:
 
 
 def _picks(case: Case, album: _Album) -> list[dict[str, Any]]:
-    end_s = _end_s(case)
-    up = np.full(len(case.picked_s), 0.5)
-    if case.scores is not None:
-        # On the curve, even where the answer's own score differs from it.
-        up = heights(np.interp(case.picked_s, case.time_s, case.scores), case.scores)
+    end_s = case.end_s
+    up = case.curve.picks if case.curve else np.full(len(case.picked_s), 0.5)
     scores = ["" if isnan(score) else _number(score, 4) for score in case.picked_scores]
     return [
         {
@@ -230,19 +232,9 @@ def _figures(case: Case) -> list[tuple[str, str]]:
     return shown
 
 
-def _end_s(case: Case) -> float:
-    """Return the end of the timeline; times of an index's rows may lie past the duration."""
-    return max(case.start_s + case.duration_s, float(case.time_s.max(initial=0)))
-
-
 def _known(case: Case, name: str) -> float:
     figure = case.figures.get(name, 0.0)
     return 0.0 if isnan(figure) else figure
-
-
-def _scale(scores: Floats) -> tuple[str, str]:
-    """Format the lowest and the highest score."""
-    return _number(float(scores.min()), 3), _number(float(scores.max()), 3)
 
 
 def _number(number: float, digits: int) -> str:

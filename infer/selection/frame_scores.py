@@ -3,6 +3,7 @@
 Legend: Q questions of one video, F its frames, D width, K picks.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -48,6 +49,12 @@ def questions_at_once(rows: int) -> int:
     So the memory of scoring and picking does not grow with the number of questions.
     """
     return max(1, SCORES_AT_ONCE // max(1, rows))
+
+
+def blocks_of_questions(n_questions: int, rows: int) -> Iterator[slice]:
+    """Yield the blocks in which questions about a video of so many rows are scored, in order."""
+    some = questions_at_once(rows)
+    return (slice(start, start + some) for start in range(0, n_questions, some))
 
 
 def read_stored_video(index: Path, profile: Profile, content_hash: str) -> ScoredVideo:

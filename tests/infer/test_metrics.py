@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from index.spans import Spans, shown_during
 from infer.evaluation.baselines import FIGURES
+from infer.evaluation.draws import draws_of
 from infer.metrics import (
     COUNTED,
     TimedQuestion,
@@ -276,7 +277,7 @@ def test_a_screen_recording_shows_its_slide_for_a_minute() -> None:
         "precision": 0.25,
     }
     for name in ("hit", "recall", "distance_s", "segments"):
-        _, best = FIGURES[name].random_and_oracle(slides, 4)
+        _, best = FIGURES[name].random_and_oracle(slides, draws_of(slides, 4))
         assert best == found[name]
     # Another tool's pick at 60 s is that same picture; one at 100 s is of no row, and a moment.
     assert picked_spans(slides, np.array([60.0, 100.0])).end_s.tolist() == [90.0, 100.0]

@@ -65,6 +65,20 @@ def test_questions_on_the_timelines_of_their_parts() -> None:
     assert part.duration_s == pytest.approx(0.6)
 
 
+def test_questions_about_the_same_part_share_its_rows() -> None:
+    here = world()
+    spans: list[list[float] | None] = [None, [0.6, 1.2], None, [0.6, 1.2]]
+    record = {"question": "?", "video_path": "vp9.webm"}
+    asked = [
+        Question.model_validate(record | {"id": n, "span_s": span}) for n, span in enumerate(spans)
+    ]
+    queries, _ = make_queries(asked, read_indexed_videos(here.index), 1)
+    _, timed, _ = on_timelines(here.index, read_profile(here.index), queries)
+    assert timed[0].time_s is timed[2].time_s
+    assert timed[1].time_s is timed[3].time_s
+    assert timed[0].end_s is timed[2].end_s
+
+
 def test_a_damaged_vector_file_costs_the_questions_about_its_video(tmp_path: Path) -> None:
     here = world()
     index = Path(shutil.copytree(here.index, tmp_path / "index"))

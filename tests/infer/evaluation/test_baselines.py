@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from index.errors import CueframeError
 from index.spans import Spans, Timeline
 from infer.evaluation.baselines import FIGURES, of_matches
+from infer.evaluation.draws import draws_of
 from infer.evaluation.score_table import uniform_picks, uniform_rows
 from infer.metrics import TimedQuestion, every, picked_spans
 from infer.selection.parts import part_asked
@@ -38,7 +39,7 @@ def queries(
 
 
 def both(one: TimedQuestion, name: str, k: int = 4) -> tuple[float, float]:
-    return FIGURES[name].random_and_oracle(one, k)
+    return FIGURES[name].random_and_oracle(one, draws_of(one, k))
 
 
 def value(
@@ -115,7 +116,7 @@ def test_spans_may_be_any_sets_of_rows(
     # As those of sim_m are: the rows that look like a true frame.
     one, k = case
     met = np.random.default_rng(seed).random((spans, len(one.time_s))) < 0.4
-    expected, best = of_matches(met, one, k, "spans", every)
+    expected, best = of_matches(met, draws_of(one, k), "spans", every)
     chances = draws(one, k)
     found = {rows: bool(met[:, list(rows)].any(axis=1).all()) for rows in chances}
     assert expected == pytest.approx(sum(float(chances[rows]) for rows in found if found[rows]))
@@ -155,8 +156,8 @@ def test_the_figures_of_a_part_are_those_of_a_video_cut_to_it(
         asked.time_s[uniform_rows(alone, k)].tolist()
     )
     for name, figure in FIGURES.items():
-        assert figure.random_and_oracle(asked, k) == pytest.approx(
-            figure.random_and_oracle(alone, k), abs=1e-9, nan_ok=True
+        assert figure.random_and_oracle(asked, draws_of(asked, k)) == pytest.approx(
+            figure.random_and_oracle(alone, draws_of(alone, k)), abs=1e-9, nan_ok=True
         ), name
         for places in combinations(range(len(part.time_s)), min(k, len(part.time_s))):
             own = picked_spans(asked, asked.time_s[list(places)])

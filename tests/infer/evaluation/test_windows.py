@@ -27,11 +27,12 @@ def test_iop_and_iou_by_hand() -> None:
 def test_many_windows_at_once() -> None:
     starts_s, ends_s = np.array([0.0, 2.0, 5.0]), np.array([4.0, 6.0, 5.0])
     ranges_s = np.array([[4.0, 10.0], [5.0, 6.0]])
-    assert iop(starts_s, ends_s, ranges_s).tolist() == [0.0, 0.5, 1.0]
-    assert iou(starts_s, ends_s, ranges_s).tolist() == [0.0, 0.25, 0.0]
+    assert iop(starts_s, ends_s, ranges_s).tolist() == [[0.0, 0.5, 1.0], [0.0, 0.25, 1.0]]
+    assert iou(starts_s, ends_s, ranges_s).tolist() == [[0.0, 0.25, 0.0], [0.0, 0.25, 0.0]]
     # All starts with all ends: a table, of the same figures.
     for overlap in (iop, iou):
         table = overlap(starts_s[:, None], ends_s, ranges_s)
-        assert table.shape == (3, 3)
-        for start_s, row in zip(starts_s, table, strict=True):
-            assert row.tolist() == overlap(np.full(3, start_s), ends_s, ranges_s).tolist()
+        assert table.shape == (2, 3, 3)
+        for n, start_s in enumerate(starts_s):
+            alone = overlap(np.full(3, start_s), ends_s, ranges_s)
+            assert table[:, n].tolist() == alone.tolist()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from infer.evaluation.baselines import FIGURES
+from infer.evaluation.draws import draws_of
 from infer.evaluation.score_table import uniform_picks
 from infer.picks.timeline import MOST_CANDIDATES, candidates, without_index
 from infer.selection.strategies import segments
@@ -34,7 +35,8 @@ def test_random_hits_a_range_by_its_share_of_the_time() -> None:
     # A second of 10 s, whole seconds as labels are: one pick in a segment of 10, 5 or 2.5 s.
     (question,) = asked({"duration_s": 10.0, "support_ranges": [[6, 7]]})
     for k, share in ((1, 0.1), (2, 0.2), (4, 0.4)):
-        random, oracle = FIGURES["hit"].random_and_oracle(without_index(question, k), k)
+        one = without_index(question, k)
+        random, oracle = FIGURES["hit"].random_and_oracle(one, draws_of(one, k))
         assert random == pytest.approx(share, rel=0.15)
         assert oracle == 1.0
 
@@ -60,3 +62,11 @@ def test_without_a_duration_there_are_no_candidates() -> None:
     assert len(one.time_s) == len(one.end_s) == 0
     assert math.isnan(one.duration_s)
     assert one.video == "videos/a.mp4"
+
+
+def test_questions_about_the_same_part_share_its_candidates() -> None:
+    record = {"duration_s": 100.0, "span_s": [20, 30]}
+    one, same, longer = asked(record, record, record | {"span_s": [20, 40]})
+    assert without_index(one, 4).time_s is without_index(same, 4).time_s
+    assert without_index(one, 4).time_s is not without_index(longer, 4).time_s
+    assert without_index(one, 4).time_s is not without_index(one, 2).time_s

@@ -25,6 +25,7 @@ from infer.answer_file import Chosen, ReaderFrames
 from infer.evaluation.baselines import FIGURES
 from infer.metrics import TimedQuestion, picks_in_evidence
 from infer.questions import Question
+from infer.report.chart import curve_of
 from infer.report.page import Case, Summary, outcome, times_to_show, worst_first, write_report
 from tests.curves import moments
 from tests.paths import ROOT
@@ -56,7 +57,9 @@ def case(name: str, picked_s: list[float], **changes: Any) -> Case:
         question=question,
         video=f"/videos/{question.video_path}",
         time_s=time_s,
-        scores=np.linspace(-0.1, 0.4, len(time_s)).astype(np.float32),
+        curve=curve_of(
+            time_s, np.linspace(-0.1, 0.4, len(time_s)).astype(np.float32), 10.0, picks_s
+        ),
         duration_s=10.0,
         picked_s=picks_s,
         shows_evidence=picks_in_evidence(timed, picks_s),
@@ -271,10 +274,12 @@ def test_what_looks_like_code_is_shown_as_text(text: str, tmp_path: Path) -> Non
 def test_odd_cases_are_drawn_too(tmp_path: Path) -> None:
     flat = case("flat", PICKED)
     one = case("one row", [0.0], support_frames=[400.0])
-    tiny = {"time_s": np.zeros(1), "scores": np.zeros(1, np.float32)}
-    unscored = {"scores": None, "picked_scores": [NAN] * 4}
+    zero = np.zeros(1)
+    tiny = {"time_s": zero, "curve": curve_of(zero, zero, 0.0, one.picked_s)}
+    level = curve_of(flat.time_s, np.full(20, 0.3, np.float32), flat.end_s, flat.picked_s)
+    unscored = {"curve": None, "picked_scores": [NAN] * 4}
     cases = [
-        Case(**{**vars(flat), "scores": np.full(20, 0.3, np.float32)}),
+        Case(**{**vars(flat), "curve": level}),
         Case(**{**vars(one), **tiny, "duration_s": 0.0}),
         Case(**{**vars(case("unscored", PICKED)), **unscored}),
         case("nothing picked", []),

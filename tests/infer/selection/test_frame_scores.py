@@ -9,6 +9,7 @@ from index.errors import CueframeError
 from index.storage.store import read_profile
 from infer.selection.frame_scores import (
     SCORES_AT_ONCE,
+    blocks_of_questions,
     cosines,
     picked_frames,
     questions_at_once,
@@ -77,6 +78,13 @@ def test_scores_at_once_are_bounded(rows: int) -> None:
     questions = questions_at_once(rows)
     assert questions == 1 or questions * rows <= SCORES_AT_ONCE
     assert (questions + 1) * rows > SCORES_AT_ONCE or rows == 0
+
+
+@pytest.mark.parametrize(("questions", "rows"), [(0, 9), (1, 9), (5000, 21_600), (3, 2**22)])
+def test_blocks_hold_each_question_once(questions: int, rows: int) -> None:
+    blocks = [range(questions)[block] for block in blocks_of_questions(questions, rows)]
+    assert [q for block in blocks for q in block] == list(range(questions))
+    assert all(len(block) <= questions_at_once(rows) for block in blocks)
 
 
 def test_picked_frames_by_hand() -> None:
