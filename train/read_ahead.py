@@ -6,10 +6,11 @@ A batch comes back in shared memory, and is copied out of it at once.
 import math
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from multiprocessing import active_children
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from threading import Event, Thread
 from typing import Any, cast
 
 import torch
@@ -86,9 +87,9 @@ def read_ahead(
         generator=torch.Generator(),  # so that nothing is drawn from torch's default one
         worker_init_fn=leave_signals_to_parent,
     )
-    others = set(active_children())
     answers = _started(loader)
-    team = set(active_children()) - others
+    # Not by `active_children`, which leaves out one that has died meanwhile.
+    team: set[BaseProcess] = set(cast("Any", answers)._workers)
     try:
         for _ in batches:
             answer = _awaited(answers, team, limit_s)
@@ -143,23 +144,49 @@ def _awaited(
     answers: Iterator[list[Tensor] | str], team: set[BaseProcess], limit_s: float
 ) -> list[Tensor] | str:
     """Return the next answer of a worker, or in one line why there is none."""
-    for _ in range(math.ceil(limit_s / _LOOK_S)):
-        try:
-            return next(answers)
-        except (RuntimeError, OSError, EOFError) as error:
-            reason, timed_out = reason_of(error), "timed out" in str(error)
-        # Where a worker dies, its connection may break before it has ended.
-        ended = wait([worker.sentinel for worker in team], 0 if timed_out else _DYING_S)
-        for worker in team:
-            if worker.sentinel in ended:
-                worker.join()
-                return _death(worker.exitcode or 0)
-        if not timed_out:
-            return f"the processes that read pictures are out of reach ({reason}); {_GO_ON}"
+    with _killed_if_late(team, limit_s + _DYING_S) as late:
+        for _ in range(math.ceil(limit_s / _LOOK_S)):
+            try:
+                return next(answers)
+            except (RuntimeError, OSError, EOFError) as error:
+                reason, timed_out = reason_of(error), "timed out" in str(error)
+            if late.is_set():
+                break
+            # Where a worker dies, its connection may break before it has ended.
+            ended = wait([worker.sentinel for worker in team], 0 if timed_out else _DYING_S)
+            for worker in team:
+                if worker.sentinel in ended:
+                    worker.join()
+                    return _death(worker.exitcode or 0)
+            if not timed_out:
+                return f"the processes that read pictures are out of reach ({reason}); {_GO_ON}"
     return (
         f"no pictures came in {limit_s:.0f} s; look whether the disk of --image_path answers, and "
         "go on by --resume"
     )
+
+
+@contextmanager
+def _killed_if_late(team: set[BaseProcess], limit_s: float) -> Iterator[Event]:
+    """Kill the workers where the block takes longer; yield an event that tells that it did.
+
+    The memory of a batch comes from its worker, and is waited for without end if that is stopped.
+    """
+    done, late = Event(), Event()
+
+    def watch() -> None:
+        for _ in range(math.ceil(limit_s / _LOOK_S)):
+            if done.wait(_LOOK_S):
+                return
+        late.set()
+        for worker in team:
+            worker.kill()
+
+    Thread(target=watch, daemon=True).start()
+    try:
+        yield late
+    finally:
+        done.set()
 
 
 def _death(code: int) -> str:

@@ -46,7 +46,7 @@ def test_a_question_takes_less_memory_than_its_scores(
         peaks[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert result.code == 0, result.err
-    assert peaks[60] - peaks[20] < 40 * ROWS * 4 / 2  # half of their scores in float32
+    assert peaks[60] - peaks[20] < 40 * ROWS * 4  # float32
 
 
 def test_blocks_change_no_figure_and_no_curve(

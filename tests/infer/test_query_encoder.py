@@ -9,7 +9,7 @@ import torch
 from transformers import CLIPModel
 
 from index.errors import CueframeError
-from index.storage.store import read_profile
+from index.storage.store import read_profile, write_profile
 from infer.query_encoder import encode_texts, load_query_encoder
 from tests.fixtures_infer import TEXTS, text_vectors, world
 
@@ -47,8 +47,7 @@ def test_a_default_model_that_changed_is_refused(tmp_path: Path) -> None:
     vision = altered(tmp_path, "visual_projection")
     index = tmp_path / "index"
     index.mkdir()
-    profile = (here.index / "profile.json").read_text()
-    (index / "profile.json").write_text(profile.replace(str(here.model), str(vision)))
+    write_profile(index, read_profile(here.index).model_copy(update={"model": str(vision)}))
     with pytest.raises(CueframeError, match="no longer, the one that built"):
         ask_with(None, index)
 

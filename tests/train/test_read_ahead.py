@@ -143,6 +143,18 @@ def test_a_stopped_worker_is_killed_in_the_end() -> None:
     assert line.startswith("no pictures came in 1 s")
 
 
+def test_a_worker_that_stops_before_its_batch_is_fetched_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_DYING_S", 1.0)
+    stops = at(2, lambda: os.kill(os.getpid(), signal.SIGSTOP))
+    with closing(read_ahead(BATCHES, stops, workers=1, device=CPU, limit_s=1.0)) as those:
+        next(those)
+        time.sleep(1)  # the next batch is read, and its memory is with the worker
+        with pytest.raises(CueframeError, match="no pictures came in 1 s"):
+            next(those)
+
+
 def test_a_slow_disk_is_no_error() -> None:
     assert first_numbers(at(6, lambda: time.sleep(1.5)), 1, limit_s=5.0) == list(range(9))
 
