@@ -51,6 +51,7 @@ def long_questions(folder: Path, rows: int, count: int) -> tuple[Path, Path]:
         from_s = own[0] if n % 3 == 0 else 0.0
         starts_s = np.sort(rng.uniform(from_s, length_s - 20, 1 + n % 3)).round(2).tolist()
         one: dict[str, Any] = {"id": f"q{n}", "question": TEXTS[n % 4], "video_path": VIDEO}
+        one["choices"] = ["Red", "Blue", "Green", TEXTS[3]]
         one |= {"support_ranges": [[a, a + 8.0] for a in starts_s], "support_frames": starts_s}
         questions.append(one | ({"span_s": own} if n % 3 == 0 else {}))
         picked = np.sort(rng.choice(np.arange(int(2 * from_s) + 2, rows), 4, replace=False))

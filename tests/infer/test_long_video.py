@@ -15,15 +15,19 @@ from tests.infer.test_predict_memory import peak_bytes
 from tests.paths import ROOT
 
 ROWS = 6000
-COMMANDS = ("score.py", "report", "compare.py")
+ANSWERS = {"mmr": ("--pick", "mmr"), "clip": ("--reader", "clip")}
+COMMANDS = ("score", "report", "compare", *ANSWERS)
 Call = tuple[str, list[object]]
 
 
 def call(command: str, folder: Path, index: Path, rows: int, count: int) -> Call:
     """The script and arguments of a command over some questions."""
     answers, questions = long_questions(folder, rows, count)
-    if command == "compare.py":
+    if command == "compare":
         return "compare.py", [questions, "--index", index]
+    if command in ANSWERS:
+        output = folder / f"{command}{count}.jsonl"
+        return "answer.py", [questions, "--index", index, "--output", output, *ANSWERS[command]]
     page = ("--report", folder / f"{count}.html") if command == "report" else ()
     return "score.py", [answers, questions, "--index", index, "--judge", "none", *page]
 
@@ -56,7 +60,7 @@ def test_blocks_change_no_figure_and_no_curve(
     found = []
     for scores in (2**20, 7 * 1500, 1):
         monkeypatch.setattr(frame_scores, "SCORES_AT_ONCE", scores)
-        for command in COMMANDS[1:]:
+        for command in ("report", "compare"):
             script, arguments = call(command, tmp_path, index, 1500, 20)
             found.append(ran(capsys, script, *arguments).out)
         found.append((tmp_path / "20.html").read_text())
@@ -83,7 +87,7 @@ def test_a_thousand_questions_about_three_hours_are_scored_in_half_a_minute(
     tmp_path: Path,
 ) -> None:
     index = long_index(tmp_path / "index", 21_600)
-    script, arguments = call("score.py", tmp_path, index, 21_600, 1000)
+    script, arguments = call("score", tmp_path, index, 21_600, 1000)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, f"infer/{script}", *map(str, arguments)],
