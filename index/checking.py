@@ -55,6 +55,11 @@ def check_index(
             _repair(index, found, files, dry_run=dry_run, no_lock=no_lock)
             if not dry_run:
                 found = _examined(index, files, unreadable)
+    if new := [file.path for file in files if file.path not in found.paths]:
+        say(
+            f"not in the catalog under these paths: {name_some(new)} ({len(new)} of {len(files)} "
+            "files); index/build.py adds them"
+        )
     if lost:
         say(f"index/build.py has to embed again: {name_some(lost)}")
     wrong = bool(found.problems or lost)

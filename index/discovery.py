@@ -105,7 +105,8 @@ def scan_videos(source: Path, *, all_files: bool = False, without: Path | None =
 def _scan_folder(source: Path, all_files: bool, without: Path | None) -> Scan:
     """Search a folder, then the folders that links in it lead to: each folder once."""
     scan = Scan()
-    searched = {os.path.realpath(without)} if without else set()
+    skipped = without and os.path.realpath(without)
+    searched: set[str] = set()
     waiting = [source]
     found: list[Path] = []
 
@@ -114,7 +115,7 @@ def _scan_folder(source: Path, all_files: bool, without: Path | None) -> Scan:
 
     def is_new(folder: Path) -> bool:
         real = os.path.realpath(folder)
-        new = real not in searched
+        new = real not in searched and not (skipped and Path(real).is_relative_to(skipped))
         searched.add(real)
         return new
 

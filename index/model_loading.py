@@ -183,7 +183,12 @@ def load_generation_values(name: str, flag: str) -> dict[str, Any]:
         if not is_folder(name):
             folder = Path(snapshot_download(name, allow_patterns=names))
         path = next(path for path in map(folder.joinpath, names) if path.is_file())
-        values = json.loads(path.read_bytes())
+        try:
+            values = dict(json.loads(path.read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise CueframeError(
+                f"{path} is damaged ({error}); fetch or save the model again"
+            ) from error
         # Some models have these values with their text part.
         parts = [values.get(part) or {} for part in ("decoder", "generator", "text_config")]
         return next(filter(None, parts), {}) | {k: v for k, v in values.items() if v is not None}

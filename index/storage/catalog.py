@@ -170,8 +170,13 @@ def _upgrade(catalog: Catalog, must_exist: bool) -> None:
     version = catalog.execute("PRAGMA user_version").fetchone()[0]
     if version == _VERSION:
         return
-    if not 0 <= version < _VERSION:
-        raise sqlite3.DatabaseError(f"it is of version {version}, and this is {_VERSION}")
+    if version > _VERSION:
+        raise CueframeError(
+            f"the catalog was written by a later Cueframe (its version is {version}, and this one "
+            f"knows {_VERSION}); use that one, or name another --index"
+        )
+    if version < 0:
+        raise sqlite3.DatabaseError(f"it is of version {version}")
     old = catalog.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if must_exist and not old:
         raise sqlite3.DatabaseError("it is empty")

@@ -82,13 +82,15 @@ def plan_repair(
         what = "made again from" if found.videos is None else "brought up to"
         yield Step(
             f"{catalog}: {what} {len(found.sound)} vector files",
-            lambda: _mend_catalog(index, found, [*kept, *videos], no_lock),
+            lambda: _mend_catalog(index, found, kept, videos, no_lock),
         )
-    if found.search_faults or found.unusable or found.videos is None:
-        if faiss_path(index).exists():
-            why = found.search_faults[0] if found.search_faults else "videos left the index"
-            yield _away(index, faiss_path(index), why)
-        yield Step(f"{faiss_path(index)}: made anew", lambda: _make_search(index, profile, no_lock))
+    anew = found.search_faults or found.unusable or found.videos is None
+    if anew and faiss_path(index).exists():
+        why = found.search_faults[0] if found.search_faults else "videos left the index"
+        yield _away(index, faiss_path(index), why)
+    if anew or videos:
+        what = "made anew" if anew else "brought up to the catalog"
+        yield Step(f"{faiss_path(index)}: {what}", lambda: _mend_search(index, profile, no_lock))
 
 
 def to_embed(index: Path, found: Examination) -> list[str]:
@@ -109,11 +111,24 @@ def _away(index: Path, path: Path, why: str) -> Step:
     return Step(f"{path}: moved to quarantine/", lambda: move_away(index, path, why))
 
 
-def _mend_catalog(index: Path, found: Examination, files: list[HashedFile], no_lock: bool) -> None:
-    """Bring the catalog up to the sound vector files; rows of files out of reach stay."""
+def _mend_catalog(
+    index: Path,
+    found: Examination,
+    kept: Sequence[HashedFile],
+    videos: Sequence[HashedFile],
+    no_lock: bool,
+) -> None:
+    """Bring the catalog up to the sound vector files; rows of files out of reach stay.
+
+    As after a build, a video to which no path leads is forgotten; its vector file stays. A path of
+    `videos` whose content the index has not is forgotten too: only a build can embed it.
+    """
     sound = found.sound
+    indexed = sound.keys() | (found.videos or {}).keys()
+    files = [*kept, *(file for file in videos if file.content_hash in indexed)]
+    others = [file.path for file in videos if file.content_hash not in indexed]
     with closing(open_catalog(index, no_lock=no_lock)) as catalog:
-        put_paths(catalog, files)
+        put_paths(catalog, files, others)
         known = {seen.content_hash for seen in all_paths(catalog).values()}
         wanted = sound.keys() if found.videos is None else found.videos.keys() | found.unknown
         put_paths(catalog, _hinted([sound[name] for name in sound if name in wanted - known]))
@@ -124,7 +139,7 @@ def _mend_catalog(index: Path, found: Examination, files: list[HashedFile], no_l
                 content
                 for content, video in all_videos(catalog).items()
                 if video.status == "indexed"
-                and content not in sound
+                and content not in known & sound.keys()
                 and not found.waits_for(vectors_path(index, content))
             ],
         )
@@ -132,9 +147,10 @@ def _mend_catalog(index: Path, found: Examination, files: list[HashedFile], no_l
             put_video(catalog, sound[content].row)
 
 
-def _make_search(index: Path, profile: Profile, no_lock: bool) -> None:
+def _mend_search(index: Path, profile: Profile, no_lock: bool) -> None:
     with closing(open_catalog(index, no_lock=no_lock)) as catalog:
         search = FaissUpdate(index, profile.width)
+        search.keep_only(all_videos(catalog).values())
         search.add_missing(all_videos(catalog).values(), profile)
         search.write()
 

@@ -14,10 +14,7 @@ from index.errors import CueframeError
 from infer.answering.text_cache import TextCache
 from infer.queries import EncodedQuery, Query, group_by_video
 from infer.question_texts import question_texts
-
-_BLOCK = 512
-"""Questions whose texts are encoded together, with those of their choices: what is held at a time,
-and what an interrupted run encodes again."""
+from infer.selection.frame_scores import QUESTIONS_AT_ONCE
 
 
 def texts_of(query: Query, *, choices: bool) -> list[str]:
@@ -54,8 +51,8 @@ def encode_queries(
         return _with_choices(made, texts) if choices else made
 
     places = [*chain.from_iterable(group_by_video(queries).values())]
-    for start in range(0, len(places), _BLOCK):
-        block = [queries[n] for n in places[start : start + _BLOCK]]
+    for start in range(0, len(places), QUESTIONS_AT_ONCE):
+        block = [queries[n] for n in places[start : start + QUESTIONS_AT_ONCE]]
         began_s = time.monotonic()
         found = in_halves(encoded, block)
         share_s = (time.monotonic() - began_s) / len(block)

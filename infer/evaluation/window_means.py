@@ -156,6 +156,8 @@ def _points(at_s: Floats, chances: Floats, start: int, end: int) -> tuple[Floats
     if end - start <= FEW:
         return own_s, own
     middle_s, half_s = (own_s[-1] + own_s[0]) / 2, (own_s[-1] - own_s[0]) / 2
+    if half_s == 0:  # many rows at one time
+        return own_s[:1], own.sum(axis=1, keepdims=True)
     places = chebpts1(_POINTS)
     series = own @ chebvander((own_s - middle_s) / half_s, _POINTS - 1)  # (R, P)
     back = chebvander(places, _POINTS - 1) * (2 / _POINTS)  # (P, P)

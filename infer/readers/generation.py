@@ -33,7 +33,7 @@ def own_generation(name: str, flag: str, tokenizer: Any) -> GenerationConfig:
     ids = {key: values.get(key) for key in ("eos_token_id", *_STARTS)}
     for key, value in ids.items():
         several = value if isinstance(value, list) else [value]
-        if value is not None and not all(type(number) is int for number in several):
+        if value is not None and not all(type(n) is int and n >= 0 for n in several):
             raise CueframeError(
                 f"{name} has {key} {value!r}, not the number of a token or several; fetch or save "
                 "it again"

@@ -18,6 +18,9 @@ from infer.selection.strategies import ScoredVideo, Seeds, segments
 SCORES_AT_ONCE = 2**20
 """Questions × frames that are scored and picked from at a time. A strategy takes up to some 40
 bytes for each; 48 questions about a video of 3 hours at 2 frames a second are a million."""
+QUESTIONS_AT_ONCE = 512
+"""Questions that are encoded or picked for at a time, however short their video: their texts'
+vectors are held meanwhile, and an interrupted run does them again."""
 
 
 class PickedFrame(TypedDict):
@@ -48,7 +51,7 @@ def questions_at_once(rows: int) -> int:
 
     So the memory of scoring and picking does not grow with the number of questions.
     """
-    return max(1, SCORES_AT_ONCE // max(1, rows))
+    return min(QUESTIONS_AT_ONCE, max(1, SCORES_AT_ONCE // max(1, rows)))
 
 
 def blocks_of_questions(n_questions: int, rows: int) -> Iterator[slice]:

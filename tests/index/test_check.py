@@ -468,12 +468,13 @@ def test_videos_are_compared_with_the_catalog(
     """Also where size, dates and inode tell nothing, as on some network folders."""
     videos = shutil.copytree(built / "videos", tmp_path / "videos")
     (videos / "unknown.mp4").write_text("not indexed yet")
-    assert check(CheckConfig(index=index, repair=True, videos=videos)) == 1  # unknown.mp4
-    capsys.readouterr()
+    assert check(CheckConfig(index=index, repair=True, videos=videos)) == 0
+    said = f"{videos}/unknown.mp4 (1 of {len(list(videos.iterdir()))} files); index/build.py adds"
+    assert f"not in the catalog under these paths: {said}" in capsys.readouterr().err
     one, other = (str(videos / file_name(kind)) for kind in ("variable", "constant"))
     with closing(open_catalog(index)) as catalog:
-        forget_paths(catalog, [str(videos / "unknown.mp4")])
         known = all_paths(catalog)
+        assert str(videos / "unknown.mp4") not in known
         swapped = {one: known[other].content_hash, other: known[one].content_hash}
         put_paths(catalog, [replace(known[p], content_hash=c) for p, c in swapped.items()])
     assert check(CheckConfig(index=index)) == 0
@@ -492,6 +493,32 @@ def test_videos_are_compared_with_the_catalog(
     assert check(CheckConfig(index=index, videos=videos)) == 0
     with closing(open_catalog(index)) as catalog:
         assert all_paths(catalog)[one].content_hash == known[one].content_hash
+
+
+def test_a_repair_forgets_what_was_replaced_as_a_build_does(
+    index: Path, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = shutil.copytree(built / "videos", tmp_path / "videos")
+    build(BuildConfig(videos=videos, index=index, workers=1, prune=True))
+    for path in (index / "vectors").glob("*/*.h5"):  # of paths that are gone by now
+        vectors = read_vectors(index, path.stem)
+        name = Path(vectors.path_hint).name
+        write_vectors(index, replace(vectors, path_hint=str(videos / name)))
+    with closing(open_catalog(index)) as catalog:
+        paths = [path for path in all_paths(catalog) if not path.startswith(str(videos))]
+        forget_paths(catalog, paths)
+    check(CheckConfig(index=index, repair=True))
+    replaced = videos / file_name("variable")
+    with closing(open_catalog(index)) as catalog:
+        before = all_paths(catalog)[str(replaced)].content_hash
+    make(replaced, "slow")
+    capsys.readouterr()
+    assert check(CheckConfig(index=index, videos=videos)) == 1
+    assert check(CheckConfig(index=index, repair=True, videos=videos)) == 0
+    assert f"not in the catalog under these paths: {replaced} (" in capsys.readouterr().err
+    with closing(open_catalog(index)) as catalog:
+        assert before not in all_videos(catalog)
+    assert check(CheckConfig(index=index)) == 0
 
 
 def test_a_hint_that_holds_another_content_by_now_is_not_believed(

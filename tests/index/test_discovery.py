@@ -413,3 +413,14 @@ def test_what_became_of_a_file_since_it_was_hashed(tmp_path: Path) -> None:
     assert change_since(seen) == "was moved or deleted while it was read; run again"
     path.mkdir()
     assert change_since(seen) == "was moved or deleted while it was read; run again"
+
+
+def test_a_link_to_a_folder_inside_the_index_is_left_out(tmp_path: Path) -> None:
+    for name in ("videos/a.mp4", "videos/index/vectors/ab/x.h5"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    link = tmp_path / "videos/link"
+    link.symlink_to("index/vectors")
+    scan = scan_videos(tmp_path / "videos", all_files=True, without=tmp_path / "videos/index")
+    assert scan.videos == [tmp_path / "videos/a.mp4"]
+    assert scan.left_out == [f"{link} (a link to a folder that is not searched again)"]

@@ -68,7 +68,7 @@ def test_each_query_gets_its_vectors_video_by_video(
     texts = TextCache(cast("Encoder", encoder), of_all)
     spent_s: dict[int, float] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infer.answering.encoded_queries._BLOCK", size)
+        patch.setattr("infer.answering.encoded_queries.QUESTIONS_AT_ONCE", size)
         made = list(encode_queries(queries, texts, spent_s, choices=choices))
     names = [one.query.content_hash for one in made]
     assert names == sorted(videos, key=list(dict.fromkeys(videos)).index)

@@ -87,3 +87,11 @@ def test_it_is_the_mean_and_the_best_of_a_loop_in_long_videos(
     one, k = case
     found = of_window(FIGURES[name], one, draws_of(one, k))
     assert found == pytest.approx(by_loop(name, one, k), abs=1e-13)
+
+
+def test_many_rows_at_one_time_are_no_division_by_zero() -> None:
+    time_s = np.repeat([0.0, 1.0, 2.0, 3.0], 70)
+    timeline = moments(time_s, 4.0)._replace(end_s=time_s + 0.5)
+    one = TimedQuestion(ask([], [(0.5, 3.5)]), *timeline, "v")
+    for name, figure in FIGURES.items():
+        assert of_window(figure, one, draws_of(one, 4)) == pytest.approx(by_loop(name, one, 4))

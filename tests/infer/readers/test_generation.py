@@ -240,6 +240,7 @@ def test_an_end_ends_a_text(folders: dict[str, Path], tmp_path: Path) -> None:
         "[1]",
         "null",
         '{"eos_token_id": "x"}',
+        '{"eos_token_id": -5}',
         '{"eos_token_id": [1.5]}',
         '{"bos_token_id": true}',
         '{"eos_token_id": 99999999999999999999}',
@@ -252,6 +253,8 @@ def test_a_damaged_file_is_one_line(folders: dict[str, Path], tmp_path: Path, co
         load_reader(str(folder), device_map=CPU)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+    if "token" not in content:
+        assert f"{folder}/generation_config.json is damaged" in str(caught.value)
 
 
 CALLS: dict[str, Callable[[Reader, list[ReaderInput]], object]] = {

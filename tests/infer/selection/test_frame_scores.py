@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from index.errors import CueframeError
 from index.storage.store import read_profile
 from infer.selection.frame_scores import (
+    QUESTIONS_AT_ONCE,
     SCORES_AT_ONCE,
     blocks_of_questions,
     cosines,
@@ -77,7 +78,7 @@ def test_vectors_of_another_profile_are_refused() -> None:
 def test_scores_at_once_are_bounded(rows: int) -> None:
     questions = questions_at_once(rows)
     assert questions == 1 or questions * rows <= SCORES_AT_ONCE
-    assert (questions + 1) * rows > SCORES_AT_ONCE or rows == 0
+    assert (questions + 1) * rows > SCORES_AT_ONCE or questions == QUESTIONS_AT_ONCE
 
 
 @pytest.mark.parametrize(("questions", "rows"), [(0, 9), (1, 9), (5000, 21_600), (3, 2**22)])
