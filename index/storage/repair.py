@@ -82,7 +82,7 @@ def plan_repair(
         what = "made again from" if found.videos is None else "brought up to"
         yield Step(
             f"{catalog}: {what} {len(found.sound)} vector files",
-            lambda: _mend_catalog(index, found, kept, videos, no_lock),
+            lambda: _mend_catalog(index, found, [*kept, *videos], no_lock),
         )
     anew = found.search_faults or found.unusable or found.videos is None
     if anew and faiss_path(index).exists():
@@ -111,24 +111,14 @@ def _away(index: Path, path: Path, why: str) -> Step:
     return Step(f"{path}: moved to quarantine/", lambda: move_away(index, path, why))
 
 
-def _mend_catalog(
-    index: Path,
-    found: Examination,
-    kept: Sequence[HashedFile],
-    videos: Sequence[HashedFile],
-    no_lock: bool,
-) -> None:
+def _mend_catalog(index: Path, found: Examination, files: list[HashedFile], no_lock: bool) -> None:
     """Bring the catalog up to the sound vector files; rows of files out of reach stay.
 
-    As after a build, a video to which no path leads is forgotten; its vector file stays. A path of
-    `videos` whose content the index has not is forgotten too: only a build can embed it.
+    As after a build, a video to which no path leads is forgotten; its vector file stays.
     """
     sound = found.sound
-    indexed = sound.keys() | (found.videos or {}).keys()
-    files = [*kept, *(file for file in videos if file.content_hash in indexed)]
-    others = [file.path for file in videos if file.content_hash not in indexed]
     with closing(open_catalog(index, no_lock=no_lock)) as catalog:
-        put_paths(catalog, files, others)
+        put_paths(catalog, files)
         known = {seen.content_hash for seen in all_paths(catalog).values()}
         wanted = sound.keys() if found.videos is None else found.videos.keys() | found.unknown
         put_paths(catalog, _hinted([sound[name] for name in sound if name in wanted - known]))
