@@ -19,7 +19,7 @@ from infer.evaluation.text_tables import format_estimate, print_table, table_jso
 from infer.queries import Query, group_by_video, make_queries, on_timelines, print_failures
 from infer.query_encoder import encode_texts, load_query_encoder
 from infer.questions import Question
-from infer.selection.frame_scores import blocks_of_questions, read_stored_video, score_video
+from infer.selection.frame_scores import scored_blocks
 from infer.selection.parts import parts_asked
 from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.strategies import load_strategy
@@ -97,19 +97,11 @@ def _picked(
     Scores are held of a block of a video's questions; texts (N, D) are those of all.
     """
     choosers = {name: load_strategy(name) for name in strategies}
-    for content, of_video in group_by_video(queries).items():
-        stored = read_stored_video(index, profile, content)
-        for block in blocks_of_questions(len(of_video), len(stored.time_s)):
-            numbers = of_video[block]
-            seeds = np.zeros(len(numbers), np.uint64)  # only random reads them
-            scored = score_video(stored, texts[numbers], seeds)
-            spans_s = [queries[n].question.span_s for n in numbers]
-            for asked, part in parts_asked(scored, spans_s):
-                if isinstance(part, CueframeError):  # `on_timelines` left none
-                    raise part
-                rows = {name: choose(part.video, k) for name, choose in choosers.items()}
-                for place, q in enumerate(asked):
-                    yield (
-                        numbers[q],
-                        {name: part.time_s[own[place]] for name, own in rows.items()},
-                    )
+    for numbers, scored in scored_blocks(index, profile, group_by_video(queries), texts):
+        spans_s = [queries[n].question.span_s for n in numbers]
+        for asked, part in parts_asked(scored, spans_s):
+            if isinstance(part, CueframeError):  # `on_timelines` left none
+                raise part
+            rows = {name: choose(part.video, k) for name, choose in choosers.items()}
+            for place, q in enumerate(asked):
+                yield numbers[q], {name: part.time_s[own[place]] for name, own in rows.items()}

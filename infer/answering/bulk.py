@@ -12,7 +12,7 @@ import numpy as np
 
 from index.arrays import Integers
 from index.boundary import costs_one
-from index.errors import CueframeError, VideoError
+from index.errors import CueframeError
 from index.storage.store import Profile
 from infer.queries import AnswerRecord, EncodedQuery, failure_record
 from infer.selection.frame_scores import (
@@ -58,11 +58,8 @@ def answer_all(
     choose = load_strategy(pick)
     for content, of_video in groupby(queries, key=lambda one: one.query.content_hash):
         lost: dict[str, str] = {}
-        with costs_one(lost, content):
-            try:
-                stored = read_stored_video(index, profile, content)
-            except CueframeError as error:
-                raise VideoError(str(error)) from error
+        with costs_one(lost, content, CueframeError):
+            stored = read_stored_video(index, profile, content)
         size = questions_at_once(1 if lost else len(stored.time_s))
         while block := list(islice(of_video, size)):
             records: dict[int, AnswerRecord] = {}

@@ -3,18 +3,17 @@
 Legend: N questions, M figures, F rows of a video.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from index.arrays import Floats
 from index.encoder import Encoder
 from index.messages import say
 from index.progress import bar
-from index.storage.store import Profile, read_profile
+from index.storage.store import read_profile
 from infer.answer_file import Answer
 from infer.evaluation.score_table import ScoreTable
 from infer.evaluation.text_tables import table_cells
@@ -23,7 +22,7 @@ from infer.queries import Query, group_by_video
 from infer.query_encoder import encode_texts
 from infer.report.chart import curve_of
 from infer.report.page import Case, Summary, worst_first
-from infer.selection.frame_scores import blocks_of_questions, read_stored_video, score_video
+from infer.selection.frame_scores import scored_blocks
 
 _SAME = 0.01
 """Tolerance of a cosine; beyond it, text or model differs. float16 moves cosines by 0.001."""
@@ -81,7 +80,12 @@ def with_curves(
     texts, _ = encode_texts(encoder, [one.text for one in shown])  # (N, D)
     drawn = list(cases)
     other = 0
-    asked = _scored(index, read_profile(index), shown, texts)
+    blocks = scored_blocks(index, read_profile(index), group_by_video(shown), texts)
+    asked = (
+        (n, video.time_s, scores)
+        for numbers, video in blocks
+        for n, scores in zip(numbers, video.scores, strict=True)
+    )
     for n, time_s, scores in bar(asked, "question", len(shown)):
         at = place[shown[n].question.id]
         case = replace(cases[at], time_s=time_s)
@@ -94,22 +98,6 @@ def with_curves(
             "picked; give the --model and --caption of the answers"
         )
     return drawn
-
-
-def _scored(
-    index: Path, profile: Profile, queries: Sequence[Query], texts: Floats
-) -> Iterator[tuple[int, Floats, Floats]]:
-    """Yield the number of each query, with times and scores (F,) of all rows of its video.
-
-    Scores are held of a block of a video's questions; texts (N, D) are those of all.
-    """
-    for content, of_video in group_by_video(queries).items():
-        stored = read_stored_video(index, profile, content)
-        for block in blocks_of_questions(len(of_video), len(stored.time_s)):
-            numbers = of_video[block]
-            scored = score_video(stored, texts[numbers], np.zeros(len(numbers), np.uint64))
-            for n, scores in zip(numbers, scored.scores, strict=True):
-                yield n, scored.time_s, scores
 
 
 def summary(result: ScoreTable, picker: str, lines: Sequence[str], k: int) -> Summary:

@@ -1,9 +1,9 @@
 """Scores of each frame of a video for each of its questions.
 
-Legend: Q questions of one video, F its frames, D width, K picks.
+Legend: N questions, Q those of one video, F its frames, D width, K picks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -75,6 +75,30 @@ def read_stored_video(index: Path, profile: Profile, content_hash: str) -> Score
 def score_video(video: ScoredVideo, texts: Floats, seeds: Seeds) -> ScoredVideo:
     """Return a video with the scores of some questions: texts (Q, D), seeds (Q,)."""
     return video._replace(scores=cosines(texts, video.vectors), seeds=seeds)
+
+
+def scored_blocks(
+    index: Path, profile: Profile, videos: Mapping[str, Sequence[int]], texts: Floats
+) -> Iterator[tuple[Sequence[int], ScoredVideo]]:
+    """Score questions without seeds, block by block, reading each video's vectors once.
+
+    Args:
+        index: Folder of the index.
+        profile: Its profile.
+        videos: The numbers of the questions by their videos' content hashes.
+        texts: (N, D) vectors of all questions' texts, by their numbers.
+
+    Yields:
+        The numbers of a block's questions, and their video with their scores.
+
+    Raises:
+        CueframeError: As `read_stored_video`.
+    """
+    for content, of_video in videos.items():
+        stored = read_stored_video(index, profile, content)
+        for block in blocks_of_questions(len(of_video), len(stored.time_s)):
+            numbers = of_video[block]
+            yield numbers, score_video(stored, texts[numbers], np.zeros(len(numbers), np.uint64))
 
 
 def picked_frames(part: ScoredPart, rows: Integers, k: int) -> list[list[PickedFrame]]:

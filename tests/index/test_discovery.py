@@ -244,19 +244,24 @@ def test_a_link_to_the_index_is_not_followed(folder: Path) -> None:
     assert names_of(folder) == (OWN, [f"link {AGAIN}"])
 
 
+def lock(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Refuse to list folders of a name."""
+    scandir = os.scandir
+
+    def locked(path: Path | str) -> object:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+
+
 def test_a_linked_folder_that_cannot_be_read_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder.parent / "other").mkdir()
     (folder / "link").symlink_to(folder.parent / "other")
-    scandir = os.scandir
-
-    def locked(path: Path | str) -> object:
-        if Path(path).name == "link":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", locked)
+    lock(monkeypatch, "link")
     scan = scan_videos(folder)
     assert scan.unreadable == {str(folder / "link"): "cannot be read: Permission denied"}
 
@@ -264,14 +269,7 @@ def test_a_linked_folder_that_cannot_be_read_is_told(
 def test_a_subfolder_that_cannot_be_read_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scandir = os.scandir
-
-    def locked(path: Path | str) -> object:
-        if Path(path).name == "er":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", locked)
+    lock(monkeypatch, "er")
     scan = scan_videos(folder)
     assert scan.unreadable == {str(folder / "deep/er"): "cannot be read: Permission denied"}
     assert len(scan.videos) == 4
