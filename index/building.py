@@ -13,7 +13,6 @@ from index.decoding.sampler import FrameSampler
 from index.decoding.worker_pool import default_workers
 from index.discovery import Scan
 from index.distributed import balanced_shards, join_processes, rendezvous, share_work
-from index.encoder import Encoder, load_encoder
 from index.index_folder import (
     load_encoder_and_profile,
     prune_vectors,
@@ -21,10 +20,11 @@ from index.index_folder import (
     remove_leftovers,
 )
 from index.messages import escaped, name_some, say
-from index.model_loading import Dtype
+from index.models.encoder import Encoder, load_encoder
+from index.models.model_loading import Dtype
+from index.models.preprocess import Resize, ViewMode
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job, Plan, make_plan
-from index.preprocess import Resize, ViewMode
 from index.storage.catalog import Catalog, VideoRow, all_videos, open_catalog, put_video, row_of
 from index.storage.faiss_index import FaissUpdate
 from index.storage.lock import locked

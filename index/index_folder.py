@@ -10,11 +10,11 @@ import torch
 
 from index.decoding.sampler import DEFAULT_FPS
 from index.distributed import remove_old_rendezvous
-from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
 from index.messages import say
-from index.model_loading import DEFAULT_MODEL, Dtype, is_folder
-from index.preprocess import Resize, ViewMode
+from index.models.encoder import Encoder, load_encoder
+from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
+from index.models.preprocess import Resize, ViewMode
 from index.storage.store import Profile, read_profile, read_vectors, write_profile
 
 Value = TypeVar("Value")

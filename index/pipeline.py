@@ -21,8 +21,8 @@ from index.boundary import costs_one
 from index.decoding.frame_types import VideoMetadata
 from index.decoding.worker_pool import Chunk, Done, Failed, Opened, Sampler, decode_all
 from index.discovery import change_since
-from index.encoder import Encoder
 from index.finite import not_finite
+from index.models.encoder import Encoder
 from index.planning import Job
 from index.progress import Progress
 from index.storage.store import Profile, Vectors

@@ -9,7 +9,7 @@ from accelerate import PartialState
 from index.arrays import Floats
 from index.errors import CueframeError
 from index.messages import json_line
-from index.model_loading import Dtype
+from index.models.model_loading import Dtype
 from index.progress import bar
 from index.storage.store import Profile, read_profile
 from infer.evaluation.baselines import FIGURES

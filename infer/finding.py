@@ -10,7 +10,7 @@ from accelerate import PartialState
 from index.boundary import costs_one
 from index.errors import CueframeError, DamagedError
 from index.messages import json_line, name_some, say
-from index.model_loading import Dtype
+from index.models.model_loading import Dtype
 from index.storage.faiss_index import held_ids, open_search, split_ids
 from index.storage.store import Profile, read_own_vectors, read_profile
 from infer.query_encoder import encode_texts, load_query_encoder

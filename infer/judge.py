@@ -20,7 +20,7 @@ from transformers import AutoModel
 
 from index.errors import CueframeError
 from index.finite import not_finite
-from index.model_loading import (
+from index.models.model_loading import (
     in_one_line,
     load_config,
     load_image_processor,
@@ -58,7 +58,7 @@ def load_judge(
 
     Raises:
         ModelError: The model is not available.
-        CueframeError: It has no CLS vector, or `index.model_loading` refuses it.
+        CueframeError: It has no CLS vector, or `index.models.model_loading` refuses it.
     """
     load_config(name, "--judge")
     processor = load_image_processor(name, "--judge")

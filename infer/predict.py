@@ -26,9 +26,9 @@ from transformers import PreTrainedModel
 from index.decoding.decoders import frames_at, read
 from index.decoding.frame_types import VideoMetadata, sample_times
 from index.decoding.sampler import FrameSampler
-from index.encoder import Encoder, vision_fingerprint
 from index.errors import CueframeError, VideoError
-from index.preprocess import ViewMode, image_transform_of
+from index.models.encoder import Encoder, vision_fingerprint
+from index.models.preprocess import ViewMode, image_transform_of
 from index.run_command import positive
 from index.spans import Timeline
 from index.storage.store import read_profile

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
 from index.finite import not_finite
-from index.model_loading import Dtype
+from index.models.encoder import Encoder, load_encoder
+from index.models.model_loading import Dtype
 from index.storage.store import Profile
 
 

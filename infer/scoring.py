@@ -12,9 +12,9 @@ from accelerate import PartialState
 
 from index.arrays import Floats
 from index.discovery import list_videos
-from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
 from index.messages import json_line, print_some, say
+from index.models.encoder import Encoder
 from index.spans import shown_during
 from index.storage.atomic_write import refuse_unwritable, written_whole
 from index.storage.store import read_profile

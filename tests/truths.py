@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from index.preprocess import ImageTransform
+from index.models.preprocess import ImageTransform
 from tests.videos import KINDS, Truth, file_name, make, read_number
 
 UNUSABLE = ("raw", "sound_only", "text", "cut_fragmented_header")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from index.preprocess import ImageTransform
+from index.models.preprocess import ImageTransform
 from train.data import Example, Item, PosNegDataset, custom_collate_fn
 from train.grad_cache import MicroBatch
 from train.read_ahead import longest_wait_s, most_held, read_ahead

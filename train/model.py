@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from index.encoder import normalization_of
 from index.errors import CueframeError
-from index.model_loading import (
+from index.models.encoder import normalization_of
+from index.models.model_loading import (
     DEFAULT_MODEL,
     load_dual_encoder,
     load_processor,
@@ -40,7 +40,7 @@ def load_model_to_train(model_name: str = DEFAULT_MODEL) -> tuple[PreTrainedMode
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
         CueframeError: It is not a dual encoder with a scale of its logits, or is refused by
-            `index.model_loading`.
+            `index.models.model_loading`.
     """
     model = load_dual_encoder(model_name)
     processor = load_processor(model_name, "--model", backend="pil")

@@ -15,12 +15,12 @@ from accelerate.utils import parse_flag_from_env
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from index.encoder import Encoder, vision_fingerprint
-from index.encoder_families import family_of
 from index.errors import CueframeError
 from index.messages import say
-from index.model_loading import in_one_line
-from index.preprocess import image_transform_of
+from index.models.encoder import Encoder, vision_fingerprint
+from index.models.families import family_of
+from index.models.model_loading import in_one_line
+from index.models.preprocess import image_transform_of
 from index.resume import deciding
 from infer.query_encoder import refuse_other_vision
 from infer.question_files.loading import load_questions
@@ -63,7 +63,7 @@ class Run:
     """The prepared (wrapped) model: encode with this one."""
     processor: Any
     encoder: Encoder
-    """An `index.encoder.Encoder` with the same weights."""
+    """An `index.models.encoder.Encoder` with the same weights."""
     learning: list[nn.Parameter]
     optimizer: Any
     scheduler: LambdaLR

@@ -12,7 +12,7 @@ from index.distributed import join_processes, rendezvous
 from index.errors import CueframeError
 from index.memory import explain_out_of_memory
 from index.messages import say
-from index.model_files import files_fingerprint
+from index.models.model_files import files_fingerprint
 from index.storage.lock import locked
 from train.batches import epoch_order, own_shards
 from train.checkpoint import (

@@ -21,9 +21,9 @@ from index.decoding.sampler import DEFAULT_FPS, FrameSampler
 from index.decoding.worker_pool import default_workers
 from index.discovery import as_hashed, stat_regular
 from index.distributed import balanced_shards, barrier
-from index.encoder import Encoder
 from index.errors import CueframeError, ModelError
 from index.messages import print_some, say
+from index.models.encoder import Encoder
 from index.pipeline import Cost, FailedVideo, encode_videos
 from index.planning import Job
 from index.spans import Timeline

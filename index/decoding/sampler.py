@@ -5,7 +5,7 @@ from pathlib import Path
 
 from index.decoding.decoders import read
 from index.decoding.frame_types import PixelStream, sample_times
-from index.preprocess import ImageTransform, Resize
+from index.models.preprocess import ImageTransform, Resize
 
 DEFAULT_FPS = 2.0
 """Sample times per second of video."""

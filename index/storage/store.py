@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from index.decoding.frame_types import VideoMetadata
 from index.errors import CueframeError, DamagedError
-from index.preprocess import Resize, ViewMode
+from index.models.preprocess import Resize, ViewMode
 from index.spans import Timeline
 from index.storage.atomic_write import written_whole
 from index.storage.sealed_file import damage_named, read_sealed, write_sealed
@@ -44,7 +44,7 @@ class Profile(BaseModel):
     schema_version: Literal[2] = SCHEMA
     model: str
     fingerprint: str
-    """Digest of vision weights and preprocessing (`index.encoder.vision_fingerprint`)."""
+    """Digest of vision weights and preprocessing (`index.models.encoder.vision_fingerprint`)."""
     width: int
     """D of every vector."""
     fps: float

@@ -13,7 +13,7 @@ import torch
 import xxhash
 
 from index.distributed import join_processes
-from index.model_files import files_fingerprint
+from index.models.model_files import files_fingerprint
 from index.progress import bar
 from index.resume import claim, deciding
 from infer.answering.bulk import answer_all

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from index.encoder import Encoder
+from index.models.encoder import Encoder
 from infer.query_encoder import encode_texts
 
 

@@ -68,7 +68,7 @@ def read_choices(
         scored: The video, or the part of it that the Q questions ask about.
         rows: (Q, min(K, F)) picked rows.
         queries: The Q questions, with the vectors of their choices.
-        scale: The model's own scale, `index.encoder.Encoder.scale`.
+        scale: The model's own scale, `index.models.encoder.Encoder.scale`.
         which: Kinds of frames to show; the first gives the answer.
         k: K of the frames "uniform".
 

@@ -12,7 +12,7 @@ from transformers import GenerationConfig
 
 from index.errors import CueframeError
 from index.finite import not_finite
-from index.model_loading import load_generation_values
+from index.models.model_loading import load_generation_values
 
 _STARTS = ("bos_token_id", "decoder_start_token_id")
 """With which a decoder begins that has an encoder beside it."""

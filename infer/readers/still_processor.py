@@ -19,7 +19,7 @@ from transformers import (
 
 from index.bounded import bounded
 from index.errors import CueframeError
-from index.model_loading import (
+from index.models.model_loading import (
     in_one_line,
     load_image_processor,
     load_processor,

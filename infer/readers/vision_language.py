@@ -16,7 +16,7 @@ from transformers import AutoModelForImageTextToText
 from index.errors import CueframeError
 from index.finite import not_finite
 from index.memory import explain_out_of_memory
-from index.model_loading import Dtype, in_one_line, load_config, load_weights
+from index.models.model_loading import Dtype, in_one_line, load_config, load_weights
 from infer.choices import LETTERS
 from infer.readers.context_length import refuse_long_chat, refuse_long_text
 from infer.readers.generation import generate_greedily, own_generation

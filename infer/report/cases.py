@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from index.encoder import Encoder
 from index.messages import say
+from index.models.encoder import Encoder
 from index.progress import bar
 from index.storage.store import read_profile
 from infer.answer_file import Answer

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from index.encoder import load_encoder
 from index.errors import CueframeError
+from index.models.encoder import load_encoder
 from infer.judge import load_judge
 from infer.readers.vision_language import load_reader
 from tests.fixtures_infer import judge_folder

@@ -31,7 +31,7 @@ from PIL import Image
 from index.decoding.frame_types import VideoMetadata
 from index.decoding.sampler import FrameSampler
 from index.decoding.worker_pool import Chunk, Done, Failed, Opened, Sampler, decode_all
-from index.preprocess import ImageTransform
+from index.models.preprocess import ImageTransform
 from tests.faults.mutants import FPS, FRAMES, SIDE, Mutant, Source, make_mutant, make_sources
 from tests.faults.oracle import look_closely
 from tests.videos import read_number

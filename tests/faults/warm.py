@@ -169,7 +169,7 @@ def _preload(model: str) -> None:
     """Load a model once; a command's own call finds it in memory, and takes its fingerprint."""
     import torch
 
-    from index import encoder
+    from index.models import encoder
 
     for name in ("load_dual_encoder", "load_image_processor", "load_tokenizer"):
         setattr(encoder, name, functools.cache(getattr(encoder, name)))

@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 from index.build import BuildConfig, build
 from index.check import CheckConfig, check
 from index.discovery import HashedFile, hash_files
-from index.encoder import Encoder
 from index.errors import CueframeError
+from index.models.encoder import Encoder
 from index.pipeline import encode_videos
 from index.storage.catalog import all_paths, all_videos, open_catalog
 from index.storage.faiss_index import FaissUpdate, held_ids, open_search

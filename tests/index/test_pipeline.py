@@ -12,8 +12,8 @@ import xxhash
 
 from index.decoding.frame_types import PixelStream
 from index.discovery import HashedFile, hash_files
-from index.encoder import Encoder
 from index.errors import CueframeError
+from index.models.encoder import Encoder
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from tests.index.grey_videos import (
     METADATA,

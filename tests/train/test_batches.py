@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from index.preprocess import ImageTransform
+from index.models.preprocess import ImageTransform
 from tests.fixtures_train import world
 from train.batches import MinedBatches, TokenizedTexts, epoch_order, own_shards, pixels_of
 from train.data import Example, load_data

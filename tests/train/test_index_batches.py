@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from index.build import BuildConfig, build
-from index.encoder import load_encoder
+from index.models.encoder import load_encoder
 from index.storage.store import read_profile, read_vectors
 from infer.question_files.loading import load_questions
 from infer.questions import Question

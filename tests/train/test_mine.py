@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 
 from index.build import BuildConfig, build
-from index.encoder import load_encoder
 from index.errors import CueframeError
+from index.models.encoder import load_encoder
 from infer.question_files.loading import load_questions
 from infer.question_texts import caption
 from infer.questions import Question

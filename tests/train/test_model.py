@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, CLIPModel, CLIPProcessor
 
-from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
-from index.preprocess import image_transform_of
+from index.models.encoder import Encoder, load_encoder
+from index.models.preprocess import image_transform_of
 from train.config import Tune
 from train.losses.base import load_loss
 from train.model import (

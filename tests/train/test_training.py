@@ -16,7 +16,7 @@ from transformers import CLIPModel, CLIPProcessor
 import train.finish
 import train.training
 from index.build import BuildConfig, build
-from index.encoder import load_encoder
+from index.models.encoder import load_encoder
 from tests.fixtures_train import (
     QUESTIONS,
     config,

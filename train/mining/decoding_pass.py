@@ -19,7 +19,7 @@ from typing import Any, Literal
 from index.decoding.decoders import read
 from index.decoding.frame_types import PixelStream, sample_times
 from index.errors import VideoError
-from index.preprocess import ImageTransform
+from index.models.preprocess import ImageTransform
 from index.storage.atomic_write import explain_unwritable
 
 ImageFormat = Literal["png", "jpg"]

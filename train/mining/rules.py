@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from index.decoding.sampler import DEFAULT_FPS
-from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
-from index.model_loading import DEFAULT_MODEL, Dtype, is_folder
+from index.models.encoder import Encoder, load_encoder
+from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.resume import deciding
 from index.storage.store import Profile, read_profile
 from infer.query_encoder import load_query_encoder

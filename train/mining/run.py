@@ -14,7 +14,7 @@ import numpy.typing as npt
 from index.decoding.worker_pool import default_workers
 from index.distributed import balanced_shards, join_processes, rendezvous, share_work
 from index.errors import CueframeError
-from index.model_loading import Dtype
+from index.models.model_loading import Dtype
 from index.pipeline import Cost
 from index.planning import Job
 from index.storage.lock import locked

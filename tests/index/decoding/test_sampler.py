@@ -14,7 +14,7 @@ from PIL import Image
 from index.decoding import sampler
 from index.decoding.frame_types import Frame, FrameStream, VideoMetadata
 from index.decoding.sampler import FrameSampler
-from index.preprocess import Resize, ViewMode
+from index.models.preprocess import Resize, ViewMode
 from tests.truths import (
     CENTER,
     DECODABLE,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.encoder import Encoder
 from index.errors import CueframeError
+from index.models.encoder import Encoder
 from infer.answering.encoded_queries import encode_queries, texts_of
 from infer.answering.text_cache import TextCache
 from infer.queries import Query

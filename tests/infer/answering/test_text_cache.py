@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.encoder import Encoder
+from index.models.encoder import Encoder
 from infer.answering.text_cache import TextCache
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
 from index.errors import CueframeError
-from index.preprocess import ImageTransform, ViewMode, image_transform_of
+from index.models.preprocess import ImageTransform, ViewMode, image_transform_of
 
 SIDE = 224
 CLIP = CLIPImageProcessorPil()

@@ -8,7 +8,7 @@ import huggingface_hub
 import pytest
 
 from index.errors import CueframeError, ModelError
-from index.model_files import files_fingerprint
+from index.models.model_files import files_fingerprint
 
 
 def test_it_is_of_names_and_contents(tiny_model: Path, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_of_a_name_it_is_that_of_the_folder_in_the_cache(
     (cache / "refs").mkdir()
     (cache / "refs" / "main").write_text("abc")
     monkeypatch.setattr(
-        "index.model_files.snapshot_download",
+        "index.models.model_files.snapshot_download",
         lambda name, **how: huggingface_hub.snapshot_download(name, cache_dir=tmp_path, **how),
     )
     own = files_fingerprint(str(tiny_model), "--model")
@@ -56,6 +56,6 @@ def test_a_file_that_cannot_be_read_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("index.model_files.Path.open", fail)
+    monkeypatch.setattr("index.models.model_files.Path.open", fail)
     with pytest.raises(CueframeError, match=r"cannot be loaded: .*Permission denied; fetch it"):
         files_fingerprint(str(folder), "--model")

@@ -21,9 +21,9 @@ from transformers import (
     SiglipModel,
 )
 
-from index.encoder import Encoder, load_encoder
 from index.errors import CueframeError
-from tests.index.test_preprocess import noise
+from index.models.encoder import Encoder, load_encoder
+from tests.index.models.test_preprocess import noise
 from tests.videos import draw
 
 CPU = torch.device("cpu")

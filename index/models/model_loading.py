@@ -36,7 +36,7 @@ from transformers import (
 
 from index.errors import CueframeError, ModelError
 from index.memory import is_out_of_memory
-from index.model_folder import refuse_missing_bytes, refuse_odd_files
+from index.models.model_folder import refuse_missing_bytes, refuse_odd_files
 
 DEFAULT_MODEL = "openai/clip-vit-large-patch14"
 

@@ -6,7 +6,7 @@ import xxhash
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from index.model_loading import in_one_line, is_folder
+from index.models.model_loading import in_one_line, is_folder
 
 _KINDS = ("*.json", "*.jinja", "*.model", "*.safetensors", "*.txt")
 _CHUNK = 1 << 20

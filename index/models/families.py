@@ -1,7 +1,7 @@
 """Differences between families of dual encoders; a new family needs an entry here.
 
 A family without an entry is treated like CLIP. How a picture becomes the model's input does not
-depend on the family: the model's own image processor defines it (`index.preprocess`).
+depend on the family: the model's own image processor defines it (`index.models.preprocess`).
 """
 
 from typing import Literal, NamedTuple

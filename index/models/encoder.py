@@ -14,10 +14,10 @@ import torch.nn.functional as F
 import xxhash
 from transformers import PreTrainedModel
 
-from index.encoder_families import family_of
 from index.errors import CueframeError
 from index.finite import not_finite
-from index.model_loading import (
+from index.models.families import family_of
+from index.models.model_loading import (
     Dtype,
     in_one_line,
     load_dual_encoder,
@@ -25,7 +25,7 @@ from index.model_loading import (
     load_tokenizer,
     refuse_other_tokenizer,
 )
-from index.preprocess import ImageTransform, ViewMode, image_transform_of
+from index.models.preprocess import ImageTransform, ViewMode, image_transform_of
 
 
 class Encoder:
@@ -171,8 +171,8 @@ def load_encoder(
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
-        CueframeError: It is not a dual encoder, cannot encode a text, or `index.model_loading`
-            refuses it.
+        CueframeError: It is not a dual encoder, cannot encode a text, or
+            `index.models.model_loading` refuses it.
     """
     model: Any = load_dual_encoder(name)
     processor = load_image_processor(name, "--model").to_dict()

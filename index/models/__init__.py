@@ -1,0 +1,1 @@
+"""Dual encoders: loading, preparing pictures and texts, encoding."""
