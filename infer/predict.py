@@ -28,7 +28,8 @@ from index.decoding.frame_types import VideoMetadata, sample_times
 from index.decoding.sampler import FrameSampler
 from index.errors import CueframeError, VideoError
 from index.models.encoder import Encoder, vision_fingerprint
-from index.models.preprocess import ViewMode, image_transform_of
+from index.models.preprocess import ViewMode
+from index.models.transformers_model import TransformersModel
 from index.run_command import positive
 from index.spans import Timeline
 from index.storage.store import read_profile
@@ -157,18 +158,16 @@ def _score_stored(
     if video is None or video.status != "indexed":
         raise CueframeError(f"{path} has no vectors in {index}; run index/build.py on it")
     encoder = _encoder(model, processor, profile.view)
-    images = processor.image_processor.to_dict()
-    fingerprint = vision_fingerprint(model, images, encoder.transform)
-    refuse_other_vision(index, profile, encoder.name, fingerprint)
+    refuse_other_vision(index, profile, encoder.name, vision_fingerprint(encoder.model))
     stored = read_stored_video(index, profile, video.content_hash)
     return score_video(stored, _encode(encoder, caption), _NO_SEEDS)
 
 
 def _encoder(model: PreTrainedModel, processor: Any, view: ViewMode | None) -> Encoder:
     """Wrap the model as an `Encoder`, with the given view mode or its processor's own."""
-    images = processor.image_processor.to_dict()
     name = model.name_or_path or type(model).__name__
-    return Encoder(name, model, processor.tokenizer, images, image_transform_of(images, view))
+    parts = processor.tokenizer, processor.image_processor
+    return Encoder(TransformersModel(name, model, *parts, view))
 
 
 def _encode(encoder: Encoder, caption: str) -> npt.NDArray[np.float32]:

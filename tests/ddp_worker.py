@@ -58,11 +58,11 @@ class TinyEncoder(nn.Module):
         self.logit_bias = nn.Parameter(torch.tensor(-3.0))
 
     def forward(
-        self, input_ids: Tensor | None, attention_mask: Tensor | None, pixel_values: Tensor | None
+        self, tokens: dict[str, Tensor] | None, pixel_values: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
         text = images = None
-        if input_ids is not None:
-            out = self.clip.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
+        if tokens is not None:
+            out = self.clip.get_text_features(**tokens)
             text = normalize(out.pooler_output.float(), dim=-1)
         if pixel_values is not None:
             out = self.clip.get_image_features(pixel_values=pixel_values)
@@ -81,8 +81,10 @@ def micro_batch(questions: Sequence[int], frames: int = 6) -> MicroBatch:
     number = torch.tensor(questions)
     valid = torch.arange(frames) <= (number % 6)[:, None]
     return MicroBatch(
-        input_ids=torch.stack(input_ids),
-        attention_mask=torch.ones(len(questions), 8, dtype=torch.int64),
+        tokens={
+            "input_ids": torch.stack(input_ids),
+            "attention_mask": torch.ones(len(questions), 8, dtype=torch.int64),
+        },
         pixel_values=torch.cat(pixel_values),
         valid=valid & (number != PAD)[:, None],
         video_ids=number // 3,

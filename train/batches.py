@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from index.models.dual_model import DualModel
 from index.models.preprocess import ImageTransform
 from train.data import Example, Item, PosNegDataset, custom_collate_fn
 from train.grad_cache import MicroBatch
@@ -59,16 +60,9 @@ class BatchLoader(Protocol):
 class TokenizedTexts:
     """The questions' texts as tokens, with ids that are equal for equal texts and equal videos."""
 
-    def __init__(
-        self, tokenizer: Any, examples: Sequence[Example], max_tokens: int, *, padding: str
-    ) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, model: DualModel, examples: Sequence[Example]) -> None:
+        self._model = model
         self._captions = [one["caption"] for one in examples]
-        self._lengths = {
-            "padding": padding,
-            "truncation": True,
-            "max_length": max_tokens,
-        }
         texts = {text: n for n, text in enumerate(dict.fromkeys(self._captions))}
         videos = {
             video: n
@@ -76,20 +70,17 @@ class TokenizedTexts:
         }
         self.text_ids = torch.tensor([texts[text] for text in self._captions])  # (questions,)
         self.video_ids = torch.tensor([videos[one["content_hash"]] for one in examples])
-        ids = tokenizer(self._captions, verbose=False)["input_ids"]
+        counts = model.count_tokens(self._captions)
         self.too_long = [
-            one["id"] for one, tokens in zip(examples, ids, strict=True) if len(tokens) > max_tokens
+            one["id"] for one, n in zip(examples, counts, strict=True) if n > model.max_tokens
         ]
 
     def part_of_batch(self, numbers: Shard, device: torch.device) -> dict[str, Any]:
         """Return the text fields of a MicroBatch of these questions; if none, one as padding."""
         texts = [self._captions[number] for number in numbers] or [self._captions[0]]
-        tokens = self._tokenizer(texts, return_tensors="pt", verbose=False, **self._lengths)
         rows = torch.tensor(numbers or [0])
-        attention = tokens.get("attention_mask")
         return {
-            "input_ids": tokens["input_ids"].to(device),  # (b, L)
-            "attention_mask": None if attention is None else attention.to(device),
+            "tokens": {key: ids.to(device) for key, ids in self._model.tokens(texts).items()},
             "video_ids": self.video_ids[rows].to(device),  # (b,)
             "text_ids": self.text_ids[rows].to(device),
         }

@@ -11,9 +11,9 @@ with graph and back-propagate its part. That is one more forward pass; memory is
 micro-batch and the pool's vectors. If every process has one micro-batch, nothing is cached and
 there is no second pass.
 
-The encoder is `module(input_ids=, attention_mask=, pixel_values=) -> (text (b, D), images
-(b·(1+N), D))`, unit vectors in float32, None for inputs that are None; plain, or wrapped by
-DistributedDataParallel. It handles mixed precision itself (`accelerator.prepare` wraps forward).
+The encoder is `module(tokens=, pixel_values=) -> (text (b, D), images (b·(1+N), D))`, unit vectors
+in float32, None for inputs that are None; plain, or wrapped by DistributedDataParallel. It handles
+mixed precision itself (`accelerator.prepare` wraps forward).
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ from train.losses.pool import Pool, gather, join_pools
 class MicroBatch:
     """Questions encoded together, on the device; masks and ids as in `train.losses.pool.Pool`."""
 
-    input_ids: Tensor  # (b, L)
-    attention_mask: Tensor | None = None  # (b, L)
+    tokens: dict[str, Tensor]  # each (b, L)
     pixel_values: Tensor | None = None  # (b·(1+N), 3, H, W); None: the vectors are in `images`
     images: Tensor | None = None  # (b, 1+N, D) unit vectors from an index
     valid: Tensor  # (b, 1+N) bool
@@ -204,8 +203,7 @@ def _vectors(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Return the requested unit vectors: text (b, D) and images (b, 1+N, D), None for others."""
     text_vectors, image_vectors = module(
-        input_ids=batch.input_ids if text else None,
-        attention_mask=batch.attention_mask if text else None,
+        tokens=batch.tokens if text else None,
         pixel_values=batch.pixel_values if images else None,
     )
     if image_vectors is not None:

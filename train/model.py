@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from index.errors import CueframeError
-from index.models.encoder import normalization_of
+from index.models.dual_model import DualModel, Tokens
+from index.models.encoder import load_dual_model
 from index.models.model_loading import (
     DEFAULT_MODEL,
     load_dual_encoder,
     load_processor,
     refuse_other_tokenizer,
 )
+from index.models.preprocess import ViewMode
 from train.config import Tune
 from train.losses.base import Loss
 
@@ -39,18 +41,28 @@ def load_model_to_train(model_name: str = DEFAULT_MODEL) -> tuple[PreTrainedMode
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
-        CueframeError: It is not a dual encoder with a scale of its logits, or is refused by
-            `index.models.model_loading`.
+        CueframeError: It is not a dual encoder, or is refused by `index.models.model_loading`.
     """
     model = load_dual_encoder(model_name)
     processor = load_processor(model_name, "--model", backend="pil")
     refuse_other_tokenizer(processor.tokenizer, model.config, model_name)
-    if not isinstance(getattr(model, "logit_scale", None), nn.Parameter):
-        raise CueframeError(
-            f"{model_name} has no logit_scale to train with; name a CLIP or SigLIP model with "
-            "--model"
-        )
     return model, processor
+
+
+def load_dual_model_to_train(name: str, view: ViewMode | None) -> DualModel:
+    """Load a dual encoder of any library with float32 weights, ready to be trained and saved.
+
+    Raises:
+        ModelError: The model is neither a folder nor available from the hub.
+        CueframeError: It is not a dual encoder with a scale of its logits, or cannot be loaded.
+    """
+    dual = load_dual_model(name, view)
+    if not isinstance(dual.log_scale, nn.Parameter):
+        raise CueframeError(
+            f"{name} has no logit_scale to train with; name a CLIP or SigLIP model with --model"
+        )
+    dual.ready_to_save()
+    return dual
 
 
 class DualEncoder(nn.Module):
@@ -59,27 +71,22 @@ class DualEncoder(nn.Module):
     Scale and bias are 0-d here whatever their shape in the model, and not used by forward.
     """
 
-    _mean: Tensor
-    _std: Tensor
-
-    def __init__(self, clip: PreTrainedModel, image_processor: dict[str, Any]) -> None:
+    def __init__(self, dual: DualModel) -> None:
+        """Take a model that has a scale (`load_dual_model_to_train`)."""
         super().__init__()
-        self.clip: Any = clip
-        scale: Any = clip.logit_scale
-        self.logit_scale = nn.Parameter(scale.detach().reshape(()).clone())
+        assert dual.log_scale is not None
+        self.dual = dual
+        self.clip: Any = dual.module
+        self.logit_scale = nn.Parameter(dual.log_scale.detach().reshape(()).clone())
         self.logit_bias = nn.Parameter(torch.zeros(()))
-        self._rescale, mean, std = normalization_of(image_processor)
-        self.register_buffer("_mean", mean, persistent=False)
-        self.register_buffer("_std", std, persistent=False)
 
     def forward(
-        self, input_ids: Tensor | None, attention_mask: Tensor | None, pixel_values: Tensor | None
+        self, tokens: Tokens | None, pixel_values: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
         """Encode texts and images; return None for inputs that are None.
 
         Args:
-            input_ids: (b, L).
-            attention_mask: (b, L), None for a tokenizer that returns none.
+            tokens: Texts as `DualModel.tokens` gives them, each tensor (b, L).
             pixel_values: (b·(1+N), 3, H, W) uint8. They are normalised here, so that the pixels of
                 a pool take a quarter of the memory.
 
@@ -87,13 +94,11 @@ class DualEncoder(nn.Module):
             (b, D) and (b·(1+N), D) float32 unit vectors.
         """
         text = images = None
-        if input_ids is not None:
-            out = self.clip.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
-            text = F.normalize(out.pooler_output.float(), dim=-1)  # (b, D)
+        if tokens is not None:
+            text = F.normalize(self.dual.text_vectors(tokens).float(), dim=-1)  # (b, D)
         if pixel_values is not None:
-            pixels = (pixel_values.float() * self._rescale - self._mean) / self._std
-            out = self.clip.get_image_features(pixel_values=pixels)
-            images = F.normalize(out.pooler_output.float(), dim=-1)  # (b·(1+N), D)
+            vectors = self.dual.image_vectors(pixel_values).float()
+            images = F.normalize(vectors, dim=-1)  # (b·(1+N), D)
         return text, images
 
     @torch.no_grad()
@@ -102,13 +107,13 @@ class DualEncoder(nn.Module):
         self.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
 
     @torch.no_grad()
-    def to_save(self) -> PreTrainedModel:
+    def to_save(self) -> DualModel:
         """Return the model, with its scale, and its bias if it has one, brought up to date."""
-        self.clip.logit_scale.fill_(self.logit_scale.item())
-        if isinstance(getattr(self.clip, "logit_bias", None), nn.Parameter):
-            self.clip.logit_bias.fill_(self.logit_bias.item())
-        clip: PreTrainedModel = self.clip
-        return clip
+        assert self.dual.log_scale is not None
+        self.dual.log_scale.fill_(self.logit_scale.item())
+        if self.dual.bias is not None:
+            self.dual.bias.fill_(self.logit_bias.item())
+        return self.dual
 
 
 def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
@@ -122,16 +127,15 @@ def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
     Raises:
         CueframeError: The model has no such part.
     """
-    parts = {
-        "all": ("",),
-        "vision": ("vision_", "visual_"),
-        "text": ("text_",),
-        "projection": ("visual_projection", "text_projection"),
-    }[tune]
+    dual = model.dual
     chosen = 0
     for name, parameter in model.clip.named_parameters():
-        learns = name.startswith(parts) and not name.startswith("logit_")
-        learns = learns and not name.endswith("k_proj.bias")
+        side = dual.side_of(name)
+        learns = side != "logits" and not name.endswith("k_proj.bias")
+        if tune == "projection":
+            learns = learns and dual.is_projection(name)
+        elif tune != "all":
+            learns = learns and side == tune
         parameter.requires_grad_(learns)
         chosen += learns
     if not chosen:
@@ -147,13 +151,6 @@ def set_training_mode(model: DualEncoder) -> None:
     model.train()
     for part in model.clip.children():
         part.train(any(parameter.requires_grad for parameter in part.parameters()))
-
-
-def save_memory(clip: PreTrainedModel) -> None:
-    """Keep no activations inside a layer; they are recomputed in the backward pass."""
-    # The name changed within transformers 5, and the old one warns.
-    old, new = "gradient_checkpointing_enable", "activation_checkpointing_enable"
-    getattr(clip, new if hasattr(clip, new) else old)({"use_reentrant": False})
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel
-
 from index.errors import CueframeError
+from index.models.dual_model import DualModel
 from index.storage.atomic_write import written_whole
 from infer.evaluation.text_tables import format_figure
 from train.data import Example
@@ -20,13 +19,12 @@ _TRAINING = "training.json"
 _PACKAGES = ("cueframe", "torch", "transformers", "accelerate", "numpy", "pillow", "av")
 
 
-def save_model(model: PreTrainedModel, processor: Any, output: Path) -> None:
-    """Save both into the output folder with `save_pretrained`; each file is replaced atomically."""
+def save_model(model: DualModel, output: Path) -> None:
+    """Save a model into the output folder; each file is replaced atomically."""
     temporary = output / ".model.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        model.save_pretrained(temporary)
-        processor.save_pretrained(temporary)
+        model.save(temporary)
         for path in sorted(temporary.iterdir()):
             path.replace(output / path.name)
     finally:

@@ -17,10 +17,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from index.errors import CueframeError
 from index.messages import say
+from index.models.dual_model import DualModel
 from index.models.encoder import Encoder, vision_fingerprint
-from index.models.families import family_of
-from index.models.model_loading import in_one_line
-from index.models.preprocess import image_transform_of
+from index.models.preprocess import ViewMode
 from index.resume import deciding
 from infer.query_encoder import refuse_other_vision
 from infer.question_files.loading import load_questions
@@ -34,9 +33,8 @@ from train.losses.pool import cosines, gather_pool
 from train.model import (
     DualEncoder,
     choose_what_learns,
-    load_model_to_train,
+    load_dual_model_to_train,
     parameter_groups,
-    save_memory,
 )
 from train.model_card import versions
 from train.schedule import warm_up_and_cosine
@@ -61,7 +59,6 @@ class Run:
     model: DualEncoder
     module: nn.Module
     """The prepared (wrapped) model: encode with this one."""
-    processor: Any
     encoder: Encoder
     """An `index.models.encoder.Encoder` with the same weights."""
     learning: list[nn.Parameter]
@@ -95,12 +92,11 @@ def set_up(config: TrainConfig) -> Run:
     steps = config.epochs * steps_per_epoch
 
     loss = load_loss(config.loss_setting)
-    clip, processor = load_model_to_train(config.model)
-    with in_one_line(config.model, "--model"):
-        model = DualEncoder(clip, processor.image_processor.to_dict())
+    dual = load_dual_model_to_train(config.model, view_of(config, index))
+    model = DualEncoder(dual)
     choose_what_learns(model, config.tune, loss)
     if config.gradient_checkpointing:
-        save_memory(clip)
+        dual.keep_no_activations()
     groups = parameter_groups(model, config.weight_decay)
     # Fused: one pass over the weights. With a loss scaler Accelerate could not detect a skip.
     optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=accelerator.scaler is None)
@@ -108,7 +104,7 @@ def set_up(config: TrainConfig) -> Run:
     with out_of_ddp(model.logit_scale, model.logit_bias):
         module, prepared = accelerator.prepare(model, optimizer)
     accelerator.register_for_checkpointing(scheduler)
-    encoder = encoder_of(config, clip, processor, index)
+    encoder = encoder_of(dual, index)
     return Run(
         accelerator=accelerator,
         train_list=train_list,
@@ -119,12 +115,11 @@ def set_up(config: TrainConfig) -> Run:
         steps=steps,
         model=model,
         module=module,
-        processor=processor,
         encoder=encoder,
         learning=[parameter for group in groups for parameter in group["params"]],
         optimizer=prepared,
         scheduler=scheduler,
-        loader=_loader(config, train_list, encoder, clip, processor, index, accelerator),
+        loader=_loader(config, train_list, encoder, index, accelerator),
         loss=loss,
         judge=try_judge(config.judge) if val_list and accelerator.is_main_process else "none",
         versions=versions(),
@@ -171,25 +166,29 @@ def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example]
     return train_list, val_list
 
 
-def encoder_of(config: TrainConfig, clip: Any, processor: Any, index: OpenIndex | None) -> Encoder:
-    """Return the model as an `Encoder`; with an index, refuse a model that cannot query it.
+def view_of(config: TrainConfig, index: OpenIndex | None) -> ViewMode | None:
+    """Return how a wide frame becomes the model's input; with an index, in the index's way.
 
     Raises:
-        CueframeError: It cannot encode a picture or a text, or is not the index's.
+        CueframeError: The flag and the index disagree.
     """
-    images = processor.image_processor.to_dict()
     if index and config.view not in (None, index.profile.view):
         raise CueframeError(
             f"{index.path} was built with --view {index.profile.view}, not {config.view}; leave "
             "--view out, or build another index"
         )
-    name = clip.name_or_path
-    with in_one_line(name, "--model"):
-        view = image_transform_of(images, index.profile.view if index else config.view)
-        encoder = Encoder(name, clip, processor.tokenizer, images, view)
-        if index:
-            fingerprint = vision_fingerprint(clip, images, view)
-            refuse_other_vision(index.path, index.profile, name, fingerprint)
+    return index.profile.view if index else config.view
+
+
+def encoder_of(dual: DualModel, index: OpenIndex | None) -> Encoder:
+    """Return the model as an `Encoder`; with an index, refuse a model that cannot query it.
+
+    Raises:
+        CueframeError: It cannot encode a picture or a text, or is not the index's.
+    """
+    encoder = Encoder(dual)
+    if index:
+        refuse_other_vision(index.path, index.profile, dual.name, vision_fingerprint(dual))
     encoder.check_texts()
     encoder.check_images()
     return encoder
@@ -199,17 +198,10 @@ def _loader(
     config: TrainConfig,
     train_list: list[Example],
     encoder: Encoder,
-    clip: Any,
-    processor: Any,
     index: OpenIndex | None,
     accelerator: Accelerator,
 ) -> BatchLoader:
-    texts = TokenizedTexts(
-        processor.tokenizer,
-        train_list,
-        encoder.max_tokens,
-        padding=family_of(clip.config).padding,
-    )
+    texts = TokenizedTexts(encoder.model, train_list)
     if texts.too_long and accelerator.is_main_process:
         say(
             f"warning: the model reads {encoder.max_tokens} tokens and does not see the end of "

@@ -12,6 +12,7 @@ from index.distributed import join_processes, rendezvous
 from index.errors import CueframeError
 from index.memory import explain_out_of_memory
 from index.messages import say
+from index.models.encoder import load_dual_model
 from index.models.model_files import files_fingerprint
 from index.storage.lock import locked
 from train.batches import epoch_order, own_shards
@@ -33,7 +34,7 @@ from train.finish import finish
 from train.grad_cache import MicroBatch, StepReport, pool_gradient
 from train.index_batches import open_index
 from train.log import StepLog, print_unreadable, print_validation, stop_unless_finite
-from train.model import load_model_to_train, set_training_mode
+from train.model import set_training_mode
 from train.model_card import refuse_trained_videos, save_model
 from train.preemption import Preemption, Stopped, preemptible
 from train.seed import set_seed
@@ -45,6 +46,7 @@ from train.setup import (
     set_initial_bias,
     set_up,
     settings_of,
+    view_of,
 )
 from train.validate import (
     judge_picks,
@@ -172,9 +174,9 @@ def test(config: TrainConfig, state: PartialState) -> int:
     if not val_list:
         raise CueframeError(f"--ratio {config.ratio} leaves no question to validate on; raise it")
     refuse_trained_videos(output, val_list)
-    clip, processor = load_model_to_train(name)
-    clip.eval().to(state.device)
-    encoder = encoder_of(config, clip, processor, index)
+    dual = load_dual_model(name, view_of(config, index))
+    dual.module.to(state.device)
+    encoder = encoder_of(dual, index)
     judge = try_judge(config.judge) if state.is_main_process else "none"
     with rendezvous(output, state) as scratch:
         used = (index.path, index.profile) if index else None
@@ -269,7 +271,7 @@ def _validate(config: TrainConfig, this: Run, state: PartialState, progress: Pro
             progress.best, progress.best_step = validation.rank, progress.step
             progress.validation = validation.means
             with resumable(output):
-                save_model(this.model.to_save(), this.processor, output)
+                save_model(this.model.to_save(), output)
                 write_records(output / "validation.jsonl", validation.records)
         save_progress(output, progress)
 

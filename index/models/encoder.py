@@ -5,52 +5,33 @@ B: images of a batch, Q: texts, D: width of a vector, H, W: height and width of 
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 import xxhash
-from transformers import PreTrainedModel
 
 from index.errors import CueframeError
 from index.finite import not_finite
-from index.models.families import family_of
-from index.models.model_loading import (
-    Dtype,
-    in_one_line,
-    load_dual_encoder,
-    load_image_processor,
-    load_tokenizer,
-    refuse_other_tokenizer,
-)
-from index.models.preprocess import ImageTransform, ViewMode, image_transform_of
+from index.models.dual_model import DualModel
+from index.models.model_loading import Dtype, in_one_line
+from index.models.preprocess import ViewMode
+from index.models.transformers_model import load_transformers_model
 
 
 class Encoder:
     """A loaded dual encoder. Make it with `load_encoder`."""
 
-    def __init__(
-        self,
-        name: str,
-        model: PreTrainedModel,
-        tokenizer: Any,
-        processor: dict[str, Any],
-        transform: ImageTransform,
-    ) -> None:
-        self.name = name
-        self.transform = transform
-        self._model: Any = model
-        self._tokenizer = tokenizer
-        self._padding = family_of(model.config).padding
-        self._rescale, mean, std = normalization_of(processor)
-        self._mean, self._std = mean.to(model.device), std.to(model.device)
+    def __init__(self, model: DualModel) -> None:
+        self.model = model
+        self.name = model.name
+        self.transform = model.transform
 
     @property
     def dtype(self) -> str:
         """Precision in which it computes."""
-        return str(self._model.dtype).removeprefix("torch.")
+        return str(self.model.dtype).removeprefix("torch.")
 
     @cached_property
     def width(self) -> int:
@@ -94,14 +75,12 @@ class Encoder:
     @property
     def scale(self) -> float:
         """Factor on cosines before a softmax: the model's own, or CLIP's 100 if it has none."""
-        learned = getattr(self._model, "logit_scale", None)
-        return 100.0 if learned is None else float(learned.detach().exp())
+        return self.model.scale
 
     @property
     def max_tokens(self) -> int:
         """Number of tokens that the text tower reads; longer texts are truncated."""
-        positions = int(self._model.config.text_config.max_position_embeddings)
-        return min(positions, int(self._tokenizer.model_max_length))
+        return self.model.max_tokens
 
     @torch.inference_mode()
     def images(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -110,12 +89,10 @@ class Encoder:
         On a GPU this only queues the work, so that the next batch can be filled meanwhile.
         """
         host = torch.from_numpy(images)
-        if self._model.device.type == "cuda":
+        if self.model.device.type == "cuda":
             host = host.pin_memory()
-        pixels = host.to(self._model.device, non_blocking=True).permute(0, 3, 1, 2)
-        pixels = (pixels.float() * self._rescale - self._mean) / self._std  # (B, 3, H, W)
-        vectors = self._model.get_image_features(pixel_values=pixels.to(self._model.dtype))
-        return F.normalize(vectors.pooler_output.float(), dim=-1)
+        pixels = host.to(self.model.device, non_blocking=True).permute(0, 3, 1, 2)
+        return F.normalize(self.model.image_vectors(pixels).float(), dim=-1)
 
     @torch.inference_mode()
     def texts(
@@ -131,21 +108,16 @@ class Encoder:
         Returns:
             (Q, D) float32 unit vectors, and (Q,) bool, True for texts longer than `max_tokens`.
         """
-        size = batch_size or (256 if self._model.device.type == "cuda" else 32)
+        device = self.model.device
+        size = batch_size or (256 if device.type == "cuda" else 32)
         unique = list(dict.fromkeys(texts))
-        ids = self._tokenizer(unique, verbose=False)["input_ids"]
-        lengths = np.array([len(i) for i in ids])
+        lengths = np.array(self.model.count_tokens(unique))
         order = np.argsort(lengths, kind="stable")
         parts = []
         for start in range(0, len(order), size):
-            tokens = self._tokenizer(
-                [unique[i] for i in order[start : start + size]],
-                padding=self._padding,
-                truncation=True,
-                max_length=self.max_tokens,
-                return_tensors="pt",
-            ).to(self._model.device)
-            vectors = self._model.get_text_features(**tokens).pooler_output.float()
+            tokens = self.model.tokens([unique[i] for i in order[start : start + size]])
+            on_device = {key: value.to(device) for key, value in tokens.items()}
+            vectors = self.model.text_vectors(on_device).float()
             parts.append(F.normalize(vectors, dim=-1).cpu().numpy())
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
@@ -171,51 +143,37 @@ def load_encoder(
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
-        CueframeError: It is not a dual encoder, cannot encode a text, or
-            `index.models.model_loading` refuses it.
+        CueframeError: It cannot be loaded (`load_dual_model`), or cannot encode a text.
     """
-    model: Any = load_dual_encoder(name)
-    processor = load_image_processor(name, "--model").to_dict()
-    tokenizer = load_tokenizer(name, "--model")
-    refuse_other_tokenizer(tokenizer, model.config, name)
+    model = load_dual_model(name, view)
     if dtype == "auto":
         dtype = "float16" if device.type == "cuda" else "float32"
     with in_one_line(name, "--model"):
-        transform = image_transform_of(processor, view)
-        fingerprint = vision_fingerprint(model, processor, transform)
-        model.to(device=device, dtype=getattr(torch, dtype))
-        encoder = Encoder(name, model, tokenizer, processor, transform)
+        fingerprint = vision_fingerprint(model)
+        model.module.to(device=device, dtype=getattr(torch, dtype))
+    encoder = Encoder(model)
     encoder.check_texts()
     return encoder, fingerprint
 
 
-def normalization_of(processor: dict[str, Any]) -> tuple[float, torch.Tensor, torch.Tensor]:
-    """Return what turns pixels into the model's input: factor, then mean and deviation (3, 1, 1).
+def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
+    """Load a dual encoder of any library, with float32 weights on the CPU.
 
-    Args:
-        processor: `to_dict()` of a transformers image processor.
+    Raises:
+        ModelError, CueframeError: As `index.models.transformers_model.load_transformers_model`.
     """
-    rescale = float(processor["rescale_factor"]) if processor["do_rescale"] else 1.0
-    normalize = processor["do_normalize"]
-    mean = processor["image_mean"] if normalize else (0.0, 0.0, 0.0)
-    std = processor["image_std"] if normalize else (1.0, 1.0, 1.0)
-    return rescale, torch.tensor(mean).view(3, 1, 1), torch.tensor(std).view(3, 1, 1)
+    return load_transformers_model(name, view)
 
 
-def vision_fingerprint(
-    model: PreTrainedModel, processor: dict[str, Any], transform: ImageTransform
-) -> str:
+def vision_fingerprint(model: DualModel) -> str:
     """Hash what determines image vectors: vision weights as float32 and effective preprocessing.
 
     The text side is left out, so tuning only the text tower of a model does not change it.
     """
     digest = xxhash.xxh3_128()
-    for key, value in model.state_dict().items():
-        if key.startswith(("text_", "logit_")) or not value.is_floating_point():
-            continue
+    for value in model.vision_weights():
         digest.update(repr(tuple(value.shape)).encode())
-        digest.update(value.float().contiguous().cpu().numpy())
-    keys = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
-    values = [np.float32(processor[k]).tolist() for k in keys]
-    digest.update(repr((values, sorted(transform.as_dict().items()))).encode())
+        digest.update(value.float().contiguous().cpu().numpy().data)
+    transform = sorted(model.transform.as_dict().items())
+    digest.update(repr((model.preprocessing(), transform)).encode())
     return digest.hexdigest()

@@ -169,10 +169,10 @@ def _preload(model: str) -> None:
     """Load a model once; a command's own call finds it in memory, and takes its fingerprint."""
     import torch
 
-    from index.models import encoder
+    from index.models import encoder, transformers_model
 
     for name in ("load_dual_encoder", "load_image_processor", "load_tokenizer"):
-        setattr(encoder, name, functools.cache(getattr(encoder, name)))
+        setattr(transformers_model, name, functools.cache(getattr(transformers_model, name)))
     encoder.load_encoder(model, device=torch.device("cpu"))
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +73,7 @@ def test_vectors_that_are_not_finite_are_refused() -> None:
         here.index, read_profile(here.index), model=None, dtype="float32", device=CPU
     )
     with torch.no_grad():
-        encoder._model.text_projection.weight.fill_(float("inf"))
+        module: Any = encoder.model.module
+        module.text_projection.weight.fill_(float("inf"))
     with pytest.raises(CueframeError, match="no finite numbers in float32; fetch or save it"):
         encode_texts(encoder, ["car"])

@@ -1,6 +1,7 @@
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from index.models.encoder import load_dual_model
+from index.models.families import Family
 from index.models.preprocess import ImageTransform
 from tests.fixtures_train import world
 from train.batches import MinedBatches, TokenizedTexts, epoch_order, own_shards, pixels_of
 from train.data import Example, load_data
-from train.model import load_model_to_train
 
 VIEW = ImageTransform(mode="center", height=8, width=8, shortest_edge=8, resample=3, fill=(0, 0, 0))
 CPU = torch.device("cpu")
@@ -25,10 +27,10 @@ def examples(image_path: Path | None = None) -> list[Example]:
 
 
 def texts_of(those: list[Example], max_tokens: int = 77, *, full: bool = False) -> TokenizedTexts:
-    _, processor = load_model_to_train(str(world().model))
-    return TokenizedTexts(
-        processor.tokenizer, those, max_tokens, padding="max_length" if full else "longest"
-    )
+    model: Any = load_dual_model(str(world().model), None)
+    model.max_tokens = max_tokens
+    model._family = Family(padding="max_length" if full else "longest")
+    return TokenizedTexts(model, those)
 
 
 def frames_of(those: list[Example], batch_size: int = 3, seed: int = 1) -> MinedBatches:
@@ -108,17 +110,17 @@ def test_long_texts_are_cut_and_counted_and_padded_as_the_model_wants() -> None:
     those[3]["caption"] = "truck " * 100
     texts = texts_of(those, max_tokens=40)
     assert texts.too_long == [those[3]["id"]]
-    assert texts.part_of_batch([3, 4], CPU)["input_ids"].shape == (2, 40)
-    assert texts.part_of_batch([4], CPU)["input_ids"].shape[1] < 40
+    assert texts.part_of_batch([3, 4], CPU)["tokens"]["input_ids"].shape == (2, 40)
+    assert texts.part_of_batch([4], CPU)["tokens"]["input_ids"].shape[1] < 40
     full = texts_of(those, max_tokens=60, full=True)
-    assert full.part_of_batch([4], CPU)["input_ids"].shape == (1, 60)
+    assert full.part_of_batch([4], CPU)["tokens"]["input_ids"].shape == (1, 60)
 
 
 def test_an_empty_share_is_one_row_of_padding() -> None:
     ((batch,),) = frames_of(examples()).steps(0, [[]])
     assert batch.valid.shape == (1, 3)
     assert not batch.valid.any()
-    assert batch.input_ids.shape[0] == 1
+    assert batch.tokens["input_ids"].shape[0] == 1
 
 
 def test_what_is_drawn_depends_on_seed_epoch_and_question_alone() -> None:

@@ -132,12 +132,12 @@ class Counting(TinyEncoder):
         self.seen: list[tuple[bool, int, int]] = []
 
     def forward(
-        self, input_ids: Tensor | None, attention_mask: Tensor | None, pixel_values: Tensor | None
+        self, tokens: dict[str, Tensor] | None, pixel_values: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
-        questions = 0 if input_ids is None else len(input_ids)
+        questions = 0 if tokens is None else len(tokens["input_ids"])
         frames = 0 if pixel_values is None else len(pixel_values)
         self.seen.append((torch.is_grad_enabled(), questions, frames))
-        return super().forward(input_ids, attention_mask, pixel_values)
+        return super().forward(tokens, pixel_values)
 
 
 def test_nothing_is_encoded_that_need_not_be() -> None:
@@ -228,10 +228,9 @@ class Vectors(nn.Module):
         self.text = nn.Parameter(normalize(vectors[:questions], dim=-1))
         self.images = nn.Parameter(normalize(vectors[questions:], dim=-1))
 
-    def forward(
-        self, input_ids: Tensor, attention_mask: None, pixel_values: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return normalize(self.text[input_ids], dim=-1), normalize(self.images[pixel_values], dim=-1)
+    def forward(self, tokens: dict[str, Tensor], pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+        text = normalize(self.text[tokens["input_ids"]], dim=-1)
+        return text, normalize(self.images[pixel_values], dim=-1)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -240,7 +239,7 @@ def test_thirty_steps_at_scale_100_lower_the_loss(setting: int) -> None:
     number = torch.arange(8)
     batches = [
         MicroBatch(
-            input_ids=first + number,
+            tokens={"input_ids": first + number},
             pixel_values=2 * first + torch.arange(16),
             valid=torch.ones(8, 2, dtype=torch.bool),
             video_ids=first + number,
@@ -273,5 +272,5 @@ def test_micro_batches_of_one_process_may_differ_in_negatives() -> None:
     expected, _ = plain_gradient(encoder, wide, 3)
     gradient, _ = step_gradient(encoder, [wide[0], narrow], 3)
     assert distance(gradient, expected) <= 1e-5
-    alone = replace(narrow, attention_mask=None)
+    alone = replace(narrow, tokens={"input_ids": narrow.tokens["input_ids"]})
     assert torch.equal(encode_pool(encoder, [alone]).images, encode_pool(encoder, [narrow]).images)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from index.build import BuildConfig, build
-from index.models.encoder import load_encoder
+from index.models.encoder import load_dual_model, load_encoder
 from index.storage.store import read_profile, read_vectors
 from infer.question_files.loading import load_questions
 from infer.questions import Question
@@ -19,7 +19,6 @@ from tests.fixtures_train import QUESTIONS, losses, metrics, refusal, tiny_model
 from train.batches import TokenizedTexts
 from train.data import load_data
 from train.index_batches import IndexBatches, open_index, print_distances, rows_of
-from train.model import load_model_to_train
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +138,7 @@ def test_vectors_are_the_indexs_own(index: Path) -> None:
     contents = opened.contents(load_questions(here.json_path), here.json_path)
     assert len(contents) == QUESTIONS
     examples, _ = load_data(here.json_path, None, here.videos, 1, 0.0, contents=contents)
-    _, processor = load_model_to_train(str(here.model))
-    texts = TokenizedTexts(processor.tokenizer, examples, 77, padding="longest")
+    texts = TokenizedTexts(load_dual_model(str(here.model), None), examples)
     source = IndexBatches(examples, texts, opened, guard_s=0.5, seed=0, device=torch.device("cpu"))
     ((batch,), (empty,)) = source.steps(0, [[3, 20], []])
     assert not empty.valid.any()

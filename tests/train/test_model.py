@@ -4,17 +4,27 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, CLIPModel, CLIPProcessor
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPModel,
+    CLIPProcessor,
+    CLIPTokenizer,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
+)
 
 from index.errors import CueframeError
 from index.models.encoder import Encoder, load_encoder
-from index.models.preprocess import image_transform_of
+from index.models.transformers_model import TransformersModel
 from train.config import Tune
 from train.losses.base import load_loss
 from train.model import (
     MAX_LOGIT_SCALE,
     DualEncoder,
     choose_what_learns,
+    load_dual_model_to_train,
     load_model_to_train,
     parameter_groups,
 )
@@ -22,8 +32,7 @@ from train.model import (
 
 @pytest.fixture
 def model(tiny_model: Path) -> DualEncoder:
-    clip, processor = load_model_to_train(str(tiny_model))
-    return DualEncoder(clip, processor.image_processor.to_dict())
+    return DualEncoder(load_dual_model_to_train(str(tiny_model), None))
 
 
 def test_load_model_to_train_is_the_seeds(tiny_model: Path) -> None:
@@ -59,15 +68,13 @@ def test_forward_gives_the_vectors_of_the_lower_floor(model: DualEncoder, tiny_m
     squares = np.random.default_rng(0).integers(256, size=(3, side, side, 3), dtype=np.uint8)
     texts = ["a red truck passes", "xe"]
     _, processor = load_model_to_train(str(tiny_model))
-    tokens = processor.tokenizer(texts, padding=True, return_tensors="pt")
+    tokens = dict(processor.tokenizer(texts, padding=True, return_tensors="pt"))
     model.eval()
-    text, images = model(
-        tokens["input_ids"], tokens["attention_mask"], torch.from_numpy(squares).permute(0, 3, 1, 2)
-    )
+    text, images = model(tokens, torch.from_numpy(squares).permute(0, 3, 1, 2))
     assert torch.allclose(images, encoder.images(squares), atol=1e-6)
     assert np.allclose(text.detach().numpy(), encoder.texts(texts)[0], atol=1e-6)
     assert text.dtype == images.dtype == torch.float32
-    assert model(None, None, None) == (None, None)
+    assert model(None, None) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def test_a_key_bias_has_no_true_gradient(model: DualEncoder) -> None:
     """Why they are frozen: what comes back is rounding noise."""
     side = model.clip.config.vision_config.image_size
     pixels = torch.randint(256, (4, 3, side, side), dtype=torch.uint8)
-    _, images = model(None, None, pixels)
+    _, images = model(None, pixels)
     images[:, 0].sum().backward()
     layer = model.clip.vision_model.encoder.layers[0].self_attn
     assert layer.k_proj.bias.grad.norm() < 1e-4 * layer.q_proj.bias.grad.norm()
@@ -121,14 +128,12 @@ def test_the_scale_is_clamped_and_saved(model: DualEncoder, tmp_path: Path) -> N
     model.logit_scale.data.fill_(5.0)
     model.clamp_scale()
     assert model.logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
-    model.to_save().save_pretrained(tmp_path)
+    model.to_save().save(tmp_path)
     assert CLIPModel.from_pretrained(tmp_path).logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
 
 
-def test_a_siglip_trains_too(tmp_path: Path) -> None:
+def test_a_siglip_trains_too() -> None:
     """Its scale and bias have one dimension, and its projections are parts of the towers."""
-    from transformers import SiglipConfig, SiglipModel
-
     layers = {
         "hidden_size": 16,
         "intermediate_size": 32,
@@ -141,35 +146,22 @@ def test_a_siglip_trains_too(tmp_path: Path) -> None:
             vision_config=layers | {"image_size": 16, "patch_size": 8},
         )
     )
-    values = {
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": (0.5,) * 3,
-        "image_std": (0.5,) * 3,
-    }
-    model = DualEncoder(siglip, values)
+    pictures = SiglipImageProcessorPil(size={"height": 16, "width": 16})
+    model = DualEncoder(TransformersModel("siglip", siglip, CLIPTokenizer(), pictures, None))
     choose_what_learns(model, "all", loss=load_loss(1))
-    text, images = model(
-        torch.zeros(2, 8, dtype=torch.int64), None, torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
-    )
+    tokens = {"input_ids": torch.zeros(2, 8, dtype=torch.int64)}
+    text, images = model(tokens, torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
     assert text.shape == images.shape == (2, 16)
     model.logit_bias.data.fill_(-7.0)
-    saved: Any = model.to_save()
+    saved: Any = model.to_save().module
     assert saved.logit_bias.item() == -7
     assert saved.logit_bias.shape == saved.logit_scale.shape == (1,)
     with pytest.raises(CueframeError, match="projection"):
         choose_what_learns(model, "projection", loss=load_loss(1))
 
 
-def test_the_encoder_of_the_index_sees_the_same_weights(
-    model: DualEncoder, tiny_model: Path
-) -> None:
-    _, processor = load_model_to_train(str(tiny_model))
-    images = processor.image_processor.to_dict()
-    encoder = Encoder(
-        "tiny", model.clip, processor.tokenizer, images, image_transform_of(images, None)
-    )
+def test_the_encoder_of_the_index_sees_the_same_weights(model: DualEncoder) -> None:
+    encoder = Encoder(model.dual)
     square = np.full((1, 64, 64, 3), (200, 30, 30), np.uint8)
     before = encoder.images(square)
     with torch.no_grad():

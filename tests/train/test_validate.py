@@ -13,6 +13,7 @@ from index.decoding.decoders import frames_at
 from index.decoding.frame_types import Frame
 from index.distributed import join_processes
 from index.errors import CueframeError
+from index.models.encoder import load_dual_model
 from index.storage.store import read_profile
 from infer.answer import answer
 from infer.answering.config import AnswerConfig
@@ -20,9 +21,7 @@ from infer.judge import SIM_THRESHOLDS, load_judge
 from infer.metrics import sim_m
 from tests.fixtures_infer import build_index
 from tests.fixtures_train import forget_accelerate, world
-from train.config import TrainConfig
 from train.data import Example, load_data
-from train.model import load_model_to_train
 from train.setup import encoder_of
 from train.validate import (
     Validation,
@@ -42,8 +41,7 @@ def some(count: int = 9) -> list[Example]:
 
 
 def validated(examples: list[Example], scratch: Path) -> Validation:
-    clip, processor = load_model_to_train(str(world().model))
-    encoder = encoder_of(TrainConfig(), clip.eval(), processor, None)
+    encoder = encoder_of(load_dual_model(str(world().model), None), None)
     forget_accelerate()
     result = validate(examples, encoder, join_processes(), index=None, scratch=scratch, seed=0)
     assert result is not None
@@ -94,8 +92,7 @@ def test_none_that_can_be_answered_is_one_line(tmp_path: Path) -> None:
     index = tmp_path / "index"
     build_index(here.videos, index, here.model)
     shutil.rmtree(index / "vectors")
-    clip, processor = load_model_to_train(str(here.model))
-    encoder = encoder_of(TrainConfig(), clip, processor, None)
+    encoder = encoder_of(load_dual_model(str(here.model), None), None)
     with pytest.raises(CueframeError, match="none of 9"):
         score(some(), encoder, index, read_profile(index), seed=0)
 

@@ -88,7 +88,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def load(folder: Path, **flags: Any) -> Encoder:
+def load(folder: Path, **flags: Any) -> Any:
     return load_encoder(str(folder), device=CPU, **flags)[0]
 
 
@@ -143,13 +143,13 @@ def test_text_vectors_equal_the_models_in_the_texts_order(folder: Path) -> None:
 def test_equal_texts_are_encoded_once(folder: Path) -> None:
     encoder = load(folder)
     encoded = []
-    inner = encoder._model.get_text_features
+    inner = encoder.model.module.get_text_features
 
     def counted(**tokens: Any) -> Any:
         encoded.append(len(tokens["input_ids"]))
         return inner(**tokens)
 
-    encoder._model.get_text_features = counted
+    encoder.model.module.get_text_features = counted
     vectors, _ = encoder.texts(TEXTS * 5, 3)
     assert sum(encoded) == len(set(TEXTS)) == 4
     assert max(encoded) <= 3
@@ -160,8 +160,8 @@ def test_texts_longer_than_the_model_reads_are_told(folder: Path) -> None:
     encoder = load(folder)
     room = encoder.max_tokens - (1 if "siglip" in folder.name else 2)  # END, or START and END
     fits, over = " ".join(["bus"] * room), " ".join(["bus"] * (room + 1))
-    per_word = len(encoder._tokenizer("bus bus")["input_ids"]) - len(
-        encoder._tokenizer("bus")["input_ids"]
+    per_word = len(encoder.model.tokenizer("bus bus")["input_ids"]) - len(
+        encoder.model.tokenizer("bus")["input_ids"]
     )
     texts = ["a bus", LONG, "a car", LONG]
     if per_word == 1:
@@ -187,9 +187,9 @@ def test_the_scale_is_the_models_own(tiny_model: Path, tiny_siglip: Path) -> Non
         encoder = load(folder)
         learned = load_file(folder / "model.safetensors")["logit_scale"].item()
         assert encoder.scale == pytest.approx(np.exp(learned))
-        encoder._model.logit_scale.data.fill_(np.log(20.0))
+        encoder.model.module.logit_scale.data.fill_(np.log(20.0))
         assert encoder.scale == pytest.approx(20.0)
-        del encoder._model.logit_scale
+        del encoder.model.module.logit_scale
         assert encoder.scale == 100.0
         assert load(folder, dtype="bfloat16").scale == pytest.approx(np.exp(learned), rel=0.01)
 

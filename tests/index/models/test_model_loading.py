@@ -17,8 +17,7 @@ from index.errors import CueframeError, ModelError
 from index.models.encoder import load_encoder
 from index.models.model_loading import load_config, load_dual_encoder, load_weights
 from tests.paths import ROOT
-from train.config import TrainConfig
-from train.model import load_model_to_train
+from train.model import load_dual_model_to_train, load_model_to_train
 from train.setup import encoder_of
 
 Damage = Callable[[Path], object]
@@ -193,8 +192,7 @@ def test_odd_values_of_a_folder_are_known_before_any_work(name: str, folder: Pat
     ODD_VALUES[name](folder)
 
     def to_train() -> None:
-        clip, processor = load_model_to_train(str(folder))
-        encoder_of(TrainConfig(model=str(folder)), clip, processor, None)
+        encoder_of(load_dual_model_to_train(str(folder), None), None)
 
     for load in (
         lambda: load_encoder(str(folder), device=torch.device("cpu"))[0].width,
