@@ -12,9 +12,10 @@ from index.decoding.sampler import DEFAULT_FPS
 from index.distributed import remove_old_rendezvous
 from index.errors import CueframeError
 from index.messages import say
-from index.models.encoder import Encoder, load_encoder
+from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
 from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.models.preprocess import Resize, ViewMode
+from index.proofs import prove_once
 from index.storage.store import Profile, read_profile, read_vectors, write_profile
 
 Value = TypeVar("Value")
@@ -65,7 +66,7 @@ def load_encoder_and_profile(
 
     Raises:
         CueframeError: A given value, or the model's vision side, is not the one that built the
-            index.
+            index, or our vectors are not the model's own (`index.models.proof`).
     """
     old: Profile | None = None
     if (index / "profile.json").exists():
@@ -85,12 +86,15 @@ def load_encoder_and_profile(
     if is_folder(name):
         name = str(Path(name).absolute())  # so that the index can be queried from any folder
     mode = view or (old.view if old and not (rebuild and model) else None)
-    encoder, fingerprint = load_encoder(name, dtype=dtype, view=mode, device=device)
+    loaded = load_dual_model(name, mode)
+    fingerprint = vision_fingerprint(loaded)
     if old and not rebuild and fingerprint != old.fingerprint:
         raise CueframeError(
             f"the vision side of {name} is not the one that built {index} ({old.model}): its "
             "vectors would not compare; name another --index, or build anew with --rebuild"
         )
+    prove_once(index, loaded, "vision")
+    encoder = ready_encoder(loaded, dtype=dtype, device=device)
     if old and not rebuild:
         if name != old.model:
             say(f"{index} names the model {name} from now on, not {old.model}")

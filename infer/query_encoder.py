@@ -12,8 +12,9 @@ import torch
 
 from index.errors import CueframeError
 from index.finite import not_finite
-from index.models.encoder import Encoder, load_encoder
+from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
 from index.models.model_loading import Dtype
+from index.proofs import prove_once
 from index.storage.store import Profile
 
 
@@ -23,12 +24,14 @@ def load_query_encoder(
     """Load the encoder of the queries: `model`, or the one that built the index.
 
     Raises:
-        CueframeError: It cannot be loaded, or its vision side is not the one that built the index.
+        CueframeError: It cannot be loaded, its vision side is not the one that built the index, or
+            it encodes texts in another way here than by its own processor.
     """
     name = model or profile.model
-    encoder, fingerprint = load_encoder(name, dtype=dtype, view=profile.view, device=device)
-    refuse_other_vision(index, profile, name, fingerprint)
-    return encoder
+    loaded = load_dual_model(name, profile.view)
+    refuse_other_vision(index, profile, name, vision_fingerprint(loaded))
+    prove_once(index, loaded, "text")
+    return ready_encoder(loaded, dtype=dtype, device=device)
 
 
 def refuse_other_vision(index: Path, profile: Profile, name: str, fingerprint: str) -> None:

@@ -23,6 +23,7 @@ from index.models.model_loading import (
     refuse_other_tokenizer,
 )
 from index.models.preprocess import ViewMode
+from index.models.proof import prove_images, prove_texts
 from train.config import Tune
 from train.losses.base import Loss
 
@@ -54,13 +55,16 @@ def load_dual_model_to_train(name: str, view: ViewMode | None) -> DualModel:
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
-        CueframeError: It is not a dual encoder with a scale of its logits, or cannot be loaded.
+        CueframeError: It is not a dual encoder with a scale of its logits, cannot be loaded, or
+            encodes in another way here than by its own processor (`index.models.proof`).
     """
     dual = load_dual_model(name, view)
     if not isinstance(dual.log_scale, nn.Parameter):
         raise CueframeError(
             f"{name} has no logit_scale to train with; name a CLIP or SigLIP model with --model"
         )
+    prove_texts(dual)
+    prove_images(dual)
     dual.ready_to_save()
     return dual
 

@@ -5,7 +5,7 @@ model's input.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,9 @@ class DualModel(ABC):
     """All weights."""
     transform: ImageTransform
     """From a frame to pixels, in the decoding processes."""
+    own_transform: ImageTransform | None
+    """The same as the model's own processor does it, whatever view was chosen; None if that is none
+    of our views."""
     max_tokens: int
     """Number of tokens that the text side reads; longer texts are truncated."""
 
@@ -112,9 +115,3 @@ class DualModel(ABC):
     def dtype(self) -> torch.dtype:
         """Precision of the weights."""
         return next(self.module.parameters()).dtype
-
-    def vision_weights(self) -> Iterator[Tensor]:
-        """Yield all weights and buffers that decide the vectors of images, in order of place."""
-        for key, value in self.module.state_dict().items():
-            if value.is_floating_point() and self.side_of(key) == "vision":
-                yield value

@@ -14,7 +14,7 @@ import xxhash
 
 from index.errors import CueframeError
 from index.finite import not_finite
-from index.models.dual_model import DualModel
+from index.models.dual_model import DualModel, Side
 from index.models.model_loading import Dtype, in_one_line
 from index.models.preprocess import ViewMode
 from index.models.transformers_model import load_transformers_model
@@ -133,8 +133,7 @@ def load_encoder(
 
     Args:
         name: Folder or name.
-        dtype: "auto" is float16 on a GPU (three more bits of mantissa than bfloat16) and float32
-            on a CPU.
+        dtype: As for `ready_encoder`.
         view: How a wide frame becomes the model's input; None follows the model's processor.
         device: Device to compute on.
 
@@ -143,17 +142,32 @@ def load_encoder(
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
-        CueframeError: It cannot be loaded (`load_dual_model`), or cannot encode a text.
+        CueframeError: As `load_dual_model` and `ready_encoder`.
     """
     model = load_dual_model(name, view)
-    if dtype == "auto":
-        dtype = "float16" if device.type == "cuda" else "float32"
-    with in_one_line(name, "--model"):
-        fingerprint = vision_fingerprint(model)
-        model.module.to(device=device, dtype=getattr(torch, dtype))
+    fingerprint = vision_fingerprint(model)
+    return ready_encoder(model, dtype=dtype, device=device), fingerprint
+
+
+def ready_encoder(model: DualModel, *, dtype: Dtype, device: torch.device) -> Encoder:
+    """Move a loaded model to a device, and see that it encodes texts.
+
+    Args:
+        model: A model with float32 weights on the CPU.
+        dtype: "auto" is float16 on a GPU (three more bits of mantissa than bfloat16) and float32
+            on a CPU.
+        device: Device to compute on.
+
+    Raises:
+        CueframeError: It cannot encode a text, or has no room on the device.
+    """
     encoder = Encoder(model)
     encoder.check_texts()
-    return encoder, fingerprint
+    if dtype == "auto":
+        dtype = "float16" if device.type == "cuda" else "float32"
+    with in_one_line(model.name, "--model"):
+        model.module.to(device=device, dtype=getattr(torch, dtype))
+    return encoder
 
 
 def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
@@ -165,15 +179,22 @@ def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
     return load_transformers_model(name, view)
 
 
+def add_weights(digest: xxhash.xxh3_128, model: DualModel, side: Side) -> None:
+    """Add a side's weights and buffers to a hash, as float32 and in order of place."""
+    for name, value in model.module.state_dict().items():
+        if value.is_floating_point() and model.side_of(name) == side:
+            digest.update(repr(tuple(value.shape)).encode())
+            digest.update(value.float().contiguous().cpu().numpy().data)
+
+
 def vision_fingerprint(model: DualModel) -> str:
     """Hash what determines image vectors: vision weights as float32 and effective preprocessing.
 
     The text side is left out, so tuning only the text tower of a model does not change it.
     """
     digest = xxhash.xxh3_128()
-    for value in model.vision_weights():
-        digest.update(repr(tuple(value.shape)).encode())
-        digest.update(value.float().contiguous().cpu().numpy().data)
-    transform = sorted(model.transform.as_dict().items())
-    digest.update(repr((model.preprocessing(), transform)).encode())
+    with in_one_line(model.name, "--model"):
+        add_weights(digest, model, "vision")
+        transform = sorted(model.transform.as_dict().items())
+        digest.update(repr((model.preprocessing(), transform)).encode())
     return digest.hexdigest()

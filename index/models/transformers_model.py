@@ -4,14 +4,16 @@ B: images or texts of a batch, D: width of a vector, H, W: height and width of t
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from index.errors import CueframeError
 from index.models.dual_model import DualModel, Side, Tokens
 from index.models.families import family_of
 from index.models.model_loading import (
@@ -49,6 +51,9 @@ class TransformersModel(DualModel):
         self._normalize = normalization_of(self._values)
         self._family = family_of(model.config)
         self.transform = image_transform_of(self._values, view)
+        self.own_transform = None
+        with suppress(CueframeError):
+            self.own_transform = image_transform_of(self._values, None)
         positions = int(self.module.config.text_config.max_position_embeddings)
         self.max_tokens = min(positions, int(tokenizer.model_max_length))
 
@@ -96,17 +101,22 @@ class TransformersModel(DualModel):
 
     def own_image_vectors(self, images: Sequence[Image.Image]) -> Tensor:
         """See `DualModel`."""
-        inputs = self.image_processor(images=list(images), return_tensors="pt")
+        inputs = self._own_part("image_processor")(images=list(images), return_tensors="pt")
         vectors: Tensor = self.module.get_image_features(**inputs).pooler_output
         return vectors
 
     def own_text_vectors(self, texts: Sequence[str]) -> Tensor:
         """See `DualModel`."""
-        inputs = self.tokenizer(
+        inputs = self._own_part("tokenizer")(
             list(texts), padding=self._family.padding, truncation=True, return_tensors="pt"
         )
         vectors: Tensor = self.module.get_text_features(**inputs).pooler_output
         return vectors
+
+    def _own_part(self, part: Literal["image_processor", "tokenizer"]) -> Any:
+        """Return a part of the model's processor as transformers loads it, not as it is here."""
+        processor = load_processor(self.name, "--model", backend="pil")
+        return getattr(processor, part, processor)
 
     def ready_to_save(self) -> None:
         """See `DualModel`."""

@@ -8,8 +8,14 @@ import torch
 
 from index.decoding.sampler import DEFAULT_FPS
 from index.errors import CueframeError
-from index.models.encoder import Encoder, load_encoder
+from index.models.encoder import (
+    Encoder,
+    load_dual_model,
+    ready_encoder,
+    vision_fingerprint,
+)
 from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
+from index.models.proof import prove_images, prove_texts
 from index.resume import deciding
 from index.storage.store import Profile, read_profile
 from infer.query_encoder import load_query_encoder
@@ -56,7 +62,11 @@ def load_mining_encoder(
             another rate, or not from full frames.
     """
     if index is None:
-        encoder, fingerprint = load_encoder(model or DEFAULT_MODEL, dtype=dtype, device=device)
+        loaded = load_dual_model(model or DEFAULT_MODEL, None)
+        fingerprint = vision_fingerprint(loaded)
+        prove_images(loaded)
+        prove_texts(loaded)
+        encoder = ready_encoder(loaded, dtype=dtype, device=device)
         encoder.check_images()
         return MiningEncoder(encoder, fingerprint, fps or DEFAULT_FPS, None)
     profile = read_profile(index)
