@@ -14,12 +14,18 @@ the thing and asks for the sign. The choices use the same words for things and s
 questions. In one video no two signs, nor two things, have the same colour or shape, so each
 question means one event.
 
+With --place edges there are two boards, at the left and the right edge, and all that happens is
+outside of the middle square that CLIP's own processor sees. So the things are as narrow as a
+board. For comparison, --place sides has two boards and such things at the left and the right of the
+middle square, and --place middle-small one board in its middle.
+
 A question gives three of the four properties of its event, so that hardly any frame of another
 video matches it too. (Giving only two, such as the red truck, made so many false negatives that a
 tiny CLIP trained on 280 questions hit 85 % of the unseen events.)
 """
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +49,14 @@ from index.errors import CueframeError
 from index.run_command import run
 
 Language = Literal["en", "vi"]
+Place = Literal["middle", "middle-small", "sides", "edges"]
 WIDTH, RATE_FPS = 320, 10
+BOARDS: dict[Place, tuple[int, ...]] = {  # pixels from the left
+    "middle": (160,),
+    "middle-small": (160,),
+    "sides": (105, 215),  # as far from the middle square's edges as "edges" from the frame's
+    "edges": (35, 285),
+}
 MARGIN = 4  # frames kept free on both sides of an event, for driving in and out
 QUESTIONS_PER_VIDEO = (5, 5, 4)  # in turn
 
@@ -168,7 +181,7 @@ def ask(scene: Scene, count: int, folder: str, seed: int) -> list[dict[str, Any]
     return records
 
 
-def draw_frames(scene: Scene, seed: int) -> Iterator[Image.Image]:
+def draw_frames(scene: Scene, seed: int, place: Place = "middle") -> Iterator[Image.Image]:
     """Yield a scene's frames in order, each 320x180.
 
     All scenes of a seed have one street: given a backdrop per scene, a model could memorise the
@@ -178,28 +191,35 @@ def draw_frames(scene: Scene, seed: int) -> Iterator[Image.Image]:
     backdrop = street(random.Random(seed), 3 * WIDTH)  # noqa: S311
     start = rng.randrange(WIDTH)
     light = Image.new("RGB", (WIDTH, HEIGHT), rng.choice([(20, 22, 30), (255, 244, 226)]))
+    boards, size = BOARDS[place], 1.3 if place == "middle" else 0.55
     looks = []
     for event in scene.events:
-        thing = sprite(THINGS[event.thing.name][1], THING_GRID, event.thing.colour, 1.3)
+        thing = sprite(THINGS[event.thing.name][1], THING_GRID, event.thing.colour, size)
         sign = sprite(SIGNS[event.sign.name][1], SIGN_GRID, event.sign.colour, 1.2)
         direction = rng.choice((-1, 1))
         if direction < 0:
             thing = thing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        looks.append((event, thing, sign, direction))
+        board = rng.choice(boards) if len(boards) > 1 else boards[0]
+        looks.append((event, thing, sign, direction, board))
     for i in range(scene.frames):
         frame = backdrop.crop((start + i, 0, start + i + WIDTH, HEIGHT))
         frame = Image.blend(frame, light, 0.2 * i / scene.frames)  # dusk falls, or day breaks
-        ImageDraw.Draw(frame).rectangle((126, 6, 194, 74), fill=(44, 46, 52))
-        for event, thing, sign, direction in looks:
-            if event.first <= i <= event.last:
-                frame.paste(sign, (130, 10), sign)
-            centre = WIDTH / 2 + direction * _way(i - event.first, event.last - i)
+        for board in boards:
+            ImageDraw.Draw(frame).rectangle((board - 34, 6, board + 34, 74), fill=(44, 46, 52))
+        for event, thing, sign, direction, board in looks:
+            lit = event.first <= i <= event.last
+            if lit:
+                frame.paste(sign, (board - 30, 10), sign)
+            way = direction * _way(i - event.first, event.last - i)
+            if len(boards) > 1:  # in and out at its own edge
+                way = way / 6 if lit else math.copysign(way, board - WIDTH / 2)
+            centre = board + way
             frame.paste(thing, (round(centre - thing.width / 2), 170 - thing.height), thing)
         yield frame
 
 
 def _way(since_first: int, until_last: int) -> float:
-    """Return a thing's distance from the middle in pixels.
+    """Return a thing's distance from its board's middle in pixels.
 
     It enters fast, passes slowly while the board is lit, and leaves fast. So it is inside CLIP's
     centre crop when and only when the board is lit.
@@ -232,7 +252,12 @@ def write_video(path: Path, frames: Iterator[Image.Image]) -> None:
 
 
 def draw_scenes(
-    folder: Path, *, train_videos: int = 60, test_videos: int = 20, seed: int = 0
+    folder: Path,
+    *,
+    train_videos: int = 60,
+    test_videos: int = 20,
+    seed: int = 0,
+    place: Place = "middle",
 ) -> Path:
     """Draw videos and write their questions, the same for the same seed; returns the folder.
 
@@ -252,7 +277,7 @@ def draw_scenes(
         records: list[dict[str, Any]] = []
         for i in range(count):
             scene = plan_scene(next(numbers), seed)
-            write_video(videos / f"{scene.name}.mp4", draw_frames(scene, seed))
+            write_video(videos / f"{scene.name}.mp4", draw_frames(scene, seed, place))
             records += ask(scene, QUESTIONS_PER_VIDEO[i % len(QUESTIONS_PER_VIDEO)], part, seed)
         text = json.dumps(
             {"__count__": len(records), "data": records}, ensure_ascii=False, indent=1
@@ -273,6 +298,8 @@ class ScenesConfig:
     """Number of videos that training never sees."""
     seed: int = 0
     """The same seed draws the same scenes."""
+    place: Place = "middle"
+    """Where the events are; all but middle have things as narrow as a board."""
 
 
 def scenes(config: ScenesConfig) -> int:
@@ -282,6 +309,7 @@ def scenes(config: ScenesConfig) -> int:
         train_videos=config.train_videos,
         test_videos=config.test_videos,
         seed=config.seed,
+        place=config.place,
     )
     print(f"drew {config.train_videos} + {config.test_videos} videos in {config.folder}")
     return 0

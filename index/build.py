@@ -49,7 +49,7 @@ class BuildConfig:
     fps: Annotated[float | None, own_default("2.0, or the index's own", "FLOAT")] = None
     """Sample times per second of video."""
     batch_frames: int = 64
-    """Number of frames per encoder batch."""
+    """Number of pictures per encoder batch: frames, or their tiles."""
     workers: Annotated[int | None, own_default("cores - 1, at least 1", "INT")] = None
     """Number of decoding processes, with one thread each."""
     decoder: DecoderName = "auto"
@@ -59,10 +59,13 @@ class BuildConfig:
     ] = None
     """exact: bit-identical to the model's own processor; decoder: the decoder's scaler, faster."""
     view: Annotated[
-        Literal["center", "stretch", "pad"] | None,
-        own_default("as the model's processor says, or the index's own", "{center,stretch,pad}"),
+        Literal["center", "stretch", "pad", "tiles"] | None,
+        own_default(
+            "as the model's processor says, or the index's own", "{center,stretch,pad,tiles}"
+        ),
     ] = None
-    """How a wide frame becomes the model's input: center crop, squeezed, or whole with borders."""
+    """How a wide frame becomes the model's input: center crop, squeezed, whole with borders, or as
+    squares that cover it, each with a vector of its own; the best one is the frame's score."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the encoder. auto: float16 on a GPU, float32 on a CPU."""
     time_limit_s: Annotated[

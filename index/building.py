@@ -145,7 +145,7 @@ def build_index(
                             number = put_video(leader.catalog, row)
                             if row.status == "indexed" and isinstance(video, EncodedVideo):
                                 content = video.job.content_hash
-                                leader.search.add(number, content, video.vectors[:, None])
+                                leader.search.add(number, content, video.vectors)
                         rows.append(row)
             return {
                 "videos": [asdict(row) for row in rows],

@@ -3,8 +3,8 @@
 Building, mining and validation all use `encode_videos`; they differ in the task of a worker
 (`index.decoding.sampler`, `train.mining.decoding_pass`) and in the use of the vectors.
 
-B: frames of a batch, F: of a video, C: of a chunk, D: width of a vector, H, W: height and width of
-the model's input.
+B: squares of a batch, C: of a chunk, F: frames of a video, T: squares (tiles) of a frame, D: width
+of a vector, H, W: height and width of the model's input.
 """
 
 import time
@@ -56,13 +56,13 @@ class EncodedVideo:
     end_s: npt.NDArray[np.float64]
     """(F,) where the frames' spans end."""
     vectors: npt.NDArray[np.float16]
-    """(F, D) unit vectors."""
+    """(F, T, D) unit vectors."""
     metadata: VideoMetadata
 
     def to_store(self, profile: Profile) -> Vectors:
         """Return the content of its vector file."""
         return Vectors(
-            embeddings=self.vectors[:, None],
+            embeddings=self.vectors,
             time_s=self.time_s,
             end_s=self.end_s,
             content_hash=self.job.content_hash,
@@ -90,17 +90,26 @@ class _UnderWay:
     claimed_s: float
     time_s: list[float] = field(default_factory=list)
     end_s: list[float] = field(default_factory=list)
+    tiles: int = 1
     vectors: list[npt.NDArray[np.float16]] = field(default_factory=list)
+    encoded: int = 0
+    """Squares that have vectors."""
     metadata: VideoMetadata | None = None
 
     @property
     def is_complete(self) -> bool:
-        encoded = sum(len(part) for part in self.vectors)
-        return self.metadata is not None and encoded == len(self.time_s)
+        return self.metadata is not None and self.encoded == len(self.time_s) * self.tiles
+
+    def add(self, vectors: npt.NDArray[np.float16]) -> int:
+        """Take the next vectors; return how many frames they complete."""
+        before = self.encoded // self.tiles
+        self.vectors.append(vectors)
+        self.encoded += len(vectors)
+        return self.encoded // self.tiles - before
 
 
 class _Batch:
-    """A buffer that collects frames into batches and encodes them."""
+    """A buffer that collects squares into batches and encodes them."""
 
     def __init__(self, encoder: Encoder, batch_frames: int, cost: Cost) -> None:
         shape = (batch_frames, encoder.transform.height, encoder.transform.width, 3)
@@ -123,7 +132,7 @@ class _Batch:
                 yield from self._encode()
 
     def flush(self) -> Iterator[_UnderWay]:
-        """Encode the remaining frames; yield the videos that received vectors."""
+        """Encode the remaining squares; yield the videos that received vectors."""
         if self._filled:
             yield from self._encode()
         while self._queued:
@@ -143,12 +152,12 @@ class _Batch:
         began_s = time.monotonic()
         vectors = on_device.cpu().numpy()  # (B, D)
         self._cost.encode_s += time.monotonic() - began_s
-        self._cost.frames += len(vectors)
         if not np.isfinite(vectors).all():
             raise not_finite(self._encoder.name, self._encoder.dtype)
         start = 0
         for video, count in owners:
-            video.vectors.append(vectors[start : start + count].astype(np.float16))
+            part = vectors[start : start + count].astype(np.float16)
+            self._cost.frames += video.add(part)
             start += count
             yield video
 
@@ -209,7 +218,8 @@ def encode_videos(
                 video = under_way[job.path]
                 video.time_s += event.time_s
                 video.end_s += event.end_s
-                progress.reached(job.path, event.time_s[-1] / max(video.claimed_s, 1e-9))
+                video.tiles = event.tiles
+                progress.reached(job.path, video.time_s[-1] / max(video.claimed_s, 1e-9))
                 for ready in batch_of(job).add(video, event.pixels):
                     yield from finished(ready)
                 progress.frames(len(event.time_s))
@@ -242,11 +252,12 @@ def _outcome(video: _UnderWay) -> EncodedVideo | FailedVideo:
     if not video.metadata or not video.time_s:
         return FailedVideo(job, "gives no frame to encode")
     with costs_one(failed, job.path):
+        vectors = np.concatenate(video.vectors)  # (F·T, D)
         encoded = EncodedVideo(
             job,
             np.array(video.time_s, np.float64),
             np.array(video.end_s, np.float64),
-            np.concatenate(video.vectors),
+            vectors.reshape(len(video.time_s), video.tiles, -1),
             video.metadata,
         )
     return FailedVideo(job, failed[job.path], passing=True) if failed else encoded

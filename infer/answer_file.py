@@ -19,6 +19,8 @@ from pydantic import (
 from infer.record_files.raw_records import read_raw_records, source_name
 from infer.records import Record, RecordFile, Seconds, validated
 
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+
 
 class Picked(BaseModel):
     """A picked frame."""
@@ -28,6 +30,8 @@ class Picked(BaseModel):
     time_s: Seconds
     score: float | None = None
     """Cosine of text and frame, if the picker gives it."""
+    tile: tuple[Share, Share, Share, Share] | None = None
+    """Left, top, right and bottom of the tile that has this score, as fractions of the frame."""
 
 
 class Chosen(BaseModel):
@@ -37,7 +41,7 @@ class Chosen(BaseModel):
 
     text: str
     letter: Annotated[str, StringConstraints(pattern="^[A-Z]$")] | None = None
-    probabilities: dict[str, Annotated[float, Field(strict=True, ge=0, le=1)]] | None = None
+    probabilities: dict[str, Share] | None = None
     """Probability of each choice's letter, if the reader gives them."""
 
 

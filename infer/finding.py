@@ -14,7 +14,7 @@ from index.models.model_loading import Dtype
 from index.storage.faiss_index import held_ids, open_search, split_ids
 from index.storage.store import Profile, read_own_vectors, read_profile
 from infer.query_encoder import encode_texts, load_query_encoder
-from infer.selection.frame_scores import cosines
+from infer.selection.frame_scores import best_tiles, cosines, shown_box
 from infer.videos.indexed_videos import IndexedVideos, read_indexed_videos
 
 _SAME_SCORE = 1e-4
@@ -29,6 +29,8 @@ class Hit(NamedTuple):
     time_s: float
     score: float
     """Cosine of text and frame."""
+    tile: list[float] | None
+    """Where in the frame, as in answers; None where a frame has one tile."""
 
 
 class Found(NamedTuple):
@@ -67,7 +69,7 @@ def find_frames(
             "time_s": hit.time_s,
             "score": round(hit.score, 6),
         }
-        print(json_line(line))
+        print(json_line(line if hit.tile is None else line | {"tile": hit.tile}))
     for reason in found.failed:
         say(f"failed: {reason}")
     return 1 if found.failed else 0
@@ -106,13 +108,19 @@ def nearest(
     lacking = [content for content in indexed.paths if content not in indexed.videos]
     lacking += [content for number, content in known.items() if videos.get(number) != content]
     known = {number: content for number, content in known.items() if videos.get(number) == content}
-    # Search for as many more hits as may be skipped.
-    passed = int(np.isin(split_ids(held_ids(search)).number, list(known), invert=True).sum())
-    scores, ids = search.search(vectors, min(search.ntotal, top + passed))  # (1, hits)
+    # Search for as many more hits as may be skipped: of other videos, other tiles of a frame.
+    held = split_ids(held_ids(search))
+    passed = int(np.isin(held.number, list(known), invert=True).sum())
+    wanted = top * (1 + int(held.tile.max())) + passed
+    scores, ids = search.search(vectors, min(search.ntotal, wanted))  # (1, hits)
     found = split_ids(ids[0])
-    hits: dict[str, dict[int, float]] = {}
+    best: dict[tuple[int, int], float] = {}
     rows = zip(found.number.tolist(), found.row.tolist(), scores[0].tolist(), strict=True)
-    for number, row, score in [hit for hit in rows if hit[0] in known][:top]:
+    for number, row, score in rows:
+        if number in known:
+            best.setdefault((number, row), score)  # of its best tile, which comes first
+    hits: dict[str, dict[int, float]] = {}
+    for (number, row), score in list(best.items())[:top]:
         hits.setdefault(known[number], {})[row] = score
     result = Found([], [])
     numbers = {v.number for content, v in indexed.videos.items() if content in indexed.paths}
@@ -151,14 +159,15 @@ def _scored_again(
     own = read_own_vectors(index, profile, content_hash)
     if max(found) < len(own.time_s):
         rows = np.array(list(found))
-        scores = cosines(vectors, own.whole_frames[rows].astype(np.float32))[0]
+        frames = own.embeddings[rows].astype(np.float32)  # (hits, T, D)
+        scores = cosines(vectors, frames)[0]
+        tiles: list[list[float] | None] = [None] * len(rows)
+        if len(own.tiles) > 1:
+            best = best_tiles(vectors, frames, np.arange(len(rows))[None])[0]
+            tiles = [shown_box(own.tiles[tile]) for tile in best.tolist()]
         if np.allclose(scores, list(found.values()), rtol=0, atol=_SAME_SCORE):
-            return [
-                Hit(content_hash, row, time_s, score)
-                for row, time_s, score in zip(
-                    rows.tolist(), own.time_s[rows].tolist(), scores.tolist(), strict=True
-                )
-            ]
+            columns = (rows.tolist(), own.time_s[rows].tolist(), scores.tolist(), tiles)
+            return [Hit(content_hash, *hit) for hit in zip(*columns, strict=True)]
     raise DamagedError(
         f"frames.faiss has other vectors of {own.path_hint} than its file; python index/check.py "
         f"{index} --repair mends that"

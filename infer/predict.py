@@ -6,7 +6,7 @@
 
 For many questions, index the videos once and use infer/answer.py.
 
-Legend: F frames, D width of a vector, B frames of a batch.
+Legend: F frames, T tiles of a frame, D width of a vector, B frames of a batch.
 """
 
 import warnings
@@ -138,11 +138,12 @@ def _score_file(
     with _naming(path):
         while batch := list(islice(stream, batch_size)):
             spans_s += [span_s for *span_s, _ in batch]
-            pixels = np.stack([image for _, _, image in batch])  # (B, H, W, 3)
-            parts.append(encoder.images(pixels).cpu().numpy())  # (B, D)
+            pixels = np.concatenate([squares for _, _, squares in batch])  # (B·T, H, W, 3)
+            parts.append(encoder.images(pixels).cpu().numpy())  # (B·T, D)
     if not parts:
         raise VideoError(f"{path} gives no frame to encode")
-    vectors = np.concatenate(parts)  # (F, D)
+    flat = np.concatenate(parts)  # (F·T, D)
+    vectors = flat.reshape(len(spans_s), -1, flat.shape[1])  # (F, T, D)
     time_s, end_s = np.array(spans_s, np.float64).T
     timeline = Timeline(time_s, end_s, metadata[0].duration_s)
     return ScoredVideo(cosines(text, vectors), *timeline, vectors, _NO_SEEDS)

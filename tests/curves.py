@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from index.models.tiling import tile_boxes
 from index.spans import Timeline, until_next
 from infer.selection.strategies import ScoredVideo, Seeds
 
@@ -73,15 +74,21 @@ def videos(draw: st.DrawFn) -> Video:
 
 @st.composite
 def looks(draw: st.DrawFn) -> tuple[ScoredVideo, int]:
-    """Draw all that a strategy may look at, with vectors of unit length or zero, and k."""
+    """Draw all that a strategy may look at, with vectors of unit length or zero, and k.
+
+    Frames have one to three tiles.
+    """
     scores, time_s, duration_s, k = draw(videos())
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shape = (len(time_s), draw(st.sampled_from([1, 2, 16])))
-    vectors = VECTORS[draw(st.sampled_from(sorted(VECTORS)))](rng, shape)
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    tiles = draw(st.integers(1, 3))
+    kinds = [draw(st.sampled_from(sorted(VECTORS))) for _ in range(tiles)]
+    vectors = np.stack([VECTORS[kind](rng, shape) for kind in kinds], axis=1)  # (F, T, D)
+    length = np.linalg.norm(vectors, axis=2, keepdims=True)
     unit = (vectors / np.where(length > 0, length, 1)).astype(np.float32)
     timeline = Timeline(time_s, until_next(time_s, duration_s), duration_s)
-    return ScoredVideo(scores, *timeline, unit, seeds(len(scores))), k
+    boxes = tile_boxes(16 * (tiles + 1), 32, tiles)
+    return ScoredVideo(scores, *timeline, unit, seeds(len(scores)), tiles=boxes), k
 
 
 def seeds(n: int, first: int = 0) -> Seeds:

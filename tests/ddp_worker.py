@@ -70,14 +70,15 @@ class TinyEncoder(nn.Module):
         return text, images
 
 
-def micro_batch(questions: Sequence[int], frames: int = 6) -> MicroBatch:
+def micro_batch(questions: Sequence[int], frames: int = 6, tiles: int = 1) -> MicroBatch:
     """The questions of these numbers; number q has q mod 6 negatives, of at most frames - 1."""
     input_ids, pixel_values = [], []
     for question in questions:
         generator = torch.Generator().manual_seed(question + 1)
         words = torch.randint(62, (7,), generator=generator)
         input_ids.append(torch.cat([words, torch.tensor([63])]))
-        pixel_values.append(torch.randn(6, 3, 8, 8, generator=generator)[:frames])
+        pixels = torch.randn(6, tiles, 3, 8, 8, generator=generator)
+        pixel_values.append(pixels[:frames].flatten(0, 1))
     number = torch.tensor(questions)
     valid = torch.arange(frames) <= (number % 6)[:, None]
     return MicroBatch(
@@ -173,6 +174,11 @@ def cases() -> dict[str, tuple[list[MicroBatch], list[MicroBatch]]]:
             [micro_batch([0, 1]), micro_batch([2, 3], frames=4), micro_batch([4, 5])],
             [micro_batch([6, 7, 8], frames=2)],
         ),
+        "tiles": (
+            [micro_batch([0, 1], tiles=3), micro_batch([2, 3], frames=4), micro_batch([4, PAD])],
+            [micro_batch([6, 7, 8], frames=2, tiles=2)],
+        ),
+        "tiles, no cache": ([micro_batch(range(5))], [micro_batch([5, 6, 7, PAD], tiles=3)]),
         "no cache": ([micro_batch(range(5))], [micro_batch([5, 6, 7, PAD])]),
     }
 
@@ -211,6 +217,8 @@ def main(report_path: Path) -> None:
     encoder = TinyEncoder()
     cached = [[from_index(encoder, batch) for batch in share] for share in even]
     compare("text alone, from an index", "text", cached)
+    cached = [[from_index(encoder, batch) for batch in share] for share in cases()["tiles"]]
+    compare("text alone, from an index of tiles", "text", cached)
 
     for setting in SETTINGS:
         alone, together = TinyEncoder(), TinyEncoder()

@@ -1,7 +1,7 @@
 """From questions to micro-batches: the shard of each process in each step, and its tensors.
 
-b: questions of a micro-batch, N: negatives of a question, L: tokens, H, W: height and width of the
-model's input.
+b: questions of a micro-batch, N: negatives of a question, T: tiles of a frame, L: tokens, H, W:
+height and width of the model's input.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from index.models.dual_model import DualModel
 from index.models.preprocess import ImageTransform
+from index.models.tiling import tiles_of
 from train.data import Example, Item, PosNegDataset, custom_collate_fn
 from train.grad_cache import MicroBatch
 from train.read_ahead import longest_wait_s, most_held, read_ahead
@@ -111,7 +112,10 @@ class MinedBatches:
         self._limit_s = longest_wait_s(pictures)
         if num_workers:
             held = most_held(num_workers, -(-len(examples) // batch_size), device)
-            pixels = pictures * transform.height * transform.width * 3
+            tiles = 1
+            if transform.mode == "tiles":
+                tiles = max((tiles_of(*size) for size in self._dataset.sizes()), default=1)
+            pixels = pictures * tiles * transform.height * transform.width * 3
             refuse_small_room(room_bytes([pixels, pictures], held))
 
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
@@ -140,7 +144,7 @@ class MinedBatches:
     def _micro_batch(self, numbers: Shard, pixels: Tensor, valid: Tensor) -> MicroBatch:
         return MicroBatch(
             **self._texts.part_of_batch(numbers, self._device),
-            pixel_values=pixels.flatten(0, 1).permute(0, 3, 1, 2),  # (b·(1+N), 3, H, W)
+            pixel_values=pixels.flatten(0, 2).permute(0, 3, 1, 2),  # (b·(1+N)·T, 3, H, W)
             valid=valid,  # (b, 1+N)
         )
 
@@ -155,17 +159,23 @@ def _read(
 def pixels_of(
     items: Sequence[Item], *, transform: ImageTransform, frames: int
 ) -> tuple[Tensor, Tensor]:
-    """Return items as pixels (b, 1+N, H, W, 3) uint8 and the mask of valid ones (b, 1+N) bool.
+    """Return items as pixels (b, 1+N, T, H, W, 3) uint8, and which are valid, (b, 1+N) bool.
 
     A question without a readable true frame counts as padding; without items, b is 1, all padding.
+    Pictures of fewer tiles than others repeat their last one.
     """
     _, true, negatives = custom_collate_fn(items)
-    pixels = np.zeros((max(1, len(items)), frames, transform.height, transform.width, 3), np.uint8)
+    squares = {
+        (row, column): transform.squares(image)
+        for row, (first, others) in enumerate(zip(true, negatives, strict=True))
+        if first is not None
+        for column, image in enumerate([first, *others])
+    }
+    tiles = max((len(own) for own in squares.values()), default=1)
+    shape = (max(1, len(items)), frames, tiles, transform.height, transform.width, 3)
+    pixels = np.zeros(shape, np.uint8)
     valid = np.zeros(pixels.shape[:2], np.bool_)
-    for row, (first, others) in enumerate(zip(true, negatives, strict=True)):
-        if first is None:
-            continue
-        for column, image in enumerate([first, *others]):
-            pixels[row, column] = transform.apply(image)
-            valid[row, column] = True
+    for place, own in squares.items():
+        pixels[place] = own[np.minimum(np.arange(tiles), len(own) - 1)]
+        valid[place] = True
     return torch.from_numpy(pixels), torch.from_numpy(valid)

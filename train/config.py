@@ -75,10 +75,11 @@ class TrainConfig:
     guard_s: float = 0.5
     """With --index: seconds around a support time; no frame shown within them is a negative."""
     view: Annotated[
-        Literal["center", "stretch", "pad"] | None,
-        own_default("as the model's processor says", "{center,stretch,pad}"),
+        Literal["center", "stretch", "pad", "tiles"] | None,
+        own_default("as the model's processor says", "{center,stretch,pad,tiles}"),
     ] = None
-    """How a wide frame becomes the model's input: center crop, squeezed, or whole with borders."""
+    """How a wide frame becomes the model's input: center crop, squeezed, whole with borders, or as
+    squares that cover it, each with a vector of its own; the best one is the frame's score."""
     num_workers: int = 2
     """Processes that read pictures ahead through /dev/shm, per training process; 0 does without."""
     gradient_checkpointing: bool = False

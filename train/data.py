@@ -11,7 +11,8 @@ which has 2.7 questions a video). So the split is by the *content* of the video 
 
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from multiprocessing.sharedctypes import RawArray, RawValue
 from pathlib import Path
@@ -236,6 +237,14 @@ class PosNegDataset(Dataset[Item]):
             [true[place] for place in rng.permutation(len(true))],
             [negatives[place] for place in rng.permutation(len(negatives))],
         )
+
+    def sizes(self) -> Iterator[tuple[int, int]]:
+        """Yield the width and height of each question's first true frame that can be opened."""
+        for files in self._true:
+            for file in files:
+                with suppress(*_UNREADABLE), Image.open(file) as image:
+                    yield image.size
+                    break
 
     def __len__(self) -> int:
         return len(self._captions)

@@ -1,7 +1,7 @@
 """The gradient of one optimizer step, over a pool that need not fit in memory at once.
 
-Shapes: b questions of a micro-batch, B questions of this process's pool, N negatives, D width,
-L tokens, W processes.
+Shapes: b questions of a micro-batch, B questions of this process's pool, N negatives, T tiles of a
+frame, D width, L tokens, W processes.
 
 A loss that is a sum over single questions needs no pool: each micro-batch is encoded and
 back-propagated by itself, divided by a count known beforehand. One that compares every question
@@ -11,16 +11,16 @@ with graph and back-propagate its part. That is one more forward pass; memory is
 micro-batch and the pool's vectors. If every process has one micro-batch, nothing is cached and
 there is no second pass.
 
-The encoder is `module(tokens=, pixel_values=) -> (text (b, D), images (b·(1+N), D))`, unit vectors
-in float32, None for inputs that are None; plain, or wrapped by DistributedDataParallel. It handles
-mixed precision itself (`accelerator.prepare` wraps forward).
+The encoder is `module(tokens=, pixel_values=) -> (text (b, D), images (b·(1+N)·T, D))`, unit
+vectors in float32, None for inputs that are None; plain, or wrapped by DistributedDataParallel. It
+handles mixed precision itself (`accelerator.prepare` wraps forward).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.distributed as dist
@@ -36,8 +36,8 @@ class MicroBatch:
     """Questions encoded together, on the device; masks and ids as in `train.losses.pool.Pool`."""
 
     tokens: dict[str, Tensor]  # each (b, L)
-    pixel_values: Tensor | None = None  # (b·(1+N), 3, H, W); None: the vectors are in `images`
-    images: Tensor | None = None  # (b, 1+N, D) unit vectors from an index
+    pixel_values: Tensor | None = None  # (b·(1+N)·T, 3, H, W); None: the vectors are in `images`
+    images: Tensor | None = None  # (b, 1+N, T, D) unit vectors from an index
     valid: Tensor  # (b, 1+N) bool
     video_ids: Tensor  # (b,) int64
     text_ids: Tensor  # (b,) int64
@@ -88,7 +88,7 @@ def pool_gradient(
         total, left_out = loss.sum(pool, scale.exp(), bias, rank, world_size)
         losses.append(total.detach() / count)
         masked.append(left_out)
-        finite.append((pool.text.isfinite() & pool.images.isfinite().all(1)).all(-1))
+        finite.append(pool.text.isfinite().all(-1) & pool.images.isfinite().flatten(1).all(-1))
         return total * (world_size / count)
 
     if loss.needs_pool and chunks > 1:
@@ -155,24 +155,20 @@ def _backward_cached(
     loss_of: Callable[[Pool], Tensor],
     backward: Callable[[Tensor], object],
 ) -> None:
-    pool, random_states = _first_pass(_unwrapped(module), batches)
-    text, images = pool.text, pool.images  # (B, D), (B, 1+N, D), leaves
-    backward(loss_of(pool))
-    if text.grad is None and images.grad is None:
+    pools, random_states = _first_pass(_unwrapped(module), batches)
+    backward(loss_of(join_pools(pools)))
+    if pools[0].text.grad is None and pools[0].images.grad is None:
         return
-    first = 0
-    for number, (batch, random_state) in enumerate(zip(batches, random_states, strict=True), 1):
-        rows, frames = batch.valid.shape
-        own = slice(first, first + rows)
-        first += rows
-        with _synchronised(module, number == len(batches)), _replayed(random_state, text.device):
-            vectors = _vectors(
-                module, batch, text=text.grad is not None, images=images.grad is not None
-            )
-            gradients = (
-                None if text.grad is None else text.grad[own],
-                None if images.grad is None else images.grad[own, :frames],
-            )
+    for number, (batch, own, random_state) in enumerate(
+        zip(batches, pools, random_states, strict=True), 1
+    ):
+        with (
+            _synchronised(module, number == len(batches)),
+            _replayed(random_state, own.text.device),
+        ):
+            gradients = own.text.grad, own.images.grad
+            text, images = (gradient is not None for gradient in gradients)
+            vectors = _vectors(module, batch, text=text, images=images)
             pairs = zip(vectors, gradients, strict=True)
             given = [(v, g) for v, g in pairs if v is not None and g is not None]
             torch.autograd.backward([v for v, _ in given], [g for _, g in given])
@@ -180,8 +176,8 @@ def _backward_cached(
 
 def _first_pass(
     module: nn.Module, batches: Sequence[MicroBatch]
-) -> tuple[Pool, list[_RandomState]]:
-    """Return all vectors as leaves, and the random state before each micro-batch (for dropout).
+) -> tuple[list[Pool], list[_RandomState]]:
+    """Return each micro-batch's vectors as leaves, and the random state before it (for dropout).
 
     The first is encoded with graph, only to find out which of text and images need a gradient.
     """
@@ -191,23 +187,28 @@ def _first_pass(
         states.append(_random_state(batch.valid.device))
         with torch.set_grad_enabled(not pools):
             pools.append(encode(module, batch))
-    with torch.no_grad():
-        pool = join_pools(pools)
-    pool.text.requires_grad_(pools[0].text.requires_grad)
-    pool.images.requires_grad_(pools[0].images.requires_grad)
-    return pool, states
+    text, images = pools[0].text.requires_grad, pools[0].images.requires_grad
+    leaves = [
+        replace(
+            pool,
+            text=pool.text.detach().requires_grad_(text),
+            images=pool.images.detach().requires_grad_(images),
+        )
+        for pool in pools
+    ]
+    return leaves, states
 
 
 def _vectors(
     module: nn.Module, batch: MicroBatch, *, text: bool, images: bool
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return the requested unit vectors: text (b, D) and images (b, 1+N, D), None for others."""
+    """Return the requested unit vectors: text (b, D) and images (b, 1+N, T, D), None for others."""
     text_vectors, image_vectors = module(
         tokens=batch.tokens if text else None,
         pixel_values=batch.pixel_values if images else None,
     )
     if image_vectors is not None:
-        image_vectors = image_vectors.view(*batch.valid.shape, -1)
+        image_vectors = image_vectors.view(*batch.valid.shape, -1, image_vectors.shape[-1])
     elif images:
         image_vectors = batch.images
     return text_vectors, image_vectors

@@ -6,8 +6,8 @@ time nor during a support range or scene is a negative. Questions without suppor
 middles of their ranges or scenes. The vision side is frozen, so the index stays valid for the tuned
 model.
 
-B: questions of a process's shard of a step, N: negatives, D: width of a vector,
-R: rows of all the videos together.
+B: questions of a process's shard of a step, N: negatives, T: tiles of a frame, D: width of a
+vector, R: vectors of all the videos together.
 """
 
 from __future__ import annotations
@@ -94,26 +94,30 @@ class IndexBatches:
     ) -> None:
         self._texts, self._seed, self._device = texts, seed, device
         tables: list[npt.NDArray[np.float16]] = []
-        first_row: dict[str, int] = {}
+        first: dict[str, int] = {}
         videos: dict[str, Vectors] = {}
-        rows = 0
+        vectors = 0
         for content in dict.fromkeys(one["content_hash"] for one in examples):
             videos[content] = read_own_vectors(index.path, index.profile, content)
-            tables.append(videos[content].whole_frames)
-            first_row[content] = rows
-            rows += len(tables[-1])
+            tables.append(videos[content].embeddings.reshape(-1, index.profile.width))
+            first[content] = vectors
+            vectors += len(tables[-1])
         self._table = torch.from_numpy(np.concatenate(tables)).to(device)  # (R, D) float16
+        # Of each question: the first vectors of its frames, and how many each of them has.
         self._true: list[npt.NDArray[np.int64]] = []
         self._negatives: list[npt.NDArray[np.int64]] = []
+        self._tiles: list[int] = []
         self.distances_s: dict[str, float] = {}
         """By question id, the largest distance from a support time to its nearest row."""
         for one in examples:
-            video, offset = videos[one["content_hash"]], first_row[one["content_hash"]]
+            video, offset = videos[one["content_hash"]], first[one["content_hash"]]
+            tiles = video.embeddings.shape[1]
             true, negatives, distance_s = rows_of(
                 one["question"], video.time_s, guard_s, video.end_s, video.metadata.duration_s
             )
-            self._true.append(offset + true)
-            self._negatives.append(offset + negatives)
+            self._true.append(offset + true * tiles)
+            self._negatives.append(offset + negatives * tiles)
+            self._tiles.append(tiles)
             self.distances_s[one["id"]] = distance_s
 
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
@@ -128,15 +132,19 @@ class IndexBatches:
     def _micro_batch(self, epoch: int, share: Shard) -> MicroBatch:
         most = max([len(self._negatives[number]) for number in share], default=0)
         rows = np.zeros((max(1, len(share)), 1 + most), np.int64)
+        tiles = np.ones((len(rows), 1, 1), np.int64)
         valid = np.zeros(rows.shape, np.bool_)
         for place, number in enumerate(share):
             true, negatives = self._true[number], self._negatives[number]
             rows[place, 0] = np.random.default_rng([self._seed, epoch, number]).choice(true)
             rows[place, 1 : 1 + len(negatives)] = negatives
             valid[place, : 1 + len(negatives)] = True
+            tiles[place] = self._tiles[number]
+        # Frames of fewer tiles repeat their last one.
+        rows = rows[:, :, None] + np.minimum(np.arange(tiles.max()), tiles - 1)  # (B, 1+N, T)
         return MicroBatch(
             **self._texts.part_of_batch(share, self._device),
-            images=self._table[torch.from_numpy(rows).to(self._device)],  # (B, 1+N, D)
+            images=self._table[torch.from_numpy(rows).to(self._device)],  # (B, 1+N, T, D)
             valid=torch.from_numpy(valid).to(self._device),
         )
 

@@ -1,7 +1,7 @@
 """The model in training: a dual encoder with a forward pass, and the choice of what to train.
 
-b: questions of a micro-batch, 1+N: frames of each, L: tokens, D: width of a vector,
-H, W: height and width of the model's input.
+b: questions of a micro-batch, 1+N: frames of each, T: tiles of a frame, L: tokens, D: width of a
+vector, H, W: height and width of the model's input.
 """
 
 from __future__ import annotations
@@ -91,18 +91,18 @@ class DualEncoder(nn.Module):
 
         Args:
             tokens: Texts as `DualModel.tokens` gives them, each tensor (b, L).
-            pixel_values: (b·(1+N), 3, H, W) uint8. They are normalised here, so that the pixels of
-                a pool take a quarter of the memory.
+            pixel_values: (b·(1+N)·T, 3, H, W) uint8. They are normalised here, so that the pixels
+                of a pool take a quarter of the memory.
 
         Returns:
-            (b, D) and (b·(1+N), D) float32 unit vectors.
+            (b, D) and (b·(1+N)·T, D) float32 unit vectors.
         """
         text = images = None
         if tokens is not None:
             text = F.normalize(self.dual.text_vectors(tokens).float(), dim=-1)  # (b, D)
         if pixel_values is not None:
             vectors = self.dual.image_vectors(pixel_values).float()
-            images = F.normalize(vectors, dim=-1)  # (b·(1+N), D)
+            images = F.normalize(vectors, dim=-1)  # (b·(1+N)·T, D)
         return text, images
 
     @torch.no_grad()

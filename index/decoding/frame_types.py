@@ -40,7 +40,8 @@ Scale = Callable[[int, int], tuple[int, int]]
 
 FrameStream = Generator[Frame, None, VideoMetadata]
 PixelStream = Generator[tuple[float, float, npt.NDArray[np.uint8]], None, VideoMetadata]
-"""Sampled frames of a video as the model's input: (time in s, end in s, (H, W, 3) uint8)."""
+"""Sampled frames of a video as the model's input: (time in s, end in s, (T, H, W, 3) uint8), with
+the same number T of tiles for all of them."""
 
 
 class SampleTimes(Iterator[float]):

@@ -23,7 +23,7 @@ class FrameSampler:
     """Videos with larger pictures are refused; None allows all."""
 
     def __call__(self, path: str) -> PixelStream:
-        """Yield the frames shown at k / fps, each once: (time, end in s, (H, W, 3) uint8)."""
+        """Yield the frames shown at k / fps, each once: (time, end in s, (T, H, W, 3) uint8)."""
         scale = self.transform.scaled_size if self.resize == "decoder" else None
         times_s = sample_times(self.fps)
         frames = read(
@@ -33,7 +33,7 @@ class FrameSampler:
             scale=scale,
             max_pixels=self.max_pixels,
         )
-        last_s = -1.0
+        last_s, tiles = -1.0, None
         while True:
             try:
                 frame = next(frames)
@@ -41,5 +41,7 @@ class FrameSampler:
                 return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
             if frame.time_s > last_s:
                 last_s = frame.time_s
-                yield frame.time_s, frame.end_s, self.transform.apply(frame.image)
+                squares = self.transform.squares(frame.image, tiles)
+                tiles = len(squares)
+                yield frame.time_s, frame.end_s, squares
                 times_s.skip(frame.end_s)

@@ -1,9 +1,10 @@
 """Decoding in separate processes, which can crash, hang or be killed without harm to the others.
 
 Each worker has its own pipe and its own shared memory of a few slots. A slot holds a chunk of
-model inputs; a worker whose slots are all full waits, so memory is bounded by the chunks in
-flight. The memory has no name, so a killed worker leaves nothing behind. A single pipe shared by
-all workers, as in multiprocessing.Pool, would stall when a worker is killed while it writes.
+model inputs, the T of each frame one after another, perhaps over several chunks. A worker whose
+slots are all full waits, so memory is bounded by the chunks in flight. The memory has no name, so a
+killed worker leaves nothing behind. A single pipe shared by all workers, as in
+multiprocessing.Pool, would stall when a worker is killed while it writes.
 
     parent                              worker
     job ─────────────────────────────▶  read(job) …
@@ -11,7 +12,7 @@ all workers, as in multiprocessing.Pool, would stall when a worker is killed whi
     slot is free ────────────────────▶
     Done(metadata) or Failed(reason) ◀─
 
-C: frames of a chunk, H, W: height and width of the model's input.
+C: squares of a chunk, T: squares (tiles) of a frame, H, W: height and width of the model's input.
 """
 
 import contextlib
@@ -38,7 +39,7 @@ from index.decoding.shared_memory import mapped, reserved_memory
 from index.errors import CueframeError, VideoError
 from index.messages import reason_of
 
-CHUNK_FRAMES = 16
+CHUNK_SQUARES = 16
 _SLOTS = 2
 _GRACE_S = 120.0
 _LONGEST_WAIT_S = 3600.0
@@ -63,11 +64,14 @@ class Opened:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive frames of a video; valid only until the next event is requested."""
+    """Consecutive squares of a video; valid only until the next event is requested."""
 
     job: str
     time_s: list[float]
+    """Of the frames that begin in this chunk; none where it is one frame's that began before."""
     end_s: list[float]
+    tiles: int
+    """T of this video."""
     pixels: npt.NDArray[np.uint8]
     """(C, H, W, 3)"""
 
@@ -190,8 +194,8 @@ def _receive(worker: _Worker, limit_s: float | None) -> Iterator[Event]:
         worker.deadline = time.monotonic() + worker.limit_s
         yield Opened(job, *content)
     elif kind == "chunk":
-        slot, times_s, ends_s, busy_s = content
-        yield Chunk(job, times_s, ends_s, worker.slots[slot, : len(times_s)])
+        slot, squares, times_s, ends_s, tiles, busy_s = content
+        yield Chunk(job, times_s, ends_s, tiles, worker.slots[slot, :squares])
         worker.deadline = time.monotonic() + worker.limit_s - busy_s
         worker.pipe.send(slot)
     elif kind == "stop":
@@ -213,7 +217,7 @@ def _drop_worker(
 
 def _start_worker(read: Sampler, side: tuple[int, int]) -> _Worker:
     context = get_context("spawn")
-    shape = (_SLOTS, CHUNK_FRAMES, *side, 3)
+    shape = (_SLOTS, CHUNK_SQUARES, *side, 3)
     try:
         with reserved_memory(math.prod(shape)) as memory:
             pipe, far_end = context.Pipe()
@@ -276,6 +280,8 @@ def _hand_over(
     """Fill and send slots until the video ends, waiting when none is free; return the metadata."""
     free = list(range(len(slots)))
     lent = 0
+    left = slots[:0, 0]  # squares of the frame at hand
+    tiles = 1
     began_s, waited_s = time.monotonic(), 0.0
     metadata: VideoMetadata | None = None
     try:
@@ -288,18 +294,23 @@ def _hand_over(
             slot = free.pop()
             times_s: list[float] = []
             ends_s: list[float] = []
-            while len(times_s) < CHUNK_FRAMES:
-                try:
-                    time_s, end_s, square = next(pixels)
-                except StopIteration as end:
-                    metadata = end.value
-                    break
-                slots[slot, len(times_s)] = square
-                times_s.append(time_s)
-                ends_s.append(end_s)
-            if times_s:
+            filled = 0
+            while filled < CHUNK_SQUARES:
+                if not len(left):
+                    try:
+                        time_s, end_s, left = next(pixels)
+                    except StopIteration as end:
+                        metadata = end.value
+                        break
+                    tiles = len(left)
+                    times_s.append(time_s)
+                    ends_s.append(end_s)
+                part, left = np.split(left, [CHUNK_SQUARES - filled])
+                slots[slot, filled : filled + len(part)] = part
+                filled += len(part)
+            if filled:
                 busy_s = time.monotonic() - began_s - waited_s
-                pipe.send(("chunk", slot, times_s, ends_s, busy_s))
+                pipe.send(("chunk", slot, filled, times_s, ends_s, tiles, busy_s))
                 lent += 1
     finally:
         for _ in range(lent):  # the next job starts with all slots free

@@ -3,7 +3,8 @@
 `exact` pixels are bit-identical to those of the model's own image processor (PIL backend) on uint8:
 the same sizes, the same Pillow filter, the same crop. Normalisation is left to the device.
 
-H, W: height and width of the model's input, equal for most models.
+T: tiles of a frame, 1 unless the view is tiles, H, W: height and width of the model's input, equal
+for most models.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,8 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from index.errors import CueframeError
+from index.models.tiling import pixel_boxes, tiles_of
 
-ViewMode = Literal["center", "stretch", "pad"]
+ViewMode = Literal["center", "stretch", "pad", "tiles"]
 Resize = Literal["exact", "decoder"]
 _LARGEST_SIDE = 8192
 """Pixels; the largest models in use take less than 2,000."""
@@ -29,7 +31,8 @@ class ImageTransform:
 
     mode: ViewMode
     """center: shorter side to `shortest_edge`, then a center crop; stretch: the whole frame,
-    squeezed; pad: the whole frame with its aspect ratio, the rest filled."""
+    squeezed; pad: the whole frame with its aspect ratio, the rest filled; tiles: squares that
+    cover the frame (`index.models.tiling`), each as stretch makes it."""
     height: int
     width: int
     shortest_edge: int
@@ -43,6 +46,10 @@ class ImageTransform:
         """Return the width and height to which a frame is scaled before cropping or padding."""
         if self.mode == "stretch":
             return self.width, self.height
+        if self.mode == "tiles":
+            tiles_of(width, height)  # before the decoder makes a picture without end
+            factor = max(self.width, self.height) / min(width, height)
+            return round(width * factor), round(height * factor)
         if self.mode == "center":
             short, long = sorted((width, height))
             longer = int(self.shortest_edge * long / short)
@@ -50,12 +57,27 @@ class ImageTransform:
         factor = min(self.width / width, self.height / height)
         return max(1, round(width * factor)), max(1, round(height * factor))
 
+    def squares(self, image: Image.Image, tiles: int | None = None) -> npt.NDArray[np.uint8]:
+        """Return a frame as the model's inputs, (T, H, W, 3) uint8.
+
+        Args:
+            image: The frame.
+            tiles: T, where another frame has decided it; None for the frame's own.
+
+        Raises:
+            CueframeError: The frame needs more tiles than there may be.
+        """
+        if self.mode != "tiles":
+            return self.apply(image)[None]
+        boxes = pixel_boxes(*image.size, tiles or tiles_of(*image.size))
+        return np.stack([self.apply(image.crop(box)) for box in boxes])
+
     def apply(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """Return the picture as the model's input, (H, W, 3) uint8.
+        """Return a picture, or one tile of a frame, as the model's input, (H, W, 3) uint8.
 
         A picture that already has its `scaled_size`, as from the decoder's scaler, is not resized.
         """
-        size = self.scaled_size(*image.size)
+        size = (self.width, self.height) if self.mode == "tiles" else self.scaled_size(*image.size)
         if image.size != size:
             image = image.resize(size, resample=Image.Resampling(self.resample))
         left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
@@ -96,7 +118,7 @@ def image_transform_of(processor: dict[str, Any], mode: ViewMode | None) -> Imag
     if not height or not width or (own is None and mode is None):
         raise CueframeError(
             f"the model's image processor scales to {size} and crops to {crop or 'nothing'}, which "
-            "is none of Cueframe's views; name one with --view center, stretch or pad"
+            "is none of Cueframe's views; name one with --view center, stretch, pad or tiles"
         )
     largest = max(height, width, edge or 0)
     if largest > _LARGEST_SIDE:

@@ -23,6 +23,7 @@ from index.storage.search_seal import add_seal, read_seal
 from index.storage.store import Profile, read_own_vectors
 
 _TILE_BITS = 6
+"""`index.models.tiling.MOST_TILES` of them."""
 _ROW_BITS = 26
 """67 million rows: a year of video at two frames a second."""
 

@@ -4,7 +4,7 @@
     INDEX/vectors/ab/abcd….h5      embeddings (F, T, D) float16 unit vectors, time_s and end_s (F,)
                                    float64, and attributes, with a hash over all bytes
 
-F: frames of a video, T: tiles of a frame (1: the whole frame), D: width of a vector.
+F: frames of a video, T: tiles of a frame (1 unless the view is tiles), D: width of a vector.
 """
 
 import json
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from index.decoding.frame_types import VideoMetadata
 from index.errors import CueframeError, DamagedError
 from index.models.preprocess import Resize, ViewMode
+from index.models.tiling import MOST_TILES, Box, tile_boxes
 from index.spans import Timeline
 from index.storage.atomic_write import written_whole
 from index.storage.sealed_file import damage_named, read_sealed, write_sealed
@@ -84,9 +85,9 @@ class Vectors:
     metadata: VideoMetadata
 
     @property
-    def whole_frames(self) -> npt.NDArray[np.float16]:
-        """The vectors (F, D) of the frames; T is 1."""
-        return self.embeddings[:, 0]
+    def tiles(self) -> list[Box]:
+        """Where the T tiles are in a frame, as fractions of its width and height."""
+        return tile_boxes(self.metadata.width, self.metadata.height, self.embeddings.shape[1])
 
     @property
     def timeline(self) -> Timeline:
@@ -256,18 +257,21 @@ def read_own_vectors(index: Path, profile: Profile, content_hash: str) -> Vector
 def vectors_fault(vectors: Vectors, width: int) -> str:
     """Say what is wrong with the arrays of a video; "" if nothing is. `width` is D."""
     embeddings, time_s, end_s = vectors.embeddings, vectors.time_s, vectors.end_s
-    if embeddings.dtype != np.float16 or embeddings.shape != (len(time_s), 1, width):
-        return f"it has {embeddings.dtype} {embeddings.shape}, not float16 (F, 1, {width})"
+    most = MOST_TILES if vectors.profile.view == "tiles" else 1
+    shapes = [(len(time_s), tiles, width) for tiles in range(1, most + 1)]
+    if embeddings.dtype != np.float16 or embeddings.shape not in shapes:
+        wanted = f"(F, {'1' if most == 1 else f'1 to {most}'}, {width})"
+        return f"it has {embeddings.dtype} {embeddings.shape}, not float16 {wanted}"
     if not len(time_s) or time_s[0] < 0 or not (np.diff(time_s) > 0).all():
         return "it has times that do not ascend from 0"
     if end_s.shape != time_s.shape or (end_s <= time_s).any() or (end_s[:-1] > time_s[1:]).any():
         return "it has frames that end before they begin or after the next one begins"
-    values = embeddings[:, 0].astype(np.float32)
-    lengths = np.sqrt(np.einsum("fd,fd->f", values, values))
+    values = embeddings.astype(np.float32)
+    lengths = np.sqrt(np.einsum("ftd,ftd->ft", values, values))
     if not np.isfinite(lengths).all():
         return "it has values that are not finite"
     if np.abs(lengths - 1).max() > UNIT_LENGTH_TOLERANCE:
-        worst = lengths[np.abs(lengths - 1).argmax()]
+        worst = lengths.flat[np.abs(lengths - 1).argmax()]
         return f"it has vectors that are not of unit length (one is {worst:.3f})"
     return ""
 

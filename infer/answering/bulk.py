@@ -60,7 +60,7 @@ def answer_all(
         lost: dict[str, str] = {}
         with costs_one(lost, content, CueframeError):
             stored = read_stored_video(index, profile, content)
-        size = questions_at_once(1 if lost else len(stored.time_s))
+        size = questions_at_once(1 if lost else stored.n_vectors)
         while block := list(islice(of_video, size)):
             records: dict[int, AnswerRecord] = {}
             failed = dict(lost)
@@ -96,7 +96,8 @@ def _picked(
             continue
         rows = choose(part.video, k)
         more = read(part.video, rows, own) if read else [{}] * len(own)
-        frames = picked_frames(part, rows, k)
+        texts = np.stack([np.asarray(one.text) for one in own])
+        frames = picked_frames(part, rows, k, texts)
         for (one, *_), picked, gained in zip(own, frames, more, strict=True):
             if "error" in gained:
                 yield one.place, failure_record(one.question, gained["error"])

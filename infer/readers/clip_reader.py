@@ -44,7 +44,7 @@ def choice_probabilities(
     """
     question = np.repeat(np.arange(len(counts)), counts)  # (T,)
     best = np.empty(len(texts))
-    for block in blocks_of_questions(len(texts), len(scored.time_s)):
+    for block in blocks_of_questions(len(texts), scored.n_vectors):
         cosine = cosines(texts[block], scored.vectors).astype(np.float64)  # (block, F)
         best[block] = np.where(shown[question[block]], cosine, -np.inf).max(axis=1)
     starts = np.cumsum([0, *counts[:-1]])

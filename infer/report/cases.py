@@ -51,6 +51,7 @@ def worst_cases(
             picked_scores=[
                 float("nan") if frame.score is None else frame.score for frame in answer.frames
             ],
+            picked_tiles=[frame.tile for frame in answer.frames],
             figures=dict(zip(columns, row, strict=True)),
             read=answer.by_frames,
         )

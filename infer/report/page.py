@@ -10,15 +10,18 @@ Legend: F rows of a video, K picks, P those of one question.
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
 from index.arrays import Bools, Floats
 from index.errors import CueframeError
+from index.models.tiling import Box
 from index.storage.atomic_write import written_whole
 from infer.answer_file import Chosen, ReaderFrames
 from infer.choices import LETTERS, letter_of
@@ -53,6 +56,8 @@ class Case:
     """(P,) which picks are shown during evidence."""
     picked_scores: Sequence[float]
     """(P,) scores of the picks; NaN where unknown."""
+    picked_tiles: Sequence[Box | None] = ()
+    """(P,) the best tile of each pick; None, or none at all, where a frame has one tile."""
     figures: Mapping[str, float]
     """Figures by name, 0 to 1; those whose names end in _s are seconds. NaN: no label."""
     read: Mapping[ReaderFrames, Chosen] = field(default_factory=dict)
@@ -139,6 +144,11 @@ class _Album:
         self._pictures = pictures
         self._places: dict[bytes, int] = {}
 
+    def size(self, video: str, time_s: float) -> tuple[int, int] | None:
+        """Return a picture's width and height, None if it is missing."""
+        jpeg = self._pictures.get(video, {}).get(time_s)
+        return None if jpeg is None else Image.open(BytesIO(jpeg)).size
+
     def place(self, video: str, time_s: float) -> int | None:
         jpeg = self._pictures.get(video, {}).get(time_s)
         if jpeg is None:
@@ -214,11 +224,30 @@ def _picks(case: Case, album: _Album) -> list[dict[str, Any]]:
             "score": score,
             "inside": is_inside,
             "picture": album.place(case.video, time_s),
+            "tile": _tile(box, album.size(case.video, time_s)) if box else None,
         }
-        for time_s, score, is_inside, height in zip(
-            case.picked_s.tolist(), scores, case.shows_evidence.tolist(), up.tolist(), strict=True
+        for time_s, score, is_inside, height, box in zip(
+            case.picked_s.tolist(),
+            scores,
+            case.shows_evidence.tolist(),
+            up.tolist(),
+            case.picked_tiles or [None] * len(scores),
+            strict=True,
         )
     ]
+
+
+def _tile(box: Box, size: tuple[int, int] | None) -> dict[str, Any] | None:
+    """Convert a tile to be drawn on its picture, in the picture's pixels; None without one."""
+    if size is None:
+        return None
+    left, top, right, bottom = (round(edge * size[n % 2], 1) for n, edge in enumerate(box))
+    across, down = (f"{100 * box[n]:.0f} to {100 * box[n + 2]:.0f} %" for n in (0, 1))
+    return {
+        "box": (left, top, round(right - left, 1), round(bottom - top, 1)),
+        "size": size,
+        "text": f"best tile, {across} from the left, {down} from the top",
+    }
 
 
 def _figures(case: Case) -> list[tuple[str, str]]:

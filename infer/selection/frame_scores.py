@@ -1,23 +1,24 @@
 """Scores of each frame of a video for each of its questions.
 
-Legend: N questions, Q those of one video, F its frames, D width, K picks.
+Legend: N questions, Q those of one video, F its frames, T tiles of a frame, D width, K picks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Floats, Integers
+from index.models.tiling import Box
 from index.storage.store import Profile, read_own_vectors
 from infer.selection.parts import ScoredPart
 from infer.selection.strategies import ScoredVideo, Seeds, segments
 
 SCORES_AT_ONCE = 2**20
-"""Questions × frames that are scored and picked from at a time. A strategy takes up to some 40
-bytes for each; 48 questions about a video of 3 hours at 2 frames a second are a million."""
+"""Questions × frames × tiles that are scored and picked from at a time. A strategy takes up to some
+40 bytes for each; 48 questions about a video of 3 hours at 2 frames a second are a million."""
 QUESTIONS_AT_ONCE = 512
 """Questions that are encoded or picked for at a time, however short their video: their texts'
 vectors are held meanwhile, and an interrupted run does them again."""
@@ -33,30 +34,50 @@ class PickedFrame(TypedDict):
     time_s: float
     score: float
     """Cosine of text and frame, to six decimals."""
+    tile: NotRequired[list[float]]
+    """Left, top, right and bottom of the tile that has this score, as fractions of the frame's
+    width and height, to four decimals; only where a frame has several tiles."""
 
 
 def cosines(texts: Floats, frames: Floats) -> npt.NDArray[np.float32]:
-    """Compute cosines of unit vectors: texts (Q, D), frames (F, D) -> (Q, F).
+    """Compute cosines of texts with frames, the best tile's: (Q, D), (F, T, D) -> (Q, F).
 
-    Multiplied in float64, then rounded. A float32 product depends in its last bit on the place in
-    the matrix and on the number of rows: equal frames did not tie in 27 of 75 shapes tried, and a
-    question's scores changed with the other questions of its batch in all of them.
+    Texts and tiles are unit vectors. Multiplied in float64, then rounded. A float32 product depends
+    in its last bit on the place in the matrix and on the number of rows: equal frames did not tie
+    in 27 of 75 shapes tried, and a question's scores changed with the other questions of its batch
+    in all of them.
     """
-    exact = texts.astype(np.float64) @ frames.astype(np.float64, copy=False).T
-    return exact.astype(np.float32)
+    n_frames, tiles, width = frames.shape
+    flat = frames.reshape(-1, width).astype(np.float64, copy=False)  # (F·T, D)
+    exact = texts.astype(np.float64) @ flat.T
+    of_tiles = exact.astype(np.float32).reshape(len(texts), n_frames, tiles)
+    return of_tiles[:, :, 0] if tiles == 1 else of_tiles.max(axis=2)
 
 
-def questions_at_once(rows: int) -> int:
-    """Return how many questions about a video of so many rows are scored at a time, one at least.
+def best_tiles(texts: Floats, frames: Floats, rows: Integers) -> npt.NDArray[np.int64]:
+    """Return which tile of some frames fits each text best, the first of equals.
 
-    So the memory of scoring and picking does not grow with the number of questions.
+    texts (Q, D), frames (F, T, D), rows (Q, K) -> (Q, K).
     """
-    return min(QUESTIONS_AT_ONCE, max(1, SCORES_AT_ONCE // max(1, rows)))
+    best = np.empty(rows.shape, np.int64)
+    # One by one, since the tiles of all questions' frames may be many times those of the video.
+    for q, (text, own) in enumerate(zip(texts, rows, strict=True)):
+        cosine = frames[own].astype(np.float64, copy=False) @ text.astype(np.float64)  # (K, T)
+        best[q] = cosine.astype(np.float32).argmax(axis=1)
+    return best
 
 
-def blocks_of_questions(n_questions: int, rows: int) -> Iterator[slice]:
-    """Yield the blocks in which questions about a video of so many rows are scored, in order."""
-    some = questions_at_once(rows)
+def questions_at_once(n_vectors: int) -> int:
+    """Return how many questions about a video of so many vectors are scored at a time.
+
+    One at least. So the memory of scoring and picking does not grow with the number of questions.
+    """
+    return min(QUESTIONS_AT_ONCE, max(1, SCORES_AT_ONCE // max(1, n_vectors)))
+
+
+def blocks_of_questions(n_questions: int, n_vectors: int) -> Iterator[slice]:
+    """Yield the blocks in which questions about a video of so many vectors are scored, in order."""
+    some = questions_at_once(n_vectors)
     return (slice(start, start + some) for start in range(0, n_questions, some))
 
 
@@ -67,9 +88,11 @@ def read_stored_video(index: Path, profile: Profile, content_hash: str) -> Score
         CueframeError: The vector file is missing, damaged, or not of this index.
     """
     vectors = read_own_vectors(index, profile, content_hash)
-    frames = vectors.whole_frames.astype(np.float64)  # once, and not for each block of questions
+    frames = vectors.embeddings.astype(np.float64)  # once, and not for each block of questions
     no_scores = np.empty((0, len(frames)), np.float32)
-    return ScoredVideo(no_scores, *vectors.timeline, frames, np.empty(0, np.uint64))
+    return ScoredVideo(
+        no_scores, *vectors.timeline, frames, np.empty(0, np.uint64), tiles=vectors.tiles
+    )
 
 
 def score_video(video: ScoredVideo, texts: Floats, seeds: Seeds) -> ScoredVideo:
@@ -96,21 +119,40 @@ def scored_blocks(
     """
     for content, of_video in videos.items():
         stored = read_stored_video(index, profile, content)
-        for block in blocks_of_questions(len(of_video), len(stored.time_s)):
+        for block in blocks_of_questions(len(of_video), stored.n_vectors):
             numbers = of_video[block]
             yield numbers, score_video(stored, texts[numbers], np.zeros(len(numbers), np.uint64))
 
 
-def picked_frames(part: ScoredPart, rows: Integers, k: int) -> list[list[PickedFrame]]:
-    """Convert the rows (Q, min(K, F)) that a strategy chose of a part to a list for each question.
+def shown_box(box: Box) -> list[float]:
+    """Return the box of a tile as answers have it."""
+    return [round(edge, 4) for edge in box]
+
+
+def picked_frames(
+    part: ScoredPart, rows: Integers, k: int, texts: Floats
+) -> list[list[PickedFrame]]:
+    """Convert the rows that a strategy chose of a part to a list for each question.
 
     Rows and times are those of the whole video, segments those of the part.
+
+    Args:
+        part: The part, with its scores.
+        rows: (Q, min(K, F)).
+        k: K.
+        texts: (Q, D) vectors of the questions' texts, to tell the best tile of each frame.
     """
     segment = segments(part.video.time_s, part.video.duration_s, k)[rows]
     score = np.take_along_axis(part.video.scores, rows, axis=1).astype(np.float64).round(6)
     own_rows, times_s = part.first_row + rows, part.time_s[rows]
     columns = (segment.tolist(), own_rows.tolist(), times_s.tolist(), score.tolist())
-    return [
+    picked = [
         [PickedFrame(segment=s, row=r, time_s=t, score=c) for s, r, t, c in zip(*one, strict=True)]
         for one in zip(*columns, strict=True)
     ]
+    if len(part.video.tiles) > 1:
+        best = best_tiles(texts, part.video.vectors, rows)
+        for of_question, tiles in zip(picked, best.tolist(), strict=True):
+            for frame, tile in zip(of_question, tiles, strict=True):
+                frame["tile"] = shown_box(part.video.tiles[tile])
+    return picked

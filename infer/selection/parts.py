@@ -109,5 +109,6 @@ def parts_asked(
             whole.vectors[part.rows],
             whole.seeds if alone else whole.seeds[questions],
             part.start_s,
+            whole.tiles,
         )
         yield questions, ScoredPart(video, part.rows.start, whole.time_s[part.rows])

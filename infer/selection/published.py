@@ -4,7 +4,8 @@ Each takes the constants of its paper or of the code published with it. Its docs
 source and the differences: published code for long videos returns too few frames or the same frame
 twice when it is asked for four, and divides by zero where all scores are equal.
 
-Legend: Q questions of one video, F its frames, D width, K picks. Scores are finite.
+Legend: Q questions of one video, F its frames, T tiles of a frame, D width, K picks. Scores are
+finite.
 """
 
 import numpy as np
@@ -30,10 +31,12 @@ def pick_mmr(scores: Floats, vectors: Floats, k: int) -> Integers:
     that of frames and frames, and the spread of either depends on the encoder, so λ would mean
     little. Here both are stretched to 0 … 1: relevance over the question's scores, similarity over
     the cosines of one taken frame with all frames. Where all are equal they are 0, and the other
-    term decides. scores (Q, F), vectors (F, D) -> rows (Q, min(K, F)).
+    term decides. Frames of several tiles are as alike as the mean of the cosines of the tiles at
+    one place. scores (Q, F), vectors (F, T, D) -> rows (Q, min(K, F)).
     """
     relevance = stretched(scores)  # (Q, F)
-    exact = vectors.astype(np.float64, copy=False)
+    frames, tiles, width = vectors.shape
+    exact = vectors.reshape(frames, tiles * width).astype(np.float64, copy=False)
     likeness = np.zeros(scores.shape, np.float64)  # (Q, F) the greatest to a frame taken
     taken = np.zeros(scores.shape, np.bool_)
     questions = np.arange(len(scores))
@@ -45,7 +48,7 @@ def pick_mmr(scores: Floats, vectors: Floats, k: int) -> Integers:
         # Each frame that some question took, once; rounded for the reason that
         # `infer.selection.frame_scores.cosines` gives.
         new, of_question = np.unique(rows[:, place], return_inverse=True)
-        cosines = (exact[new] @ exact.T).astype(np.float32)  # (frames taken, F)
+        cosines = (exact[new] @ exact.T / tiles).astype(np.float32)  # (frames taken, F)
         np.maximum(likeness, stretched(cosines)[of_question], out=likeness)
     return np.sort(rows, axis=1)
 

@@ -1,6 +1,7 @@
 """Choose K frames of a video for each of its questions. NumPy only; nothing is decoded or encoded.
 
-Legend: Q questions of one video, F its frames (rows of its vector file), D width, K picks.
+Legend: Q questions of one video, F its frames (rows of its vector file), T tiles of a frame,
+D width, K picks.
 
 A strategy is a plain function of what it uses: its parameters are fields of `ScoredVideo`, and k.
 So one that uses only the times has no arguments that it ignores, and a new one that uses the
@@ -15,7 +16,7 @@ last time is clamped, never an error.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pkgutil import resolve_name
 from typing import NamedTuple
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Floats, Integers
+from index.models.tiling import Box
 from index.spans import rows_shown_at, until_next
 from infer.selection.published import filled_up
 from infer.selection.registry import STRATEGIES
@@ -43,11 +45,19 @@ class ScoredVideo(NamedTuple):
     duration_s: float
     """Length of the timeline in seconds."""
     vectors: Floats
-    """(F, D) unit vectors of the frames."""
+    """(F, T, D) unit vectors of the frames' tiles."""
     seeds: Seeds
     """(Q,) one seed for each question, from `question_seed`."""
     start_s: float = 0.0
     """Second at which the timeline begins in its file (`infer.selection.parts`)."""
+    tiles: Sequence[Box] = ((0.0, 0.0, 1.0, 1.0),)
+    """(T,) where the tiles are in a frame, as fractions of its width and height."""
+
+    @property
+    def n_vectors(self) -> int:
+        """F·T, by which the cost of scoring a question grows."""
+        frames, tiles, _ = self.vectors.shape
+        return int(frames * tiles)
 
 
 def segments(time_s: Floats, duration_s: float, k: int) -> Integers:

@@ -20,14 +20,22 @@ SIDE = 4
 
 
 def frames(path: str) -> PixelStream:
-    """A video of a path such as "a:37": so many frames, each of one grey that tells which it is."""
-    name, _, count = Path(path).name.partition(":")
+    """A video of a path such as "a:37": so many frames, each of one grey that tells which it is.
+
+    "a:37x3" has three tiles in each frame, of one grey after another.
+    """
+    name, _, counts = Path(path).name.partition(":")
+    count, _, several = counts.partition("x")
+    tiles = int(several or 1)
     if name == "broken":
         raise VideoError("has no video stream")
     for number in range(int(count)):
         if name == "late" and number == 20:
             raise VideoError("breaks off")
-        yield number / 2, number / 2 + 0.04, np.full((SIDE, SIDE, 3), number % 251, np.uint8)
+        squares = np.empty((tiles, SIDE, SIDE, 3), np.uint8)
+        for tile in range(tiles):
+            squares[tile] = (number * tiles + tile) % 251
+        yield number / 2, number / 2 + 0.04, squares
     return METADATA
 
 
@@ -63,13 +71,13 @@ def meddled(path: str) -> PixelStream:
             if happening == "deleted" and number == 0:
                 raise VideoError("is not a file")
         if number < int(count):
-            yield number / 2, number / 2 + 0.04, np.full((SIDE, SIDE, 3), number, np.uint8)
+            yield number / 2, number / 2 + 0.04, np.full((1, SIDE, SIDE, 3), number, np.uint8)
     return METADATA
 
 
 def broken_meanwhile(path: str) -> PixelStream:
     """A video that is half written over, so that it cannot be decoded."""
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    yield 0.0, 0.5, np.zeros((1, SIDE, SIDE, 3), np.uint8)
     if Path(path).name == "b":
         _written_into(Path(path))
     raise VideoError("breaks off")
@@ -77,7 +85,7 @@ def broken_meanwhile(path: str) -> PixelStream:
 
 def told_to_end(path: str) -> PixelStream:
     """A video whose worker gets a signal of that name."""
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    yield 0.0, 0.5, np.zeros((1, SIDE, SIDE, 3), np.uint8)
     if name := Path(path).name.partition(":")[0]:
         os.kill(os.getpid(), getattr(signal, name))
         time.sleep(60)
@@ -92,10 +100,10 @@ class Unreadable:
 
 
 def sends_what_cannot_be_read(path: str) -> PixelStream:
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    yield 0.0, 0.5, np.zeros((1, SIDE, SIDE, 3), np.uint8)
     return cast("VideoMetadata", Unreadable()) if Path(path).name == "b" else METADATA
 
 
 def full_disk(path: str) -> PixelStream:
-    yield 0.0, 0.5, np.zeros((SIDE, SIDE, 3), np.uint8)
+    yield 0.0, 0.5, np.zeros((1, SIDE, SIDE, 3), np.uint8)
     raise CueframeError(f"{path} cannot be written; make room")

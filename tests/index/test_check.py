@@ -53,7 +53,7 @@ def contents(index: Path) -> dict[str, tuple[list[float], np.ndarray]]:
         found = {}
         for path, seen in all_paths(catalog).items():
             vectors = read_vectors(index, seen.content_hash)
-            found[path] = (vectors.time_s.tolist(), vectors.whole_frames)
+            found[path] = (vectors.time_s.tolist(), vectors.embeddings)
     return found
 
 

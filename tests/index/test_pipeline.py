@@ -93,7 +93,7 @@ def _encoded(
 
 def greys(video: EncodedVideo | FailedVideo) -> list[float]:
     assert isinstance(video, EncodedVideo)
-    greys: list[float] = video.vectors[:, 0].astype(np.float64).tolist()
+    greys: list[float] = video.vectors[:, :, 0].ravel().astype(np.float64).tolist()
     return greys
 
 
@@ -119,6 +119,21 @@ def test_each_video_has_its_own_frames_in_order(mix: bool, batch_frames: int) ->
     assert max(recorder.sizes) <= batch_frames
     if mix:  # all batches but the last are full
         assert recorder.sizes[:-1] == [batch_frames] * (len(recorder.sizes) - 1)
+
+
+@pytest.mark.parametrize("batch_frames", [1, 7, 64])
+def test_frames_of_several_tiles_have_as_many_vectors(mix: bool, batch_frames: int) -> None:
+    shapes = {"a:37x3": (37, 3), "b:1x5": (1, 5), "c:20": (20, 1), "d:2x64": (2, 64)}
+    found, recorder, cost = encoded(list(shapes), batch_frames, mix_videos=mix)
+    for path, (count, tiles) in shapes.items():
+        video = found[path]
+        assert isinstance(video, EncodedVideo)
+        assert video.vectors.shape == (count, tiles, 2)
+        assert greys(video) == list(range(count * tiles))
+        assert video.time_s.tolist() == [number / 2 for number in range(count)]
+    assert cost.frames == sum(count for count, _ in shapes.values())
+    assert sum(recorder.sizes) == sum(count * tiles for count, tiles in shapes.values())
+    assert max(recorder.sizes) <= batch_frames
 
 
 def test_without_mixing_a_video_depends_on_itself_alone() -> None:
@@ -174,7 +189,7 @@ def test_what_is_stored_is_what_was_encoded(tmp_path: Path) -> None:
     video = found["a:3"]
     assert isinstance(video, EncodedVideo)
     vectors = video.to_store(PROFILE)
-    assert (vectors.whole_frames == video.vectors).all()
+    assert (vectors.embeddings == video.vectors).all()
     assert vectors.embeddings.shape == (3, 1, 2)
     assert vectors.time_s.tolist() == [0.0, 0.5, 1.0]
     assert vectors.end_s.tolist() == [0.04, 0.54, 1.04]

@@ -1,5 +1,6 @@
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +153,22 @@ def test_squares_are_those_of_the_view(tmp_path: Path) -> None:
         frames=3,
     )
     assert valid.tolist() == [[True, False, False], [False] * 3, [True, True, False]]
-    assert np.array_equal(pixels[0, 0].numpy(), VIEW.apply(picture))
-    assert np.array_equal(pixels[2, 1].numpy(), VIEW.apply(picture))
+    assert np.array_equal(pixels[0, 0].numpy(), VIEW.squares(picture))
+    assert np.array_equal(pixels[2, 1].numpy(), VIEW.squares(picture))
     assert not pixels[1].any()
+
+
+def test_pictures_of_fewer_tiles_repeat_their_last_one() -> None:
+    draw = np.random.default_rng(0)
+    wide, square = (
+        Image.fromarray(draw.integers(256, size=(9, width, 3), dtype=np.uint8)) for width in (16, 9)
+    )
+    tiles = replace(VIEW, mode="tiles")
+    pixels, valid = pixels_of([("a", square, [wide])], transform=tiles, frames=3)
+    assert pixels.shape == (1, 3, 3, VIEW.height, VIEW.width, 3)
+    assert valid.tolist() == [[True, True, False]]
+    assert np.array_equal(pixels[0, 1].numpy(), tiles.squares(wide))
+    assert np.array_equal(pixels[0, 0].numpy(), tiles.squares(square)[[0, 0, 0]])
 
 
 def test_unreadable_pictures_are_reported(tmp_path: Path) -> None:

@@ -62,8 +62,11 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
         "incomplete",
         "fewer and narrower",
         "no cache",
+        "tiles",
+        "tiles, no cache",
         "vision alone",
         "text alone, from an index",
+        "text alone, from an index of tiles",
     ],
 )
 def test_two_processes_give_the_gradient_of_one(
@@ -248,7 +251,7 @@ def test_thirty_steps_at_scale_100_lower_the_loss(setting: int) -> None:
         for first in (0, 8)
     ]
     pool = encode_pool(module, batches)
-    similarity = pool.text @ pool.images.flatten(0, 1).T
+    similarity = pool.text @ pool.images.flatten(0, 2).T
     assert 0.15 < similarity.min() < similarity.max() < 0.30
     logit_scale = torch.tensor(100.0).log().requires_grad_()
     bias = torch.tensor(load_loss(setting).initial_bias(cosines(pool), pool.pairs(), 100.0))

@@ -147,7 +147,7 @@ def test_vectors_are_the_indexs_own(index: Path) -> None:
         one = examples[number]
         vectors = read_vectors(index, one["content_hash"])
         true, negatives, _ = rows_of(one["question"], vectors.time_s, 0.5, vectors.end_s)
-        expected = vectors.whole_frames[[*true, *negatives]]
+        expected = vectors.embeddings[[*true, *negatives]]
         assert batch.valid[place].sum() == len(expected)
         assert np.array_equal(batch.images[place, : len(expected)].numpy(), expected)
 

@@ -1,6 +1,6 @@
 """Loss 3: CLIP's contrastive loss over the pool of all processes.
 
-Shapes: B questions of this process's pool, N negatives of a question, D width,
+Shapes: B questions of this process's pool, N negatives of a question, T tiles of a frame, D width,
 W processes, P = W·B questions of all processes.
 """
 
@@ -51,17 +51,20 @@ def contrastive_sum(
     Text to image: each question against every kept frame, true or mined, of all questions.
     Image to text: each true frame against the questions; mined negatives have no text of their own
     and form no row. Masks are symmetric there, so `kept[:, :, 0]` serves both directions.
-    A question alone in its pool without negatives adds 0.
+    A question alone in its pool without negatives adds 0. In both directions a frame is as near to
+    a text as its best tile.
 
     `everyone` holds all processes' questions, with the own ones from row `offset`; in one process
     it is `own`. `kept` (B, P, 1+N) comes from `kept_pairs`.
     """
-    own_text, own_true = in_full(own.text), in_full(own.images[:, 0])  # (B, D), (B, D)
-    texts, images = in_full(everyone.text), in_full(everyone.images)  # (P, D), (P, 1+N, D)
-    frames = images.shape[1]
+    own_text, own_true = in_full(own.text), in_full(own.images[:, 0])  # (B, D), (B, T, D)
+    texts, images = in_full(everyone.text), in_full(everyone.images)  # (P, D), (P, 1+N, T, D)
+    frames, tiles = images.shape[1:3]
     with torch.autocast(own_text.device.type, enabled=False):
-        to_image = scale * own_text @ images.flatten(0, 1).T  # (B, P·(1+N))
-        to_text = scale * own_true @ texts.T  # (B, P)
+        to_image = scale * own_text @ images.flatten(0, 2).T  # (B, P·(1+N)·T)
+        to_text = scale * own_true.flatten(0, 1) @ texts.T  # (B·T, P)
+    to_image = to_image.view(len(own_text), -1, tiles).max(-1).values  # (B, P·(1+N))
+    to_text = to_text.view(len(own_text), own_true.shape[1], -1).max(1).values  # (B, P)
     to_image = to_image.masked_fill(~kept.flatten(1), -math.inf)  # (B, P·(1+N))
     to_text = to_text.masked_fill(~kept[:, :, 0], -math.inf)  # (B, P)
     me = offset + torch.arange(len(own_text), device=own_text.device)  # (B,)

@@ -59,12 +59,12 @@ class DecodingPass:
     image_format: ImageFormat
 
     def __call__(self, path: str) -> PixelStream:
-        """Yield the sampled and true frames, each once: (time, end in s, (H, W, 3) uint8)."""
+        """Yield the sampled and true frames, each once: (time, end in s, (T, H, W, 3) uint8)."""
         wanted = self.wanted[path]
         scratch = Path(wanted.scratch)
         with explain_unwritable(scratch):
             scratch.mkdir(parents=True, exist_ok=True)
-        last_s, handed_over = -1.0, False
+        last_s, handed_over, tiles = -1.0, False, None
         # With clamp the frames end only when the times do, and the end of the video is known only
         # then; PyAV takes each time after it has yielded the frame before, so last_s is current.
         samples = takewhile(lambda time_s: time_s < last_s + _STILL_S, sample_times(self.fps))
@@ -84,9 +84,11 @@ class DecodingPass:
                 picture = picture_path(scratch, last_s, self.image_format)
                 with explain_unwritable(picture):
                     frame.image.save(picture, **_SAVING[self.image_format])
+                squares = self.transform.squares(frame.image, tiles)
+                tiles = len(squares)
             if not handed_over and (asked_s in labels or not wanted.only_true):
                 handed_over = True
-                yield last_s, frame.end_s, self.transform.apply(frame.image)
+                yield last_s, frame.end_s, squares
 
 
 def picture_path(folder: Path, time_s: float, image_format: ImageFormat) -> Path:

@@ -132,4 +132,4 @@ def _stored(index: tuple[Path, Profile] | None, job: Job) -> FrameVectors | None
         vectors = read_own_vectors(folder, profile, job.content_hash)
     except CueframeError:
         return None
-    return FrameVectors(vectors.time_s, vectors.end_s, vectors.whole_frames)
+    return FrameVectors(vectors.time_s, vectors.end_s, vectors.embeddings)

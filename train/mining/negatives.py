@@ -5,7 +5,7 @@ far enough from the true frames in time and not too similar to them: a random or
 drawing until a candidate passes, the order of text scores gives hard negatives.
 
 Legend: F candidates (frames of one video), T true frames of a question, R its labelled ranges,
-D width of a vector, N negatives.
+V tiles of a frame, D width of a vector, N negatives.
 """
 
 import numpy as np
@@ -25,10 +25,13 @@ rounded, equal frames are equal."""
 def highest_similarity(frames: Floats, true: Floats) -> Floats:
     """Return the cosine of each frame to the true frame most similar to it.
 
-    frames (F, D), true (T, D), unit vectors of any float -> (F,) float64, rounded. Both are taken
-    as float16, which is what an index stores.
+    Of frames of several tiles, the mean cosine of the tiles at one place. frames (F, V, D), true
+    (T, V, D), unit vectors of any float -> (F,) float64, rounded. Both are taken as float16, which
+    is what an index stores.
     """
-    cosines = _stored(frames) @ _stored(true).T  # (F, T)
+    _, tiles, width = frames.shape
+    whole, others = (_stored(own).reshape(len(own), tiles * width) for own in (frames, true))
+    cosines = whole @ others.T / tiles  # (F, T)
     highest: Floats = np.round(cosines.max(axis=1).astype(np.float64), DECIMALS)
     return highest
 
@@ -41,10 +44,12 @@ def random_order(candidates: int, seed: int, question_id: str) -> Floats:
 def hard_order(frames: Floats, text: Floats) -> Floats:
     """Return a sort key per frame, (F,), lowest for the one most similar to the text.
 
-    frames (F, D), text (D,), unit vectors.
+    frames (F, V, D), text (D,), unit vectors. A frame is as similar as its best tile.
     """
-    scores = _stored(frames) @ text.astype(np.float32)  # (F,)
-    return -np.round(scores.astype(np.float64), DECIMALS)
+    of_tiles = _stored(frames).reshape(-1, len(text)) @ text.astype(np.float32)  # (F·V,)
+    scores = of_tiles.reshape(frames.shape[:2]).max(axis=1)  # (F,)
+    order: Floats = -np.round(scores.astype(np.float64), DECIMALS)
+    return order
 
 
 def shows_answer(

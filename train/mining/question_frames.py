@@ -1,6 +1,7 @@
 """Choose the frames of one question, and put their pictures into the output folder.
 
-Legend: F frames of a video, T true frames of a question, N its negatives, D width of a vector.
+Legend: F frames of a video, V tiles of a frame, T true frames of a question, N its negatives,
+D width of a vector.
 """
 
 import shutil
@@ -43,7 +44,7 @@ class FrameVectors(NamedTuple):
     end_s: npt.NDArray[np.float64]
     """(F,) ends of the spans in which they are shown."""
     vectors: npt.NDArray[np.float16]
-    """(F, D) unit vectors."""
+    """(F, V, D) unit vectors of their V tiles."""
 
     def shown_at(self, times_s: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return the rows of the frames shown at these times; past the end, the last one."""

@@ -25,7 +25,15 @@ import pytest
 
 from index.decoding.frame_types import PixelStream, VideoMetadata
 from index.decoding.sampler import FrameSampler
-from index.decoding.worker_pool import CHUNK_FRAMES, Chunk, Done, Event, Opened, Sampler, decode_all
+from index.decoding.worker_pool import (
+    CHUNK_SQUARES,
+    Chunk,
+    Done,
+    Event,
+    Opened,
+    Sampler,
+    decode_all,
+)
 from index.errors import VideoError
 from tests.paths import ROOT
 from tests.truths import CENTER, Generated, check_numbers, pictures_of
@@ -35,11 +43,15 @@ CLIP = VideoMetadata(duration_s=9.0, start_s=0.5, width=6, height=4, warnings=["
 
 
 def squares_of(job: str) -> Iterator[tuple[float, float, npt.NDArray[np.uint8]]]:
-    """What a job such as "name:40" or "name:40:raise" yields: 40 frames, all different."""
-    count = int(job.split(":")[1])
-    for row in range(count):
+    """What a job such as "name:40" or "name:40:raise" yields: 40 frames, all different.
+
+    "name:40x3" has three squares in each.
+    """
+    count, _, tiles = job.split(":")[1].partition("x")
+    shape = (int(tiles or 1), *SIDE, 3)
+    for row in range(int(count)):
         draw = np.random.default_rng([row, *job.encode()])
-        yield row / 10, (row + 1) / 10, draw.integers(0, 256, (*SIDE, 3), dtype=np.uint8)
+        yield row / 10, (row + 1) / 10, draw.integers(0, 256, shape, dtype=np.uint8)
 
 
 def play(job: str) -> PixelStream:
@@ -56,7 +68,7 @@ def play(job: str) -> PixelStream:
         time.sleep(600)
     while end == ["drip"]:
         time.sleep(0.01)
-        yield time.monotonic(), time.monotonic(), np.zeros((*SIDE, 3), np.uint8)
+        yield time.monotonic(), time.monotonic(), np.zeros((1, *SIDE, 3), np.uint8)
     return CLIP
 
 
@@ -82,7 +94,7 @@ def counted(job: str) -> PixelStream:
     for row in range(200):
         with Path(job).open("a") as trace:
             trace.write(".")
-        yield row / 10, (row + 1) / 10, np.zeros((*SIDE, 3), np.uint8)
+        yield row / 10, (row + 1) / 10, np.zeros((1, *SIDE, 3), np.uint8)
     return CLIP
 
 
@@ -97,6 +109,7 @@ class Outcome:
     claimed_s: float = -1.0
     time_s: list[float] = field(default_factory=list)
     end_s: list[float] = field(default_factory=list)
+    tiles: set[int] = field(default_factory=set)
     pixels: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     clip: VideoMetadata | None = None
     cpu_s: float = 0.0
@@ -123,7 +136,9 @@ def collect(
             outcome.claimed_s = event.claimed_s
         elif isinstance(event, Chunk):
             assert outcome.claimed_s >= 0
-            assert 0 < len(event.time_s) == len(event.pixels) <= CHUNK_FRAMES
+            assert 0 < len(event.pixels) <= CHUNK_SQUARES
+            assert len(event.time_s) == len(event.end_s) <= len(event.pixels)
+            outcome.tiles.add(event.tiles)
             outcome.time_s += event.time_s
             outcome.end_s += event.end_s
             outcome.pixels += list(event.pixels.copy())
@@ -144,7 +159,9 @@ def check_whole(job: str, outcome: Outcome) -> None:
     expected = list(squares_of(job))
     assert outcome.time_s == [time_s for time_s, _, _ in expected]
     assert outcome.end_s == [end_s for _, end_s, _ in expected]
-    for square, (_, _, other) in zip(outcome.pixels, expected, strict=True):
+    assert outcome.tiles <= {len(squares) for _, _, squares in expected}
+    others = [square for _, _, squares in expected for square in squares]
+    for square, other in zip(outcome.pixels, others, strict=True):
         assert (square == other).all()
 
 
@@ -174,6 +191,12 @@ def test_all_frames_arrive_in_order_and_unharmed() -> None:
         check_whole(job, outcome)
         assert outcome.claimed_s == 0.0  # no such file, so nobody knows
         assert outcome.cpu_s > 0
+
+
+def test_frames_of_several_squares_arrive_whole_also_those_larger_than_a_chunk() -> None:
+    jobs = ["a:0x3", "b:5x3", "c:40x3", "d:16x2", "e:3x16", "f:7x17", "g:4x64", "h:50"]
+    for job, outcome in collect(jobs, play).items():
+        check_whole(job, outcome)
 
 
 def test_no_jobs_need_no_worker() -> None:
@@ -217,7 +240,7 @@ def test_a_video_without_end_is_ended_at_the_time_limit() -> None:
     began_s = time.monotonic()
     found = collect(["a:0:drip", "b:100"], play, limit_s=2.0)
     assert time.monotonic() - began_s < 30
-    assert len(found["a:0:drip"].time_s) > CHUNK_FRAMES  # each chunk is no new beginning
+    assert len(found["a:0:drip"].time_s) > CHUNK_SQUARES  # each chunk is no new beginning
     assert found["a:0:drip"].reason.startswith("took longer than 2 s")
     check_whole("b:100", found["b:100"])
 
@@ -266,7 +289,7 @@ def test_a_worker_waits_when_its_slots_are_full(tmp_path: Path) -> None:
 
     found = collect([str(trace)], counted, meanwhile=look)
     # The chunk just yielded is still lent, and the one behind it is filled.
-    assert made == [2 * CHUNK_FRAMES, 3 * CHUNK_FRAMES, 4 * CHUNK_FRAMES]
+    assert made == [2 * CHUNK_SQUARES, 3 * CHUNK_SQUARES, 4 * CHUNK_SQUARES]
     assert len(found[str(trace)].time_s) == 200
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
-from index.errors import CueframeError
+from index.errors import CueframeError, VideoError
 from index.models.preprocess import ImageTransform, ViewMode, image_transform_of
+from index.models.tiling import pixel_boxes, tiles_of
 
 SIDE = 224
 CLIP = CLIPImageProcessorPil()
@@ -71,6 +72,49 @@ def test_frames_of_common_sizes_equal_the_processors(size: tuple[int, int], proc
     image = noise(size)
     mine = image_transform_of(processor.to_dict(), None).apply(image)
     assert (mine == by_processor(processor, image)).all()
+
+
+@given(size=sizes, which=st.integers(0, len(PROCESSORS) - 1))
+@example(size=(320, 180), which=5)
+@example(size=(224, 224), which=0)
+def test_each_tile_is_what_stretch_makes_of_it(size: tuple[int, int], which: int) -> None:
+    image, processor = noise(size), PROCESSORS[which].to_dict()
+    if min(size) * 32 < max(size):
+        return
+    stretch, tiles = (image_transform_of(processor, mode) for mode in ("stretch", "tiles"))
+    squares = tiles.squares(image)
+    boxes = pixel_boxes(*size, tiles_of(*size))
+    assert squares.shape == (len(boxes), stretch.height, stretch.width, 3)
+    for square, box in zip(squares, boxes, strict=True):
+        assert (square == stretch.apply(image.crop(box))).all()
+    if size[0] == size[1]:
+        assert (squares == stretch.apply(image)).all()
+
+
+@given(size=sizes, mode=st.sampled_from(["center", "stretch", "pad"]))
+def test_other_views_have_one_square(size: tuple[int, int], mode: ViewMode) -> None:
+    squares = view(mode).squares(noise(size))
+    assert squares.shape == (1, SIDE, SIDE, 3)
+    assert (squares[0] == view(mode).apply(noise(size))).all()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 480), (720, 1280), (2000, 400), (97, 97)])
+def test_tiles_of_a_frame_that_the_decoder_scaled_are_its_crops(size: tuple[int, int]) -> None:
+    tiles = view("tiles")
+    scaled = tiles.scaled_size(*size)
+    assert min(scaled) == SIDE
+    assert tiles_of(*scaled) == tiles_of(*size)
+    image = noise(scaled)
+    for square, box in zip(
+        tiles.squares(image), pixel_boxes(*scaled, tiles_of(*scaled)), strict=True
+    ):
+        assert (square == np.asarray(image.crop(box))).all()
+
+
+def test_a_frame_too_long_is_refused_before_it_is_scaled() -> None:
+    with pytest.raises(VideoError, match="tiles"):
+        view("tiles").scaled_size(100_000, 10)
+    assert view("tiles").squares(noise((700, 10)), 3).shape == (3, SIDE, SIDE, 3)
 
 
 def test_each_processor_has_its_own_mode() -> None:
@@ -167,7 +211,7 @@ def test_another_mode_takes_the_processors_sizes_and_filter() -> None:
 )
 def test_a_processor_that_does_something_else_needs_a_named_view(changes: dict[str, Any]) -> None:
     processor = {**CLIP.to_dict(), **changes}
-    with pytest.raises(CueframeError, match="--view center, stretch or pad"):
+    with pytest.raises(CueframeError, match="--view center, stretch, pad or tiles"):
         image_transform_of(processor, None)
     named = image_transform_of(processor, "stretch")
     assert named.apply(noise((300, 200))).shape[2] == 3

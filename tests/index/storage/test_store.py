@@ -18,8 +18,10 @@ from index.storage.atomic_write import written_whole
 from index.storage.store import (
     Profile,
     Vectors,
+    read_own_vectors,
     read_profile,
     read_vectors,
+    vectors_fault,
     vectors_path,
     write_profile,
     write_vectors,
@@ -72,7 +74,7 @@ def test_vectors_come_back_as_they_were(tmp_path: Path) -> None:
     assert (vectors.embeddings == embeddings()).all()
     assert (vectors.time_s == np.arange(8) / 2).all()
     assert (vectors.end_s == np.arange(8) / 2 + 0.04).all()
-    assert vectors.whole_frames.shape == (8, 16)
+    assert vectors.embeddings.shape == (8, 1, 16)
     assert vectors.embeddings.dtype == np.dtype("float16")
     assert vectors.time_s.dtype == np.dtype("float64")
     assert (vectors.content_hash, vectors.path_hint) == (HASH, "/videos/đường phố.mp4")
@@ -91,6 +93,40 @@ def test_the_file_is_what_others_may_rely_on(tmp_path: Path) -> None:
         for name in file:
             assert file[name].chunks is None  # contiguous, so it can be mapped
             assert file[name].compression is None
+
+
+TILES = PROFILE.model_copy(update={"view": "tiles"})
+
+
+@pytest.mark.parametrize(
+    ("profile", "shape", "wanted"),
+    [
+        (PROFILE, (8, 1, 16), ""),
+        (PROFILE, (8, 3, 16), "(8, 3, 16), not float16 (F, 1, 16)"),
+        (PROFILE, (8, 16), "(8, 16), not float16 (F, 1, 16)"),
+        (PROFILE, (7, 1, 16), "(7, 1, 16), not float16 (F, 1, 16)"),
+        (TILES, (8, 1, 16), ""),
+        (TILES, (8, 3, 16), ""),
+        (TILES, (8, 64, 16), ""),
+        (TILES, (8, 65, 16), "(8, 65, 16), not float16 (F, 1 to 64, 16)"),
+        (TILES, (8, 0, 16), "(8, 0, 16), not float16 (F, 1 to 64, 16)"),
+        (TILES, (8, 3, 8), "(8, 3, 8), not float16 (F, 1 to 64, 16)"),
+    ],
+)
+def test_only_tiles_make_several_vectors_of_a_frame(
+    tmp_path: Path, profile: Profile, shape: tuple[int, ...], wanted: str
+) -> None:
+    drawn = np.random.default_rng(0).normal(size=shape)
+    unit = (drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)).astype(np.float16)
+    write(tmp_path, profile=profile, embeddings=unit)
+    fault = vectors_fault(read_vectors(tmp_path, HASH), 16)
+    assert fault == (wanted and f"it has float16 {wanted}")
+    if not wanted:
+        assert len(read_own_vectors(tmp_path, profile, HASH).tiles) == shape[1]
+        unit[5, -1] *= 2
+        write(tmp_path, profile=profile, embeddings=unit)
+        with pytest.raises(CueframeError, match=r"not of unit length \(one is [12]\."):
+            read_own_vectors(tmp_path, profile, HASH)
 
 
 @pytest.mark.parametrize("name", ["embeddings", "time_s", "end_s"])
@@ -290,7 +326,7 @@ def changed(**changes: Any) -> bytes:
         (b"[]", "object"),
         (b"{}", "model: Field required"),
         (changed(fps="two"), "fps: Input should be a valid number"),
-        (changed(view="round"), "view: Input should be 'center', 'stretch' or 'pad'"),
+        (changed(view="round"), "view: Input should be 'center', 'stretch', 'pad' or 'tiles'"),
         (changed(more=1), "more: Extra inputs"),
         (changed(schema_version=3), "schema_version: Input should be 2"),
     ],

@@ -52,7 +52,9 @@ def plain(
     texts: Iterable[np.ndarray], frames: np.ndarray, shown: Sequence[int], scale: float
 ) -> list[float]:
     """The softmax of one question, number by number."""
-    best = [max(float(np.dot(text, frames[row])) for row in shown) for text in texts]
+    best = [
+        max(float(np.dot(text, tile)) for row in shown for tile in frames[row]) for text in texts
+    ]
     powers = [math.exp(scale * (cosine - max(best))) for cosine in best]
     return [power / sum(powers) for power in powers]
 
@@ -61,14 +63,15 @@ def plain(
     st.integers(0, 2**32 - 1),
     st.lists(st.integers(1, 6), min_size=1, max_size=6),
     st.integers(1, 9),
+    st.integers(1, 3),
     st.sampled_from([1.0, 14.3, 100.0, 1e4]),
     st.sampled_from([1, 20, 2**20]),
 )
 def test_probabilities_are_those_of_a_plain_loop(
-    seed: int, counts: list[int], frames: int, scale: float, at_once: int
+    seed: int, counts: list[int], frames: int, tiles: int, scale: float, at_once: int
 ) -> None:
     generator = np.random.default_rng(seed)
-    texts, vectors = units(generator, sum(counts), 5), units(generator, frames, 5)
+    texts, vectors = units(generator, sum(counts), 5), units(generator, frames, tiles, 5)
     shown = generator.random((len(counts), frames)) < 0.5
     shown[np.arange(len(counts)), generator.integers(0, frames, len(counts))] = True
     with pytest.MonkeyPatch.context() as patch:
@@ -86,7 +89,7 @@ def test_probabilities_are_those_of_a_plain_loop(
         assert own.sum() == pytest.approx(1)
 
 
-VECTORS = units(np.random.default_rng(3), 8, 5)
+VECTORS = units(np.random.default_rng(3), 8, 1, 5)
 
 
 def encode(texts: Sequence[str]) -> np.ndarray:

@@ -28,7 +28,7 @@ def scored(questions: int, time_s: np.ndarray = TIME_S, duration_s: float = 4.0)
         time_s=time_s,
         end_s=until_next(time_s),
         duration_s=duration_s,
-        vectors=np.zeros((frames, 2)),
+        vectors=np.zeros((frames, 1, 2)),
         seeds=np.zeros(questions, np.uint64),
     )
 

@@ -10,6 +10,7 @@ from index.storage.store import read_profile
 from infer.selection.frame_scores import (
     QUESTIONS_AT_ONCE,
     SCORES_AT_ONCE,
+    best_tiles,
     blocks_of_questions,
     cosines,
     picked_frames,
@@ -24,9 +25,9 @@ from tests.fixtures_infer import seen_as, stored, world
 NO_SEEDS = np.zeros(2, np.uint64)
 
 
-def units(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
-    vectors = rng.normal(size=(rows, width))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+def units(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    vectors = rng.normal(size=shape)
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors.astype(np.float32)
 
 
@@ -34,7 +35,7 @@ def units(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
 @given(st.integers(1, 40), st.integers(1, 400), st.sampled_from([64, 512, 768]), st.integers(0, 99))
 def test_equal_frames_tie_whatever_their_place(q: int, f: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    frames = np.tile(units(rng, 1, width), (f, 1))
+    frames = np.tile(units(rng, 1, 1, width), (f, 1, 1))
     scores = cosines(units(rng, q, width), frames)
     assert scores.dtype == np.float32
     assert (scores == scores[:, :1]).all()
@@ -44,12 +45,33 @@ def test_equal_frames_tie_whatever_their_place(q: int, f: int, width: int, seed:
 @given(st.integers(2, 40), st.integers(1, 400), st.integers(0, 99))
 def test_a_question_scores_the_same_alone_as_in_a_batch(q: int, f: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    texts, frames = units(rng, q, 512), units(rng, f, 512)
+    texts, frames = units(rng, q, 512), units(rng, f, 1, 512)
     together = cosines(texts, frames)
     alone = np.concatenate([cosines(text[None], frames) for text in texts])
     assert (together == alone).all()
-    by_hand = (texts[:, None].astype(np.float64) * frames[None].astype(np.float64)).sum(axis=2)
+    exact, flat = texts.astype(np.float64), frames[:, 0].astype(np.float64)
+    by_hand = (exact[:, None] * flat[None]).sum(axis=2)
     np.testing.assert_allclose(together, by_hand, atol=1e-7)
+    assert (together == (exact @ flat.T).astype(np.float32)).all()  # as before there were tiles
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 7), st.integers(0, 99))
+def test_a_frame_scores_as_its_best_tile(q: int, f: int, tiles: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    texts, frames = units(rng, q, 16), units(rng, f, tiles, 16)
+    frames[rng.random((f, tiles)) < 0.3] = frames[0, 0]  # equal tiles
+    scores = cosines(texts, frames)
+    rows = np.sort(rng.permutation(f)[: rng.integers(1, f + 1)])[None].repeat(q, axis=0)
+    best = best_tiles(texts, frames, rows)
+    for n, text in enumerate(texts):
+        each = np.array(
+            [cosines(text[None], frames[:, t, None])[0] for t in range(tiles)]
+        )  # (T, F)
+        for row in range(f):
+            assert scores[n, row] == max(each[:, row])
+        for place, row in enumerate(rows[n]):
+            assert best[n, place] == each[:, row].tolist().index(max(each[:, row]))
 
 
 def test_scores_of_a_stored_video() -> None:
@@ -63,7 +85,8 @@ def test_scores_of_a_stored_video() -> None:
     np.testing.assert_allclose(scored.scores, texts.astype(np.float64) @ embeddings.T, atol=1e-7)
     assert scored.time_s.tolist() == time_s.tolist()
     assert scored.duration_s == duration_s
-    assert (scored.vectors == embeddings).all()
+    assert (scored.vectors[:, 0] == embeddings).all()
+    assert scored.vectors.shape[1] == scored.n_vectors / len(time_s) == len(scored.tiles) == 1
 
 
 def test_vectors_of_another_profile_are_refused() -> None:
@@ -94,11 +117,12 @@ def test_picked_frames_by_hand() -> None:
         time_s=np.array([0.0, 0.9, 1.0, 3.5]),
         end_s=np.array([0.5, 0.95, 2.0, 4.0]),
         duration_s=4.0,
-        vectors=np.zeros((4, 1)),
+        vectors=np.zeros((4, 1, 1)),
         seeds=NO_SEEDS,
     )
     whole = ScoredPart(scored, 0, scored.time_s)
-    assert picked_frames(whole, np.array([[0, 3], [1, 2]]), 4) == [
+    texts = np.ones((2, 1))
+    assert picked_frames(whole, np.array([[0, 3], [1, 2]]), 4, texts) == [
         [
             {"segment": 0, "row": 0, "time_s": 0.0, "score": 0.1},
             {"segment": 3, "row": 3, "time_s": 3.5, "score": 0.4},
@@ -110,7 +134,15 @@ def test_picked_frames_by_hand() -> None:
     ]
     # As the part from 19 s on of a video whose row 7, shown since 18.5 s, is its first.
     part = ScoredPart(scored._replace(start_s=19.0), 7, np.array([18.5, 19.9, 20.0, 22.5]))
-    assert picked_frames(part, np.array([[0, 3], [1, 2]]), 4)[0] == [
+    assert picked_frames(part, np.array([[0, 3], [1, 2]]), 4, texts)[0] == [
         {"segment": 0, "row": 7, "time_s": 18.5, "score": 0.1},
         {"segment": 3, "row": 10, "time_s": 22.5, "score": 0.4},
     ]
+    # Two tiles, of which the second is better but in row 3.
+    vectors = np.array([[[0.1], [0.2]], [[0.0], [0.3]], [[0.0], [0.4]], [[0.5], [0.5]]])
+    tiles = [(0, 0, 2 / 3, 1), (1 / 3, 0, 1, 1)]
+    tiled = ScoredPart(scored._replace(vectors=vectors, tiles=tiles), 0, scored.time_s)
+    frames = picked_frames(tiled, np.array([[0, 3], [1, 2]]), 4, texts)
+    left, right = [0, 0, 0.6667, 1], [0.3333, 0, 1, 1]
+    assert [[one["tile"] for one in own] for own in frames] == [[right, left], [right, right]]
+    assert list(frames[0][0]) == ["segment", "row", "time_s", "score", "tile"]

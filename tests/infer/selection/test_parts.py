@@ -32,6 +32,7 @@ def cut_by_hand(whole: ScoredVideo, q: int, span: Span) -> tuple[ScoredVideo, li
         end - start,
         whole.vectors[rows],
         whole.seeds[q : q + 1],
+        tiles=whole.tiles,
     )
     return video, rows
 

@@ -30,7 +30,8 @@ def plain_mmr(scores: list[float], vectors: Array, k: int) -> list[int]:
             worth = 0.5 * relevance[row] - 0.5 * like
             if best < 0 or worth > best_worth:
                 best, best_worth = row, worth
-        cosines = vectors.astype(np.float64) @ vectors[best].astype(np.float64)
+        flat = vectors.reshape(len(vectors), -1).astype(np.float64)
+        cosines = flat @ flat[best] / vectors.shape[1]
         likeness[best] = plain_stretched(cosines.astype(np.float32).tolist())
     return sorted(likeness)
 
@@ -63,7 +64,7 @@ def plain_bolt(scores: list[float], k: int) -> list[int]:
 
 def mmr(scores: Sequence[float], vectors: Sequence[Sequence[float]], k: int) -> list[int]:
     batch = np.array([scores], np.float32)
-    rows: list[int] = pick_mmr(batch, np.array(vectors, np.float32), k)[0].tolist()
+    rows: list[int] = pick_mmr(batch, np.array(vectors, np.float32)[:, None], k)[0].tolist()
     return rows
 
 
@@ -154,6 +155,25 @@ def test_bolt_gives_the_places_of_a_frame_drawn_twice_to_the_best_others() -> No
     assert bolt([0, 1, 9, 1, 0], 2) == [1, 2]
     assert bolt([0, 0.1, 0.2, 0.3, 9], 3) == [2, 3, 4]
     assert bolt([0, 5], 1) == [1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(looks())
+def test_mmr_compares_tiles_at_the_same_place(look: tuple[ScoredVideo, int]) -> None:
+    on, k = look
+    if (np.linalg.norm(on.vectors, axis=2) == 0).any():
+        return
+    frames, tiles, width = on.vectors.shape
+    # Unit vectors whose product is the mean cosine, as frames of one tile.
+    joined = on.vectors.astype(np.float64).reshape(frames, 1, tiles * width) / np.sqrt(tiles)
+    by_loops = np.array(
+        [[np.mean([a[t] @ b[t] for t in range(tiles)]) for b in on.vectors] for a in on.vectors[:2]]
+    )
+    np.testing.assert_allclose(joined[:2, 0] @ joined[:, 0].T, by_loops, atol=1e-5)
+    one = pick_mmr(on.scores, joined, k)
+    assert one.shape == (len(on.scores), min(k, frames))
+    if tiles == 1:
+        assert (one == pick_mmr(on.scores, on.vectors, k)).all()
 
 
 @settings(max_examples=300, deadline=None)

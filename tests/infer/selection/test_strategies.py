@@ -84,7 +84,7 @@ def plain_top_apart(scores: list[float], time_s: Array, duration_s: float, k: in
 
 
 def scored(scores: Array, time_s: Array, duration_s: float) -> ScoredVideo:
-    vectors = np.zeros((len(time_s), 2), np.float32)
+    vectors = np.zeros((len(time_s), 1, 2), np.float32)
     return ScoredVideo(scores, time_s, until_next(time_s), duration_s, vectors, seeds(len(scores)))
 
 

@@ -1,6 +1,6 @@
 """The losses against plain loops, finite differences and their own definitions.
 
-Shapes: B questions, N negatives, D width, W processes, P = W·B.
+Shapes: B questions, N negatives, T tiles, D width, W processes, P = W·B.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from train.losses.base import load_loss
 from train.losses.contrastive import contrastive_sum, kept_pairs, masked_pairs
@@ -24,7 +24,13 @@ SETTINGS = tuple(LOSSES)
 
 
 def draw_pool(
-    seed: int, questions: int = 6, negatives: int = 3, width: int = 5, *, masked: bool = True
+    seed: int,
+    questions: int = 6,
+    negatives: int = 3,
+    width: int = 5,
+    *,
+    tiles: int = 1,
+    masked: bool = True,
 ) -> Pool:
     generator = torch.Generator().manual_seed(seed)
 
@@ -36,7 +42,7 @@ def draw_pool(
     valid[0, 0] = True
     return Pool(
         text=unit(questions, width),
-        images=unit(questions, 1 + negatives, width),
+        images=unit(questions, 1 + negatives, tiles, width),
         valid=valid if masked else torch.ones_like(valid),
         video_ids=torch.randint(4, (questions,), generator=generator),
         text_ids=torch.randint(4, (questions,), generator=generator),
@@ -48,6 +54,7 @@ pools = st.builds(
     seed=st.integers(0, 2**31),
     questions=st.integers(1, 7),
     negatives=st.integers(0, 5),
+    tiles=st.integers(1, 4),
 )
 
 
@@ -67,7 +74,10 @@ def by_loops(setting: int, pool: Pool, scale: float, bias: float) -> float:
     queries = [i for i in range(len(text)) if valid[i][0]]
 
     def logit(i: int, j: int, n: int) -> float:
-        return scale * math.fsum(a * b for a, b in zip(text[i], images[j][n], strict=True))
+        of_tiles = (
+            math.fsum(a * b for a, b in zip(text[i], tile, strict=True)) for tile in images[j][n]
+        )
+        return scale * max(of_tiles)
 
     def log_sum(values: list[float]) -> float:
         top = max(values)
@@ -120,7 +130,7 @@ def test_what_is_masked_neither_counts_nor_learns(
     pool: Pool, setting: int, dtype: torch.dtype
 ) -> None:
     text, images = pool.text.to(dtype), pool.images.to(dtype)
-    there = (pool.valid & pool.valid[:, :1])[..., None]
+    there = (pool.valid & pool.valid[:, :1])[..., None, None]
     queries = pool.valid[:, :1]
     pool = replace(
         pool,
@@ -208,15 +218,52 @@ def test_half_precision_vectors_are_computed_in_float32(setting: int, dtype: tor
     assert torch.equal(loss, expected)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_with_one_tile_all_is_to_the_bit_as_without_tiles(seed: int) -> None:
+    pool = draw_pool(seed, 7, 3, width=33)
+    pool = replace(pool, text=pool.text.float(), images=pool.images.float())
+    leaves = [pool.text.clone().requires_grad_(), pool.images.clone().requires_grad_()]
+    pool = replace(pool, text=leaves[0], images=leaves[1])
+    frames = leaves[1][:, :, 0]  # (B, 1+N, D), as it was
+    assert torch.equal(cosines(pool), (leaves[0][:, None] * frames).sum(-1))
+    kept = kept_pairs(pool, pool)
+    scale = torch.tensor(20.0)
+    to_image = (scale * leaves[0] @ frames.flatten(0, 1).T).masked_fill(~kept.flatten(1), -math.inf)
+    to_text = (scale * frames[:, 0] @ leaves[0].T).masked_fill(~kept[:, :, 0], -math.inf)
+    me = torch.arange(len(leaves[0]))
+    losses = cross_entropy(to_image, me * frames.shape[1], reduction="none")
+    losses = losses + cross_entropy(to_text, me, reduction="none")
+    former = (losses * pool.valid[:, 0]).sum() / 2
+    now = contrastive_sum(pool, pool, kept, scale)
+    assert torch.equal(now, former)
+    for a, b in zip(
+        torch.autograd.grad(now, leaves), torch.autograd.grad(former, leaves), strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+def test_the_gradient_goes_through_the_best_tile_alone() -> None:
+    pool = draw_pool(3, 4, 2, tiles=5)
+    images = pool.images.clone().requires_grad_()
+    pool = replace(pool, images=images)
+    torch.autograd.backward(cosines(pool).sum())
+    assert images.grad is not None
+    best = (pool.text[:, None, None] * pool.images).sum(-1).argmax(-1)  # (B, 1+N)
+    touched = images.grad.abs().sum(-1) > 0  # (B, 1+N, T)
+    assert (touched.sum(-1) == 1).all()
+    assert (touched.int().argmax(-1) == best).all()
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from(SETTINGS))
 def test_joined_and_padded_pools_keep_their_loss(seed: int, setting: int) -> None:
-    first, second = draw_pool(seed, 3, 1), draw_pool(seed + 1, 4, 4)
+    first, second = draw_pool(seed, 3, 1, tiles=3), draw_pool(seed + 1, 4, 4, tiles=2)
     second = replace(second, video_ids=second.video_ids + 4, text_ids=second.text_ids + 4)
     joined = join_pools([first, second])
     assert joined.valid.shape == (7, 5)
+    assert joined.images.shape == (7, 5, 3, 5)
     expected = by_loops(setting, joined, 10.0, -1.0)
-    loss, _ = loss_sum(setting, pad(joined, 9, 6), scalar(10.0), scalar(-1.0))
+    loss, _ = loss_sum(setting, pad(joined, 9, 6, 4), scalar(10.0), scalar(-1.0))
     assert float(loss) == pytest.approx(expected)
     if setting != 3:  # the others have nothing to do with the rest of the pool
         alone = by_loops(setting, first, 10.0, -1.0) + by_loops(setting, second, 10.0, -1.0)

@@ -169,31 +169,41 @@ def unit(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
     return unit
 
 
-@given(seed=st.integers(0, 2**32 - 1), frames=st.integers(1, 6), true=st.integers(1, 3))
-def test_similarity_is_the_highest_cosine(seed: int, frames: int, true: int) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    frames=st.integers(1, 6),
+    true=st.integers(1, 3),
+    tiles=st.integers(1, 4),
+)
+def test_similarity_is_the_highest_cosine_of_whole_frames(
+    seed: int, frames: int, true: int, tiles: int
+) -> None:
     rng = np.random.default_rng(seed)
-    a, b = unit(rng.normal(size=(frames, 64))), unit(rng.normal(size=(true, 64)))
-    direct = [max(float(x @ y) for y in b) for x in a]
+    a, b = unit(rng.normal(size=(frames, tiles, 64))), unit(rng.normal(size=(true, tiles, 64)))
+    direct = [max(np.mean([float(x[t] @ y[t]) for t in range(tiles)]) for y in b) for x in a]
     # Each number of a float16 is off by 2^-11 of itself at most, so a cosine by twice that.
     assert highest_similarity(a, b) == pytest.approx(direct, abs=2 * 2**-11)
+    text = unit(rng.normal(size=64))
+    scores = [max(float(tile @ text) for tile in x) for x in a]
+    assert -hard_order(a, text) == pytest.approx(scores, abs=2 * 2**-11)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 def test_vectors_from_an_index_and_fresh_ones_compare_alike(seed: int) -> None:
-    fresh = unit(np.random.default_rng(seed).normal(size=(4, 64)))
+    fresh = unit(np.random.default_rng(seed).normal(size=(4, 2, 64)))
     stored = fresh.astype(np.float16)
     assert (highest_similarity(stored, stored[:2]) == highest_similarity(fresh, fresh[:2])).all()
-    assert (hard_order(stored, fresh[0]) == hard_order(fresh, fresh[0])).all()
+    assert (hard_order(stored, fresh[0, 0]) == hard_order(fresh, fresh[0, 0])).all()
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 def test_an_equal_frame_has_similarity_one_whatever_its_rounding(seed: int) -> None:
-    frame = unit(np.random.default_rng(seed).normal(size=(1, 64)))
+    frame = unit(np.random.default_rng(seed).normal(size=(1, 1, 64)))
     noisy = frame + np.float32(1e-7)
     assert highest_similarity(frame, noisy).tolist() == [1.0]
 
 
 def test_hard_takes_the_best_score_and_the_earlier_of_equals() -> None:
     text = unit([[1, 0]])[0]
-    frames = unit([[0.0, 1.0], [1.0, 1.0], [1.0, 1.00001], [-1.0, 0.0]])
+    frames = unit([[0.0, 1.0], [1.0, 1.0], [1.0, 1.00001], [-1.0, 0.0]])[:, None]
     assert np.argsort(hard_order(frames, text), kind="stable").tolist() == [1, 2, 0, 3]
