@@ -140,6 +140,22 @@ def test_board_and_street_show_an_event_exactly_in_its_range() -> None:
             assert (painted_pixels(frame, event.thing, below) > 300) == (event in lit)
 
 
+@pytest.mark.parametrize("place", ["edges", "sides"])
+def test_events_at_the_edges_leave_the_middle_square_alone(place: Any) -> None:
+    above, below, middle = slice(0, 76), slice(76, 180), slice(70, 250)
+    sides = [slice(0, 70), slice(250, 320)] if place == "edges" else [middle]
+    scene = plan_scene(3, 0)
+    for i, picture in enumerate(draw_frames(scene, 0, place)):
+        frame = np.asarray(picture, dtype=int)
+        for event in scene.events:
+            lit = event.first <= i <= event.last
+            for painted, height in ((event.sign, above), (event.thing, below)):
+                there = sum(painted_pixels(frame, painted, (height, side)) for side in sides)
+                assert (there > 100) == lit
+                if place == "edges":
+                    assert painted_pixels(frame, painted, (height, middle)) == 0
+
+
 def test_the_videos_hold_the_drawn_frames(tmp_path: Path) -> None:
     draw_scenes(tmp_path, train_videos=1, test_videos=1)
     scene = plan_scene(1, 0)

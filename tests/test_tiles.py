@@ -20,7 +20,9 @@ from index.decoding.frame_types import sample_times
 from index.storage.catalog import all_videos, open_catalog
 from index.storage.store import read_vectors, vectors_path
 from infer.predict import get_top4_frames
+from tests import fixtures_train
 from tests.fixtures_infer import hf_model, ran, seen_as, text_vectors, write_questions
+from train.mine import MineConfig, mine
 
 SIZES = {  # pixels, tiles
     "wide.mp4": ((64, 36), 3),
@@ -62,7 +64,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def built(world: Path, index: Path, **flags: Any) -> int:
-    usual = {"model": str(world / "model"), "view": "tiles", "workers": 1, "batch_frames": 7}
+    usual: dict[str, Any] = {
+        "model": str(world / "model"),
+        "view": "tiles",
+        "workers": 1,
+        "batch_frames": 7,
+    }
     return build(BuildConfig(videos=world / "videos", index=index, **(usual | flags)))
 
 
@@ -294,3 +301,68 @@ def test_the_decoders_scaler_makes_nearly_the_same(world: Path, tmp_path: Path) 
         assert near.embeddings.shape == exact.embeddings.shape
         assert near.embeddings.shape[1] == tiles
         assert np.abs(near.embeddings - exact.embeddings).max() < 0.2
+
+
+@pytest.fixture(scope="module")
+def scenes_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of tiles of the scenes to train on, by their untrained model."""
+    here, index = fixtures_train.world(), tmp_path_factory.mktemp("scenes") / "index"
+    config = BuildConfig(
+        videos=here.videos, index=index, model=str(here.model), view="tiles", workers=1
+    )
+    assert build(config) == 0
+    return index
+
+
+def test_training_on_mined_pictures_and_validation(tmp_path: Path, capsys: Capture) -> None:
+    output = fixtures_train.trained(
+        tmp_path / "out", view="tiles", ratio=0.25, epochs=6, num_workers=1
+    )
+    said = json.loads(capsys.readouterr().out)
+    course = fixtures_train.losses(output)
+    assert np.mean(course[-3:]) < np.mean(course[:3])
+    assert said["validation"]["trained"]
+    picked = [json.loads(line) for line in (output / "validation.jsonl").read_text().splitlines()]
+    assert all(len(frame["tile"]) == 4 for line in picked for frame in line["frames"])
+
+
+def test_the_text_tower_learns_from_an_index(tmp_path: Path, scenes_index: Path) -> None:
+    flags: dict[str, Any] = {"tune": "text", "index": scenes_index, "lr": 3e-3, "epochs": 8}
+    output = fixtures_train.trained(tmp_path / "out", **flags)
+    course = fixtures_train.losses(output)
+    assert np.mean(course[-4:]) < 0.95 * np.mean(course[:4])
+    line = fixtures_train.refusal(tmp_path / "other", **flags, view="center")
+    assert "was built with --view tiles, not center" in line
+
+
+@pytest.mark.parametrize("negatives", ["random", "hard"])
+def test_mining_takes_the_view_of_the_index(
+    tmp_path: Path, scenes_index: Path, negatives: Any
+) -> None:
+    here = fixtures_train.world()
+    config = MineConfig(
+        input_folder=here.folder,
+        output_folder=tmp_path / "mined",
+        index=scenes_index,
+        negatives=negatives,
+        neg_sim_threshold=1.1,
+        workers=1,
+    )
+    assert mine(config) == 0
+    records = [
+        json.loads(line) for line in (tmp_path / "mined" / "mined.jsonl").read_text().splitlines()
+    ]
+    compared = 0
+    for record in records:
+        vectors = read_vectors(scenes_index, record["content_hash"])
+        at = {time_s: row for row, time_s in enumerate(vectors.time_s.tolist())}
+        embeddings = vectors.embeddings.astype(np.float64)  # (F, T, D)
+        true = [at[one["time_s"]] for one in record["true"] if one["time_s"] in at]
+        if len(true) < len(record["true"]):
+            continue  # a true frame that the index does not have
+        for one in record["negatives"]:
+            row = at[one["time_s"]]
+            means = [(embeddings[row] * embeddings[t]).sum(axis=1).mean() for t in true]
+            assert one["similarity"] == pytest.approx(max(means), abs=2e-3)
+            compared += 1
+    assert compared > 20
