@@ -166,7 +166,7 @@ def pixels_of(
     """
     _, true, negatives = custom_collate_fn(items)
     squares = {
-        (row, column): transform.squares(image)
+        (row, column): transform.squares(image, transform.tiles_of(image))
         for row, (first, others) in enumerate(zip(true, negatives, strict=True))
         if first is not None
         for column, image in enumerate([first, *others])

@@ -41,7 +41,6 @@ class FrameSampler:
                 return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
             if frame.time_s > last_s:
                 last_s = frame.time_s
-                squares = self.transform.squares(frame.image, tiles)
-                tiles = len(squares)
-                yield frame.time_s, frame.end_s, squares
+                tiles = tiles or self.transform.tiles_of(frame.image)
+                yield frame.time_s, frame.end_s, self.transform.squares(frame.image, tiles)
                 times_s.skip(frame.end_s)

@@ -57,20 +57,15 @@ class ImageTransform:
         factor = min(self.width / width, self.height / height)
         return max(1, round(width * factor)), max(1, round(height * factor))
 
-    def squares(self, image: Image.Image, tiles: int | None = None) -> npt.NDArray[np.uint8]:
-        """Return a frame as the model's inputs, (T, H, W, 3) uint8.
+    def tiles_of(self, image: Image.Image) -> int:
+        """Return the T of a frame; raises as `index.models.tiling.tiles_of`."""
+        return tiles_of(*image.size) if self.mode == "tiles" else 1
 
-        Args:
-            image: The frame.
-            tiles: T, where another frame has decided it; None for the frame's own.
-
-        Raises:
-            CueframeError: The frame needs more tiles than there may be.
-        """
+    def squares(self, image: Image.Image, tiles: int) -> npt.NDArray[np.uint8]:
+        """Return a frame as the model's inputs, (T, H, W, 3) uint8; `tiles` is T."""
         if self.mode != "tiles":
             return self.apply(image)[None]
-        boxes = pixel_boxes(*image.size, tiles or tiles_of(*image.size))
-        return np.stack([self.apply(image.crop(box)) for box in boxes])
+        return np.stack([self.apply(image.crop(box)) for box in pixel_boxes(*image.size, tiles)])
 
     def apply(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Return a picture, or one tile of a frame, as the model's input, (H, W, 3) uint8.

@@ -153,8 +153,8 @@ def test_squares_are_those_of_the_view(tmp_path: Path) -> None:
         frames=3,
     )
     assert valid.tolist() == [[True, False, False], [False] * 3, [True, True, False]]
-    assert np.array_equal(pixels[0, 0].numpy(), VIEW.squares(picture))
-    assert np.array_equal(pixels[2, 1].numpy(), VIEW.squares(picture))
+    assert np.array_equal(pixels[0, 0].numpy(), VIEW.squares(picture, 1))
+    assert np.array_equal(pixels[2, 1].numpy(), VIEW.squares(picture, 1))
     assert not pixels[1].any()
 
 
@@ -167,8 +167,8 @@ def test_pictures_of_fewer_tiles_repeat_their_last_one() -> None:
     pixels, valid = pixels_of([("a", square, [wide])], transform=tiles, frames=3)
     assert pixels.shape == (1, 3, 3, VIEW.height, VIEW.width, 3)
     assert valid.tolist() == [[True, True, False]]
-    assert np.array_equal(pixels[0, 1].numpy(), tiles.squares(wide))
-    assert np.array_equal(pixels[0, 0].numpy(), tiles.squares(square)[[0, 0, 0]])
+    assert np.array_equal(pixels[0, 1].numpy(), tiles.squares(wide, 3))
+    assert np.array_equal(pixels[0, 0].numpy(), tiles.squares(square, 1)[[0, 0, 0]])
 
 
 def test_unreadable_pictures_are_reported(tmp_path: Path) -> None:

@@ -84,11 +84,10 @@ class DecodingPass:
                 picture = picture_path(scratch, last_s, self.image_format)
                 with explain_unwritable(picture):
                     frame.image.save(picture, **_SAVING[self.image_format])
-                squares = self.transform.squares(frame.image, tiles)
-                tiles = len(squares)
+            tiles = tiles or self.transform.tiles_of(frame.image)  # of the first, as in an index
             if not handed_over and (asked_s in labels or not wanted.only_true):
                 handed_over = True
-                yield last_s, frame.end_s, squares
+                yield last_s, frame.end_s, self.transform.squares(frame.image, tiles)
 
 
 def picture_path(folder: Path, time_s: float, image_format: ImageFormat) -> Path:

@@ -82,7 +82,7 @@ def test_each_tile_is_what_stretch_makes_of_it(size: tuple[int, int], which: int
     if min(size) * 32 < max(size):
         return
     stretch, tiles = (image_transform_of(processor, mode) for mode in ("stretch", "tiles"))
-    squares = tiles.squares(image)
+    squares = tiles.squares(image, tiles.tiles_of(image))
     boxes = pixel_boxes(*size, tiles_of(*size))
     assert squares.shape == (len(boxes), stretch.height, stretch.width, 3)
     for square, box in zip(squares, boxes, strict=True):
@@ -93,7 +93,8 @@ def test_each_tile_is_what_stretch_makes_of_it(size: tuple[int, int], which: int
 
 @given(size=sizes, mode=st.sampled_from(["center", "stretch", "pad"]))
 def test_other_views_have_one_square(size: tuple[int, int], mode: ViewMode) -> None:
-    squares = view(mode).squares(noise(size))
+    assert view(mode).tiles_of(noise(size)) == 1
+    squares = view(mode).squares(noise(size), 1)
     assert squares.shape == (1, SIDE, SIDE, 3)
     assert (squares[0] == view(mode).apply(noise(size))).all()
 
@@ -106,7 +107,9 @@ def test_tiles_of_a_frame_that_the_decoder_scaled_are_its_crops(size: tuple[int,
     assert tiles_of(*scaled) == tiles_of(*size)
     image = noise(scaled)
     for square, box in zip(
-        tiles.squares(image), pixel_boxes(*scaled, tiles_of(*scaled)), strict=True
+        tiles.squares(image, tiles.tiles_of(image)),
+        pixel_boxes(*scaled, tiles_of(*scaled)),
+        strict=True,
     ):
         assert (square == np.asarray(image.crop(box))).all()
 
