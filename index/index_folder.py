@@ -12,7 +12,13 @@ from index.decoding.sampler import DEFAULT_FPS
 from index.distributed import remove_old_rendezvous
 from index.errors import CueframeError
 from index.messages import say
-from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
+from index.models.encoder import (
+    Encoder,
+    load_dual_model,
+    ready_encoder,
+    refuse_text_tower,
+    vision_fingerprint,
+)
 from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.models.preprocess import Resize, ViewMode
 from index.proofs import prove_once
@@ -87,6 +93,7 @@ def load_encoder_and_profile(
         name = str(Path(name).absolute())  # so that the index can be queried from any folder
     mode = view or (old.view if old and not (rebuild and model) else None)
     loaded = load_dual_model(name, mode)
+    refuse_text_tower(loaded)
     fingerprint = vision_fingerprint(loaded)
     if old and not rebuild and fingerprint != old.fingerprint:
         raise CueframeError(

@@ -12,6 +12,8 @@ import torch
 
 from index.errors import CueframeError
 from index.finite import not_finite
+from index.messages import say
+from index.models.dual_model import DualModel
 from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
 from index.models.model_loading import Dtype
 from index.proofs import prove_once
@@ -29,9 +31,32 @@ def load_query_encoder(
     """
     name = model or profile.model
     loaded = load_dual_model(name, profile.view)
-    refuse_other_vision(index, profile, name, vision_fingerprint(loaded))
+    refuse_other_model(index, profile, loaded)
     prove_once(index, loaded, "text")
     return ready_encoder(loaded, dtype=dtype, device=device)
+
+
+def refuse_other_model(index: Path, profile: Profile, model: DualModel) -> None:
+    """Refuse a model whose texts do not compare with the index's vectors, as far as that is known.
+
+    A text tower alone has no vision side to compare; that is said on stderr.
+
+    Raises:
+        CueframeError: Its vision side, or the width of its vectors, is another.
+    """
+    if model.has_vision:
+        refuse_other_vision(index, profile, model.name, vision_fingerprint(model))
+        return
+    width = Encoder(model).text_width
+    if width != profile.width:
+        raise CueframeError(
+            f"{model.name} gives texts {width} values, and the vectors of {index} have "
+            f"{profile.width}; name the text tower that belongs to {profile.model}"
+        )
+    say(
+        f"{model.name} has no vision side to compare with {index}; that its texts belong to the "
+        f"pictures of {profile.model} is taken on trust"
+    )
 
 
 def refuse_other_vision(index: Path, profile: Profile, name: str, fingerprint: str) -> None:
@@ -53,7 +78,7 @@ def encode_texts(
         CueframeError: A vector is not finite, as when float16 overflows.
     """
     if not texts:
-        return np.empty((0, encoder.width), np.float32), np.empty(0, np.bool_)
+        return np.empty((0, encoder.text_width), np.float32), np.empty(0, np.bool_)
     vectors, too_long = encoder.texts(texts)
     if not np.isfinite(vectors).all():
         raise not_finite(encoder.name, encoder.dtype)

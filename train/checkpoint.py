@@ -24,6 +24,7 @@ from accelerate.utils import load as load_plain
 
 from index.distributed import remove_old_rendezvous
 from index.errors import CueframeError
+from index.models.libraries import MODEL_SIGNS
 from index.resume import claim
 from index.storage.atomic_write import written_whole
 
@@ -31,7 +32,7 @@ _FOLDER = "checkpoints"
 _RUN = "run.json"
 _PROGRESS = "progress.json"
 _METRICS = "metrics.jsonl"
-_SIGNS = (_RUN, _FOLDER, "config.json", "model.safetensors", "training.json")
+_SIGNS = (_RUN, _FOLDER, *MODEL_SIGNS, "model.safetensors", "training.json")
 """Any of these in an output folder shows that it already holds a model or a run."""
 
 

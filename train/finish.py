@@ -36,6 +36,7 @@ def finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) ->
     }
     training = {
         "configuration": json_values(config),
+        "library": this.model.dual.library,
         "mixed_precision": this.accelerator.mixed_precision,
         "processes": this.accelerator.num_processes,
         "questions_per_step": this.step_size,

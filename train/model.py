@@ -64,7 +64,8 @@ def load_dual_model_to_train(name: str, view: ViewMode | None) -> DualModel:
             f"{name} has no logit_scale to train with; name a CLIP or SigLIP model with --model"
         )
     prove_texts(dual)
-    prove_images(dual)
+    if dual.has_vision:
+        prove_images(dual)
     dual.ready_to_save()
     return dual
 
@@ -135,7 +136,7 @@ def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
     chosen = 0
     for name, parameter in model.clip.named_parameters():
         side = dual.side_of(name)
-        learns = side != "logits" and not name.endswith("k_proj.bias")
+        learns = side in ("vision", "text") and not name.endswith("k_proj.bias")
         if tune == "projection":
             learns = learns and dual.is_projection(name)
         elif tune != "all":

@@ -25,8 +25,10 @@ def save_model(model: DualModel, output: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         model.save(temporary)
-        for path in sorted(temporary.iterdir()):
-            path.replace(output / path.name)
+        for path in sorted(path for path in temporary.rglob("*") if path.is_file()):
+            to = output / path.relative_to(temporary)
+            to.parent.mkdir(exist_ok=True)
+            path.replace(to)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -87,7 +89,7 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
     view = f" --view {config['view']}" if config["view"] else ""
     lines = [
         "---",
-        "library_name: transformers",
+        f"library_name: {training['library']}",
         "tags: [cueframe, video-frame-retrieval]",
         "---",
         f"# {output.name}",

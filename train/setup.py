@@ -18,10 +18,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from index.errors import CueframeError
 from index.messages import say
 from index.models.dual_model import DualModel
-from index.models.encoder import Encoder, vision_fingerprint
+from index.models.encoder import Encoder
 from index.models.preprocess import ViewMode
 from index.resume import deciding
-from infer.query_encoder import refuse_other_vision
+from infer.query_encoder import refuse_other_model
 from infer.question_files.loading import load_questions
 from train.batches import BatchLoader, MinedBatches, TokenizedTexts, epoch_order
 from train.config import FREE, TrainConfig
@@ -188,9 +188,10 @@ def encoder_of(dual: DualModel, index: OpenIndex | None) -> Encoder:
     """
     encoder = Encoder(dual)
     if index:
-        refuse_other_vision(index.path, index.profile, dual.name, vision_fingerprint(dual))
+        refuse_other_model(index.path, index.profile, dual)
     encoder.check_texts()
-    encoder.check_images()
+    if dual.has_vision or not index:
+        encoder.check_images()
     return encoder
 
 

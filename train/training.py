@@ -13,6 +13,7 @@ from index.errors import CueframeError
 from index.memory import explain_out_of_memory
 from index.messages import say
 from index.models.encoder import load_dual_model
+from index.models.libraries import is_model_folder
 from index.models.model_files import files_fingerprint
 from index.storage.lock import locked
 from train.batches import epoch_order, own_shards
@@ -168,7 +169,7 @@ def _take_steps(
 def test(config: TrainConfig, state: PartialState) -> int:
     """Validate the model at --output_path, or --model if there is none, as training does."""
     output = config.output_path
-    name = str(output) if (output / "config.json").is_file() else config.model
+    name = str(output) if is_model_folder(output) else config.model
     index = open_index(config.index) if config.index else None
     _, val_list = data_of(config, index)
     if not val_list:

@@ -17,8 +17,9 @@ from index.models.preprocess import ImageTransform
 
 Tokens = dict[str, Tensor]
 """Texts as the text side reads them; every tensor begins with (B, L)."""
-Side = Literal["vision", "text", "logits"]
-"""Part of the model that a weight belongs to; logits: their scale, bias or temperature."""
+Side = Literal["vision", "text", "logits", "unused"]
+"""Part of the model that a weight belongs to; logits: their scale, bias or temperature; unused:
+neither vector needs it."""
 
 
 class DualModel(ABC):
@@ -38,6 +39,10 @@ class DualModel(ABC):
     of our views."""
     max_tokens: int
     """Number of tokens that the text side reads; longer texts are truncated."""
+    library: str = "transformers"
+    """The library that knows the model, by the hub's name for it."""
+    has_vision: bool = True
+    """False for a text tower alone, for indexes that another model's vision side built."""
 
     @abstractmethod
     def image_vectors(self, pixels: Tensor) -> Tensor:

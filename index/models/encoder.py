@@ -15,8 +15,11 @@ import xxhash
 from index.errors import CueframeError
 from index.finite import not_finite
 from index.models.dual_model import DualModel, Side
+from index.models.libraries import library_of
 from index.models.model_loading import Dtype, in_one_line
+from index.models.open_clip_model import load_open_clip_model
 from index.models.preprocess import ViewMode
+from index.models.sentence_model import load_sentence_model
 from index.models.transformers_model import load_transformers_model
 
 
@@ -47,6 +50,7 @@ class Encoder:
         Raises:
             CueframeError: They do not fit.
         """
+        refuse_text_tower(self.model)
         with in_one_line(self.name, "--model"):
             black = np.zeros((1, self.transform.height, self.transform.width, 3), dtype=np.uint8)
             self._refuse_not_finite(vectors := self.images(black))
@@ -71,6 +75,11 @@ class Encoder:
     def _refuse_not_finite(self, vectors: torch.Tensor) -> None:
         if not vectors.isfinite().all():
             raise not_finite(self.name, self.dtype)
+
+    @cached_property
+    def text_width(self) -> int:
+        """D, found by encoding a text."""
+        return int(self.texts(["a"])[0].shape[1])
 
     @property
     def scale(self) -> float:
@@ -174,8 +183,15 @@ def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
     """Load a dual encoder of any library, with float32 weights on the CPU.
 
     Raises:
-        ModelError, CueframeError: As `index.models.transformers_model.load_transformers_model`.
+        ModelError: The model is neither a folder nor available from the hub.
+        CueframeError: Its library is not installed, or refuses it.
     """
+    with in_one_line(name, "--model"):
+        library = library_of(name)
+    if library == "open_clip":
+        return load_open_clip_model(name, view)
+    if library == "sentence_transformers":
+        return load_sentence_model(name, view)
     return load_transformers_model(name, view)
 
 
@@ -185,6 +201,20 @@ def add_weights(digest: xxhash.xxh3_128, model: DualModel, side: Side) -> None:
         if value.is_floating_point() and model.side_of(name) == side:
             digest.update(repr(tuple(value.shape)).encode())
             digest.update(value.float().contiguous().cpu().numpy().data)
+
+
+def refuse_text_tower(model: DualModel) -> None:
+    """Refuse a model without a vision side.
+
+    Raises:
+        CueframeError: It is one.
+    """
+    if not model.has_vision:
+        raise CueframeError(
+            f"{model.name} is a text tower without a vision side, so it encodes no frames; name "
+            "the model of images that it belongs to with --model, and this one where an index is "
+            "asked, or tuned with --tune text --index"
+        )
 
 
 def vision_fingerprint(model: DualModel) -> str:

@@ -6,9 +6,9 @@ import xxhash
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from index.models.libraries import KINDS, fetch, library_of, model_files
 from index.models.model_loading import in_one_line, is_folder
 
-_KINDS = ("*.json", "*.jinja", "*.model", "*.safetensors", "*.txt")
 _CHUNK = 1 << 20
 
 
@@ -29,11 +29,14 @@ def files_fingerprint(name: str, flag: str) -> str:
     digest = xxhash.xxh3_128()
     block = memoryview(bytearray(_CHUNK))
     with in_one_line(name, flag):
-        folder = Path(name) if is_folder(name) else _snapshot(name)
-        for path in sorted({path for kind in _KINDS for path in folder.glob(kind)}):
-            if not path.is_file():
-                continue
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode(errors="surrogateescape"))
+        library = library_of(name)
+        if library == "transformers" and not is_folder(name):
+            folder = _snapshot(name)
+        else:
+            folder = fetch(name, library)
+        for path in model_files(folder, library):
+            inside = path.relative_to(folder)
+            digest.update(f"{inside}\0{path.stat().st_size}\0".encode(errors="surrogateescape"))
             with path.open("rb", buffering=0) as file:
                 while count := file.readinto(block):
                     digest.update(block[:count])
@@ -47,4 +50,4 @@ def _snapshot(name: str) -> Path:
             return here
     except LocalEntryNotFoundError:
         pass
-    return Path(snapshot_download(name, allow_patterns=list(_KINDS), ignore_patterns=["*/*"]))
+    return Path(snapshot_download(name, allow_patterns=list(KINDS), ignore_patterns=["*/*"]))

@@ -12,7 +12,7 @@ from index.errors import CueframeError
 
 _MOST_JSON_BYTES = 256 << 20
 """The largest tokenizers have 35 MB."""
-_LEAST_BYTES = 0.25
+LEAST_BYTES = 0.25
 """Bytes of a file for each weight; four bits are the fewest in use."""
 
 
@@ -56,7 +56,7 @@ def refuse_missing_bytes(kind: Any, config: PreTrainedConfig, folder: Path) -> N
     ):
         model = kind.from_config(config, trust_remote_code=False)
     weights = sum(weight.numel() for weight in model.parameters())
-    if weights * _LEAST_BYTES > held:
+    if weights * LEAST_BYTES > held:
         raise ValueError(
             f"its files have {held:,} bytes of weights, and its config.json describes {weights:,}"
         )

@@ -14,7 +14,7 @@ refused with a one-line error that names the remedy:
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from os.path import isdir
 from pathlib import Path
@@ -90,7 +90,7 @@ def load_config(name: str, flag: str) -> PreTrainedConfig:
                 f"and give {flag} that folder"
             )
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        _refuse_absurd_depth(config.to_dict(), name)
+        refuse_absurd_depth(config.to_dict(), name)
         return config
 
 
@@ -121,7 +121,7 @@ def load_weights(
     """
     with in_one_line(name, flag):
         if is_folder(name):
-            _refuse_pickle(Path(name))
+            refuse_pickle(Path(name))
             config = AutoConfig.from_pretrained(name, trust_remote_code=False)
             refuse_missing_bytes(kind, config, Path(name))
         model: PreTrainedModel
@@ -135,22 +135,50 @@ def load_weights(
             ignore_mismatched_sizes=True,  # refused below, naming one instead of all
             output_loading_info=True,
         )
-    again = "fetch or save it again"
-    if missing := {key for key in found["missing_keys"] if not key.startswith(may_lack)}:
-        raise CueframeError(f"{name} lacks {len(missing)} weights, such as {min(missing)}; {again}")
-    if misshapen := sorted(found["mismatched_keys"]):
-        key, has, wants = misshapen[0]
-        raise CueframeError(
-            f"{name} has {len(misshapen)} weights of other shapes than its config.json says, such "
-            f"as {key}: {tuple(has)}, not {tuple(wants)}; {again}"
-        )
-    if surplus := sorted(filter(_is_surplus, found["unexpected_keys"])):
-        raise CueframeError(
-            f"{name} has {len(surplus)} weights that its config.json has no place for, such as "
-            f"{surplus[0]}; {again}"
-        )
+    refuse_other_weights(
+        name,
+        missing=[key for key in found["missing_keys"] if not key.startswith(may_lack)],
+        misshapen=found["mismatched_keys"],
+        surplus=list(filter(_is_surplus, found["unexpected_keys"])),
+    )
     model.eval()
     return model
+
+
+def refuse_other_weights(
+    name: str,
+    *,
+    missing: Collection[str],
+    misshapen: Collection[tuple[str, Sequence[int], Sequence[int]]],
+    surplus: Collection[str],
+    config: str = "config.json",
+) -> None:
+    """Refuse weights that are not those that the model's configuration describes.
+
+    Args:
+        name: Folder, or name on the hub.
+        missing: Names of weights that the files lack.
+        misshapen: Name, shape in the files and shape by the configuration.
+        surplus: Names of weights that only the files have.
+        config: The file that holds the configuration.
+
+    Raises:
+        CueframeError: There is one of either kind.
+    """
+    again = "fetch or save it again"
+    if missing:
+        raise CueframeError(f"{name} lacks {len(missing)} weights, such as {min(missing)}; {again}")
+    if misshapen:
+        key, has, wants = min(misshapen)
+        raise CueframeError(
+            f"{name} has {len(misshapen)} weights of other shapes than its {config} says, such "
+            f"as {key}: {tuple(has)}, not {tuple(wants)}; {again}"
+        )
+    if surplus:
+        raise CueframeError(
+            f"{name} has {len(surplus)} weights that its {config} has no place for, such as "
+            f"{min(surplus)}; {again}"
+        )
 
 
 def load_dual_encoder(name: str, flag: str = "--model") -> PreTrainedModel:
@@ -219,11 +247,15 @@ def refuse_other_tokenizer(tokenizer: Any, config: PreTrainedConfig, name: str) 
         CueframeError: It has fewer than half of the model's tokens, like the empty one that
             transformers makes up, or more than the model has.
     """
-    known = int(config.get_text_config().vocab_size)
-    if not known // 2 <= len(tokenizer) <= known:
+    refuse_other_vocabulary(len(tokenizer), int(config.get_text_config().vocab_size), name)
+
+
+def refuse_other_vocabulary(tokens: int, known: int, name: str) -> None:
+    """Refuse a tokenizer of so many tokens for a model that knows so many; see above."""
+    if not known // 2 <= tokens <= known:
         raise CueframeError(
-            f"the tokenizer of {name} has {len(tokenizer)} tokens and the model {known}; save the "
-            "right one there with save_pretrained"
+            f"the tokenizer of {name} has {tokens} tokens and the model {known}; save the right "
+            "one there with save_pretrained"
         )
 
 
@@ -261,18 +293,30 @@ def is_folder(name: str) -> bool:
     return isdir(name)  # noqa: PTH112 - Path.is_dir raises where a name is too long for a path
 
 
-def _refuse_absurd_depth(values: dict[str, Any], name: str) -> None:
+def refuse_absurd_depth(values: dict[str, Any], name: str) -> None:
+    """Refuse a configuration of more layers than any model has.
+
+    Raises:
+        CueframeError: It is one.
+    """
     for key, value in values.items():
         if isinstance(value, dict):
-            _refuse_absurd_depth(value, name)
-        elif str(key).endswith("layers") and isinstance(value, int) and value > _MOST_LAYERS:
-            raise CueframeError(
-                f"{name} has {key} {value} in its config.json, more than {_MOST_LAYERS}; fetch or "
-                "save it again"
-            )
+            refuse_absurd_depth(value, name)
+        elif str(key).endswith("layers"):
+            for count in value if isinstance(value, list) else [value]:
+                if isinstance(count, int) and count > _MOST_LAYERS:
+                    raise CueframeError(
+                        f"{name} has {key} {count} in its config.json, more than {_MOST_LAYERS}; "
+                        "fetch or save it again"
+                    )
 
 
-def _refuse_pickle(folder: Path) -> None:
+def refuse_pickle(folder: Path) -> None:
+    """Refuse a folder that has weights as a pickle alone.
+
+    Raises:
+        CueframeError: It is one.
+    """
     pickles = sorted(path.name for path in folder.glob("*.bin"))
     if pickles and not any(folder.glob("*.safetensors")):
         raise CueframeError(

@@ -67,6 +67,10 @@ class ImageTransform:
             return self.apply(image)[None]
         return np.stack([self.apply(image.crop(box)) for box in pixel_boxes(*image.size, tiles)])
 
+    def corner(self, width: int, height: int) -> tuple[int, int]:
+        """Return the left and top of the crop from a scaled picture; below 0 it is a border."""
+        return (width - self.width) // 2, (height - self.height) // 2
+
     def apply(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Return a picture, or one tile of a frame, as the model's input, (H, W, 3) uint8.
 
@@ -75,7 +79,7 @@ class ImageTransform:
         size = (self.width, self.height) if self.mode == "tiles" else self.scaled_size(*image.size)
         if image.size != size:
             image = image.resize(size, resample=Image.Resampling(self.resample))
-        left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
+        left, top = self.corner(*size)
         if self.mode == "pad":
             canvas = Image.new("RGB", (self.width, self.height), self.fill)
             canvas.paste(image, (-left, -top))

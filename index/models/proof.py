@@ -31,7 +31,16 @@ _TEXTS = ("a red bus", "two people and a dog left of the bridge")
 _SIZES = ((448, 252), (270, 405))
 """Width and height of the pictures: 16:9 and upright. Models without a view of their own get two
 of the size of their input."""
-_LIBRARIES = ("transformers", "tokenizers", "pillow", "torch", "open_clip_torch")
+_LIBRARIES = (
+    "transformers",
+    "tokenizers",
+    "pillow",
+    "torch",
+    "open_clip_torch",
+    "timm",
+    "torchvision",
+    "sentence-transformers",
+)
 
 
 def versions_here() -> dict[str, str]:

@@ -129,10 +129,7 @@ class TransformersModel(DualModel):
 
     def keep_no_activations(self) -> None:
         """See `DualModel`."""
-        # The name changed within transformers 5, and the old one warns.
-        old, new = "gradient_checkpointing_enable", "activation_checkpointing_enable"
-        name = new if hasattr(self.module, new) else old
-        getattr(self.module, name)({"use_reentrant": False})
+        recompute_activations(self.module)
 
     @property
     def log_scale(self) -> nn.Parameter | None:
@@ -144,6 +141,14 @@ class TransformersModel(DualModel):
         """See `DualModel`."""
         own = getattr(self.module, "logit_bias", None)
         return own if isinstance(own, nn.Parameter) else None
+
+
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Let a model of transformers keep no activations inside a layer."""
+    # The name changed within transformers 5, and the old one warns.
+    old, new = "gradient_checkpointing_enable", "activation_checkpointing_enable"
+    name = new if hasattr(model, new) else old
+    getattr(model, name)({"use_reentrant": False})
 
 
 def load_transformers_model(name: str, view: ViewMode | None) -> TransformersModel:

@@ -12,6 +12,7 @@ from index.models.encoder import (
     Encoder,
     load_dual_model,
     ready_encoder,
+    refuse_text_tower,
     vision_fingerprint,
 )
 from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
@@ -63,6 +64,7 @@ def load_mining_encoder(
     """
     if index is None:
         loaded = load_dual_model(model or DEFAULT_MODEL, None)
+        refuse_text_tower(loaded)
         fingerprint = vision_fingerprint(loaded)
         prove_images(loaded)
         prove_texts(loaded)
@@ -81,6 +83,7 @@ def load_mining_encoder(
             "with those of full frames; mine without --index"
         )
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
+    refuse_text_tower(encoder.model)
     return MiningEncoder(encoder, profile.fingerprint, profile.fps, (index, profile))
 
 
