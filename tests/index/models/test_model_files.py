@@ -35,10 +35,11 @@ def test_of_a_name_it_is_that_of_the_folder_in_the_cache(
     shutil.copytree(tiny_model, cache / "snapshots" / "abc")
     (cache / "refs").mkdir()
     (cache / "refs" / "main").write_text("abc")
-    monkeypatch.setattr(
-        "index.models.model_files.snapshot_download",
-        lambda name, **how: huggingface_hub.snapshot_download(name, cache_dir=tmp_path, **how),
-    )
+    for module in ("libraries", "model_files"):
+        monkeypatch.setattr(
+            f"index.models.{module}.snapshot_download",
+            lambda name, **how: huggingface_hub.snapshot_download(name, cache_dir=tmp_path, **how),
+        )
     own = files_fingerprint(str(tiny_model), "--model")
     assert files_fingerprint("own/tiny", "--model") == own
 
