@@ -344,6 +344,8 @@ def test_a_view_of_ones_own(folders: dict[str, Path]) -> None:
         encoder, fingerprint = load_encoder(str(folders["clip"]), view=view, device=CPU)
         assert encoder.transform.mode == view
         assert encoder.transform.apply(IMAGES[0]).shape == (32, 32, 3)
+    tiles = load_dual_model(str(folders["clip"]), "tiles").transform
+    assert tiles.squares(IMAGES[0], tiles.tiles_of(IMAGES[0])).shape[1:] == (32, 32, 3)
     _, own_view = load_encoder(str(folders["clip-longest"]), view="pad", device=CPU)
     assert own_view == load_encoder(str(folders["clip-longest"]), device=CPU)[1] != fingerprint
 
