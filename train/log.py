@@ -83,7 +83,10 @@ def stop_unless_finite(
     guilty: list[str] = gather_object(own) or gather_object(ids)
     what = f"loss is {report.loss}" if not math.isfinite(report.loss) else f"gradient is {norm}"
     wider = "" if precision == "no" else " or --mixed_precision no"
+    remedy = f"train anew with a lower --lr{wider}"
+    if step == 1:  # no learning rate has had a part in it
+        remedy = f"the model computes it as it was loaded: try another --model{wider}"
     raise CueframeError(
         f"the {what} in step {step}, before the weights changed; questions: "
-        f"{name_some(guilty)}; train anew with a lower --lr{wider}"
+        f"{name_some(guilty)}; {remedy}"
     )

@@ -6,6 +6,7 @@ vector, H, W: height and width of the model's input.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -55,14 +56,10 @@ def load_dual_model_to_train(name: str, view: ViewMode | None) -> DualModel:
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
-        CueframeError: It is not a dual encoder with a scale of its logits, cannot be loaded, or
-            encodes in another way here than by its own processor (`index.models.proof`).
+        CueframeError: It is not a dual encoder, cannot be loaded, or encodes in another way here
+            than by its own processor (`index.models.proof`).
     """
     dual = load_dual_model(name, view)
-    if not isinstance(dual.log_scale, nn.Parameter):
-        raise CueframeError(
-            f"{name} has no logit_scale to train with; name a CLIP or SigLIP model with --model"
-        )
     prove_texts(dual)
     if dual.has_vision:
         prove_images(dual)
@@ -73,16 +70,19 @@ def load_dual_model_to_train(name: str, view: ViewMode | None) -> DualModel:
 class DualEncoder(nn.Module):
     """A dual encoder whose forward returns unit vectors, with scale and bias of the logits.
 
-    Scale and bias are 0-d here whatever their shape in the model, and not used by forward.
+    Scale and bias are 0-d here whatever their shape in the model, and not used by forward. A
+    temperature learns as what it is, the inverse of the scale; a model that has neither learns
+    with a scale that begins at CLIP's 100 and is not saved.
     """
 
     def __init__(self, dual: DualModel) -> None:
-        """Take a model that has a scale (`load_dual_model_to_train`)."""
+        """Take a model (`load_dual_model_to_train`)."""
         super().__init__()
-        assert dual.log_scale is not None
         self.dual = dual
         self.clip: Any = dual.module
-        self.logit_scale = nn.Parameter(dual.log_scale.detach().reshape(()).clone())
+        own = torch.tensor(MAX_LOGIT_SCALE) if dual.log_scale is None else dual.log_scale.detach()
+        self.logit_scale = nn.Parameter(own.reshape(()).clone())
+        self._most = max(MAX_LOGIT_SCALE, math.log(dual.highest_scale))
         self.logit_bias = nn.Parameter(torch.zeros(()))
 
     def forward(
@@ -108,14 +108,13 @@ class DualEncoder(nn.Module):
 
     @torch.no_grad()
     def clamp_scale(self) -> None:
-        """Keep the logits' scale at 100 or below."""
-        self.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
+        """Keep the logits' scale at 100 or below, or at the bound that the model has."""
+        self.logit_scale.clamp_(max=self._most)
 
     @torch.no_grad()
     def to_save(self) -> DualModel:
         """Return the model, with its scale, and its bias if it has one, brought up to date."""
-        assert self.dual.log_scale is not None
-        self.dual.log_scale.fill_(self.logit_scale.item())
+        self.dual.set_log_scale(self.logit_scale.item())
         if self.dual.bias is not None:
             self.dual.bias.fill_(self.logit_bias.item())
         return self.dual
@@ -152,10 +151,17 @@ def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
 
 
 def set_training_mode(model: DualEncoder) -> None:
-    """Set training mode for the parts with trained parameters, eval mode for the others."""
+    """Set training mode for the parts with trained parameters, eval mode for the others.
+
+    Batch normalisation (in ALIGN and GroupViT) keeps the statistics it has: those of a step's few
+    frames are others, and a vector would depend on the frames beside it.
+    """
     model.train()
     for part in model.clip.children():
         part.train(any(parameter.requires_grad for parameter in part.parameters()))
+    for part in model.clip.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -24,7 +24,8 @@ class FrameSampler:
 
     def __call__(self, path: str) -> PixelStream:
         """Yield the frames shown at k / fps, each once: (time, end in s, (T, H, W, 3) uint8)."""
-        scale = self.transform.scaled_size if self.resize == "decoder" else None
+        scaled = self.resize == "decoder"
+        scale = self.transform.scaled_size if scaled else None
         times_s = sample_times(self.fps)
         frames = read(
             Path(path),
@@ -42,5 +43,6 @@ class FrameSampler:
             if frame.time_s > last_s:
                 last_s = frame.time_s
                 tiles = tiles or self.transform.tiles_of(frame.image)
-                yield frame.time_s, frame.end_s, self.transform.squares(frame.image, tiles)
+                squares = self.transform.squares(frame.image, tiles, scaled=scaled)
+                yield frame.time_s, frame.end_s, squares
                 times_s.skip(frame.end_s)

@@ -101,10 +101,20 @@ class DualModel(ABC):
     def log_scale(self) -> nn.Parameter | None:
         """Logarithm of the factor on cosines before a softmax; None if it has none to train."""
 
+    def set_log_scale(self, value: float) -> None:
+        """Write the logarithm of the scale into the model; call it without gradient."""
+        if self.log_scale is not None:
+            self.log_scale.fill_(value)
+
     @property
     def scale(self) -> float:
         """Factor on cosines before a softmax: the model's own, or CLIP's 100 if it has none."""
         return 100.0 if self.log_scale is None else float(self.log_scale.detach().exp())
+
+    @property
+    def highest_scale(self) -> float:
+        """Scale above which training does not let it grow: 100, as CLIP was trained."""
+        return 100.0
 
     @property
     def bias(self) -> nn.Parameter | None:

@@ -54,7 +54,10 @@ def refuse_missing_bytes(kind: Any, config: PreTrainedConfig, folder: Path) -> N
         torch.random.fork_rng(devices=[]),
         torch.device("meta"),
     ):
-        model = kind.from_config(config, trust_remote_code=False)
+        if hasattr(kind, "from_config"):
+            model = kind.from_config(config, trust_remote_code=False)
+        else:  # a class of one kind of model
+            model = kind._from_config(config)
     weights = sum(weight.numel() for weight in model.parameters())
     if weights * LEAST_BYTES > held:
         raise ValueError(

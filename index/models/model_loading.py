@@ -16,6 +16,7 @@ refused with a one-line error that names the remedy:
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from os.path import isdir
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +37,7 @@ from transformers import (
 
 from index.errors import CueframeError, ModelError
 from index.memory import is_out_of_memory
+from index.models.families import family_of
 from index.models.model_folder import refuse_missing_bytes, refuse_odd_files
 
 DEFAULT_MODEL = "openai/clip-vit-large-patch14"
@@ -102,6 +104,7 @@ def load_weights(
     dtype: torch.dtype,
     device_map: torch.device | Literal["auto"] | None = None,
     may_lack: tuple[str, ...] = (),
+    may_have: tuple[str, ...] = (),
     generation: GenerationConfig | None = None,
 ) -> PreTrainedModel:
     """Load a model in eval mode, every weight from its file.
@@ -113,6 +116,7 @@ def load_weights(
         dtype: Dtype of the loaded weights, whatever the file has.
         device_map: One device, "auto" to spread it over all, None for the CPU.
         may_lack: Name prefixes of weights that may be missing, since they are not used.
+        may_have: Name prefixes of weights that may be there besides, since they are not used.
         generation: What its `generate` goes by, in place of the folder's generation_config.json.
 
     Raises:
@@ -135,11 +139,15 @@ def load_weights(
             ignore_mismatched_sizes=True,  # refused below, naming one instead of all
             output_loading_info=True,
         )
+
+    def is_surplus(key: str) -> bool:
+        return not key.startswith(may_have) and _is_surplus(key)
+
     refuse_other_weights(
         name,
         missing=[key for key in found["missing_keys"] if not key.startswith(may_lack)],
         misshapen=found["mismatched_keys"],
-        surplus=list(filter(_is_surplus, found["unexpected_keys"])),
+        surplus=[key for key in found["unexpected_keys"] if is_surplus(key)],
     )
     model.eval()
     return model
@@ -188,13 +196,24 @@ def load_dual_encoder(name: str, flag: str = "--model") -> PreTrainedModel:
         ModelError, CueframeError: As for `load_weights`; also if it is not a dual encoder.
     """
     config = load_config(name, flag)
+    family = family_of(config)
+    if family.refusal:
+        raise CueframeError(f"{name} is {family.refusal}")
+    if family.package and find_spec(family.package) is None:
+        raise CueframeError(
+            f"{name} is a {family.title} model, whose image processor needs {family.package}; "
+            f"install it with pip install {family.package}, or name another model with {flag}"
+        )
+    if family.own_class:
+        own_class = getattr(transformers, family.own_class)
+        return load_weights(own_class, name, flag, dtype=torch.float32)
     kind = AutoModel._model_mapping.get(type(config), None)
     if not hasattr(kind, "get_image_features") or not hasattr(kind, "get_text_features"):
         raise CueframeError(
             f"{name} is a {config.model_type} model, not a dual encoder of images and texts; "
             f"name a CLIP or SigLIP model with {flag}"
         )
-    return load_weights(AutoModel, name, flag, dtype=torch.float32)
+    return load_weights(AutoModel, name, flag, dtype=torch.float32, may_have=family.elsewhere)
 
 
 def load_generation_values(name: str, flag: str) -> dict[str, Any]:

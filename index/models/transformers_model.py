@@ -3,19 +3,21 @@
 B: images or texts of a batch, D: width of a vector, H, W: height and width of the model's input.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from index.errors import CueframeError
 from index.models.dual_model import DualModel, Side, Tokens
-from index.models.families import family_of
+from index.models.families import family_of, is_unused, text_positions
 from index.models.model_loading import (
     in_one_line,
     load_dual_encoder,
@@ -24,14 +26,21 @@ from index.models.model_loading import (
     load_tokenizer,
     refuse_other_tokenizer,
 )
-from index.models.normalization import normalization_of
+from index.models.normalization import normalization_of, patch_inputs
 from index.models.preprocess import ViewMode, image_transform_of
+from index.models.processor_values import refuse_unknown_values
 
 _PIXEL_VALUES = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+_LATER_PIXEL_VALUES = ("rescale_offset", "include_top")
+"""Named in the fingerprint where they are set, so that older indexes keep theirs."""
+_PROJECTIONS = (
+    *("visual_projection", "image_projection", "vision_proj."),
+    *("text_projection", "text_proj."),
+)
 
 
 class TransformersModel(DualModel):
-    """A model with `get_image_features` and `get_text_features`."""
+    """A model of a family of `index.models.families`."""
 
     def __init__(
         self,
@@ -48,38 +57,41 @@ class TransformersModel(DualModel):
         self.image_processor = image_processor
         self._processor: Any = None
         self._values = image_processor.to_dict()
+        refuse_unknown_values(name, self._values)
         self._normalize = normalization_of(self._values)
         self._family = family_of(model.config)
         self.transform = image_transform_of(self._values, view)
         self.own_transform = None
         with suppress(CueframeError):
             self.own_transform = image_transform_of(self._values, None)
-        positions = int(self.module.config.text_config.max_position_embeddings)
-        self.max_tokens = min(positions, int(tokenizer.model_max_length))
+        lengths = (text_positions(model.config), tokenizer.model_max_length, self._family.length)
+        self.max_tokens = min(int(length) for length in lengths if length is not None)
+        if self._family.text_attention:
+            self.module.set_attn_implementation({"text_config": self._family.text_attention})
 
     def image_vectors(self, pixels: Tensor) -> Tensor:
         """See `DualModel`."""
-        values = self._normalize(pixels).to(self.module.dtype)  # (B, 3, H, W)
-        vectors: Tensor = self.module.get_image_features(pixel_values=values).pooler_output
-        return vectors
+        if self.transform.mode == "native":
+            inputs = patch_inputs(pixels, self._normalize)
+        else:
+            inputs = {"pixel_values": self._normalize(pixels)}  # (B, 3, H, W)
+        return self._family.image(self.module, **self._placed(inputs))
 
     def text_vectors(self, tokens: Tokens) -> Tensor:
         """See `DualModel`."""
-        vectors: Tensor = self.module.get_text_features(**tokens).pooler_output
-        return vectors
+        return self._family.text(self.module, **tokens)
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """See `DualModel`."""
-        return dict(
-            self.tokenizer(
-                list(texts),
-                padding=self._family.padding,
-                truncation=True,
-                max_length=self.max_tokens,
-                return_tensors="pt",
-                verbose=False,
-            )
+        made = self.tokenizer(
+            list(texts),
+            padding=self._family.padding,
+            truncation=True,
+            max_length=self.max_tokens,
+            return_tensors="pt",
+            verbose=False,
         )
+        return self._read_by_text_side(made)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """See `DualModel`."""
@@ -87,36 +99,69 @@ class TransformersModel(DualModel):
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`."""
-        if weight.startswith("logit_"):
+        if weight.startswith(("logit_", "temperature")):
             return "logits"
+        if is_unused(self._family, weight):
+            return "unused"
         return "text" if weight.startswith("text_") else "vision"
 
     def is_projection(self, weight: str) -> bool:
         """See `DualModel`."""
-        return weight.startswith(("visual_projection", "text_projection"))
+        return weight.startswith(_PROJECTIONS)
 
     def preprocessing(self) -> Any:
         """See `DualModel`."""
-        return [np.float32(self._values[key]).tolist() for key in _PIXEL_VALUES]
+        given = [self._values.get(key) for key in _PIXEL_VALUES]
+        values = [None if value is None else np.float32(value).tolist() for value in given]
+        return [*values, *(key for key in _LATER_PIXEL_VALUES if self._values.get(key))]
 
     def own_image_vectors(self, images: Sequence[Image.Image]) -> Tensor:
-        """See `DualModel`."""
-        inputs = self._own_part("image_processor")(images=list(images), return_tensors="pt")
-        vectors: Tensor = self.module.get_image_features(**inputs).pooler_output
-        return vectors
+        """See `DualModel`; each picture by itself, beside a text that does not matter."""
+        processor = load_image_processor(self.name, "--model")
+        made = [processor(images=[image], return_tensors="pt") for image in images]
+        if not self._family.joint:
+            return torch.cat([self._family.image(self.module, **self._placed(one)) for one in made])
+        [text] = self._own_tokens(["a"])
+        return torch.cat(
+            [self.module(**self._placed({**one, **text})).image_embeds for one in made]
+        )
 
     def own_text_vectors(self, texts: Sequence[str]) -> Tensor:
-        """See `DualModel`."""
-        inputs = self._own_part("tokenizer")(
-            list(texts), padding=self._family.padding, truncation=True, return_tensors="pt"
+        """See `DualModel`; each text by itself, beside a picture that does not matter."""
+        made = self._own_tokens(texts)
+        if not self._family.joint:
+            return torch.cat([self._family.text(self.module, **self._placed(one)) for one in made])
+        processor = load_image_processor(self.name, "--model")
+        picture = processor(images=[Image.new("RGB", (64, 64))], return_tensors="pt")
+        return torch.cat(
+            [self.module(**self._placed({**picture, **one})).text_embeds for one in made]
         )
-        vectors: Tensor = self.module.get_text_features(**inputs).pooler_output
-        return vectors
 
-    def _own_part(self, part: Literal["image_processor", "tokenizer"]) -> Any:
-        """Return a part of the model's processor as transformers loads it, not as it is here."""
+    def _own_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return each text as the model's processor makes it, loaded anew, not as it is here.
+
+        Where the processor leaves padding and length to its caller, as SigLIP's does, they are
+        those of the model's documentation and configuration.
+        """
         processor = load_processor(self.name, "--model", backend="pil")
-        return getattr(processor, part, processor)
+        if not hasattr(processor, "image_processor"):
+            processor = load_tokenizer(self.name, "--model")
+        tokenizer = getattr(processor, "tokenizer", processor)
+        length = min(text_positions(self.module.config), int(tokenizer.model_max_length))
+        how = {"padding": self._family.padding, "truncation": True, "max_length": length}
+        how |= getattr(type(processor), "text_kwargs", {}) | {"return_tensors": "pt"}
+        return [self._read_by_text_side(processor(text=[text], **how)) for text in texts]
+
+    def _read_by_text_side(self, made: Mapping[str, Any]) -> Tokens:
+        """Return what the text side reads of a tokenizer's output."""
+        return {key: made[key] for key in self._family.text_inputs if key in made}
+
+    def _placed(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return inputs on the model's device, and in its precision if they are no integers."""
+        return {
+            key: value.to(self.device, self.dtype if value.is_floating_point() else None)
+            for key, value in inputs.items()
+        }
 
     def ready_to_save(self) -> None:
         """See `DualModel`."""
@@ -134,7 +179,26 @@ class TransformersModel(DualModel):
     @property
     def log_scale(self) -> nn.Parameter | None:
         """See `DualModel`."""
+        if self._family.scale == "temperature":
+            return nn.Parameter(-self.module.temperature.detach().log())
         return getattr(self.module, "logit_scale", None)
+
+    def set_log_scale(self, value: float) -> None:
+        """See `DualModel`."""
+        if self._family.scale == "temperature":
+            self.module.temperature.fill_(math.exp(-value))
+        else:
+            super().set_log_scale(value)
+
+    @property
+    def scale(self) -> float:
+        """See `DualModel`; AIMv2 computes with at most its `max_logit_scale`."""
+        return min(super().scale, getattr(self.module.config, "max_logit_scale", math.inf))
+
+    @property
+    def highest_scale(self) -> float:
+        """See `DualModel`; a family that was trained without such a bound keeps its own."""
+        return super().highest_scale if self._family.capped else max(100.0, self.scale)
 
     @property
     def bias(self) -> nn.Parameter | None:

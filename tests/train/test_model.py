@@ -18,6 +18,7 @@ from transformers import (
 from index.errors import CueframeError
 from index.models.encoder import Encoder, load_encoder
 from index.models.transformers_model import TransformersModel
+from tests.model_families import make_family
 from train.config import Tune
 from train.losses.base import load_loss
 from train.model import (
@@ -130,6 +131,44 @@ def test_the_scale_is_clamped_and_saved(model: DualEncoder, tmp_path: Path) -> N
     assert model.logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
     model.to_save().save(tmp_path)
     assert CLIPModel.from_pretrained(tmp_path).logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
+
+
+def test_a_scale_above_100_stays_where_a_family_was_trained_with_it(tmp_path: Path) -> None:
+    dual: Any = load_dual_model_to_train(str(make_family("siglip", tmp_path)), None)
+    dual.module.logit_scale.data.fill_(np.log(118.0))
+    model = DualEncoder(dual)
+    model.logit_scale.data.add_(1.0)
+    model.clamp_scale()
+    assert model.logit_scale.exp().item() == pytest.approx(118.0)
+
+
+def test_a_temperature_learns_as_a_scale(tmp_path: Path) -> None:
+    folder = make_family("align", tmp_path / "align")
+    dual: Any = load_dual_model_to_train(str(folder), None)
+    assert dual.scale == pytest.approx(1 / dual.module.temperature.item())
+    model = DualEncoder(dual)
+    model.logit_scale.data.fill_(np.log(40.0))
+    model.to_save().save(tmp_path / "saved")
+    again: Any = load_dual_model_to_train(str(tmp_path / "saved"), None)
+    assert again.module.temperature.item() == pytest.approx(1 / 40)
+
+
+def test_batch_normalisation_keeps_its_statistics(tmp_path: Path) -> None:
+    dual: Any = load_dual_model_to_train(str(make_family("align", tmp_path / "align")), None)
+    model = DualEncoder(dual)
+    choose_what_learns(model, "all", load_loss(3))
+    known = {k: v.clone() for k, v in dual.module.state_dict().items() if "running" in k}
+    assert known
+    model(None, torch.zeros(1, 3, dual.transform.height, dual.transform.width, dtype=torch.uint8))
+    state = dual.module.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in known.items())
+    assert dual.module.vision_model.training
+
+
+def test_a_part_that_is_not_there_is_named(tmp_path: Path) -> None:
+    model = DualEncoder(load_dual_model_to_train(str(make_family("siglip", tmp_path)), None))
+    with pytest.raises(CueframeError, match="no projection part of its own; choose --tune all"):
+        choose_what_learns(model, "projection", load_loss(3))
 
 
 def test_a_siglip_trains_too() -> None:

@@ -162,6 +162,7 @@ def test_a_loss_that_is_not_finite_names_step_and_questions(tmp_path: Path) -> N
     save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
     line = refusal(tmp_path / "out", model=str(broken))
     assert "step 1" in line
+    assert line.endswith("the model computes it as it was loaded: try another --model")
     assert any(question["id"] in line for question in world().questions())
     assert not (tmp_path / "out" / "model.safetensors").exists()
 

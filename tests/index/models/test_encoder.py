@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xxhash
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
@@ -23,6 +24,7 @@ from transformers import (
 
 from index.errors import CueframeError
 from index.models.encoder import Encoder, load_encoder
+from index.models.preprocess import ViewMode
 from tests.index.models.test_preprocess import noise
 from tests.videos import draw
 
@@ -289,6 +291,34 @@ def test_effective_preprocessing_values_count_and_not_their_text(
         assert with_processor(name, {**written, **change}) != own
     assert fingerprint(base, view="center") == own
     assert len({fingerprint(base, view=mode) for mode in ("center", "stretch", "pad")}) == 3
+
+
+@pytest.mark.parametrize("mode", [None, "center", "stretch", "pad"])
+def test_the_fingerprint_is_what_it_was_when_older_indexes_were_built(
+    folder: Path, mode: ViewMode | None
+) -> None:
+    """Weights in order, five values, the first fields of a view: nothing that came later."""
+    digest = xxhash.xxh3_128()
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32)
+    for key, value in model.state_dict().items():
+        if value.is_floating_point() and not key.startswith(("text_", "logit_")):
+            digest.update(repr(tuple(value.shape)).encode())
+            digest.update(value.numpy().data)
+    clip = "siglip" not in folder.name
+    side = 64 if clip else 48
+    kind = CLIPImageProcessorPil if clip else SiglipImageProcessorPil
+    mean, std = np.array(kind.image_mean, np.float32), np.array(kind.image_std, np.float32)
+    values = [1.0, np.float32(1 / 255).item(), 1.0, mean.tolist(), std.tolist()]
+    transform = {
+        "mode": mode or ("center" if clip else "stretch"),
+        "height": side,
+        "width": side,
+        "shortest_edge": side,
+        "resample": 3,
+        "fill": tuple(round(255 * m) for m in mean.tolist()),
+    }
+    digest.update(repr((values, sorted(transform.items()))).encode())
+    assert fingerprint(folder, view=mode) == digest.hexdigest()
 
 
 def refusal(folder: Path | str) -> str:

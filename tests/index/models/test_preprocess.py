@@ -8,7 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
-from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
+from transformers import (
+    CLIPImageProcessorPil,
+    EfficientNetImageProcessorPil,
+    Siglip2ImageProcessorPil,
+    SiglipImageProcessorPil,
+)
 
 from index.errors import CueframeError, VideoError
 from index.models.preprocess import ImageTransform, ViewMode, image_transform_of
@@ -24,6 +29,12 @@ PROCESSORS = [
     CLIPImageProcessorPil(size={"shortest_edge": 97}, crop_size={"height": 80, "width": 91}),
     CLIPImageProcessorPil(resample=Image.Resampling.BILINEAR),
     SiglipImageProcessorPil(size={"height": 61, "width": 90}),
+    EfficientNetImageProcessorPil(  # ALIGN's: squeezed, then cropped
+        size={"height": 80, "width": 99},
+        crop_size={"height": 64, "width": 71},
+        do_center_crop=True,
+        include_top=False,
+    ),
 ]
 sizes = st.tuples(st.integers(1, 700), st.integers(1, 700)).filter(
     lambda size: max(size) <= 40 * min(size)
@@ -122,7 +133,7 @@ def test_a_frame_too_long_is_refused_before_it_is_scaled() -> None:
 
 def test_each_processor_has_its_own_mode() -> None:
     modes = [image_transform_of(processor.to_dict(), None).mode for processor in PROCESSORS]
-    assert modes == ["center", "stretch", "center", "center", "center", "stretch"]
+    assert modes == ["center", "stretch", "center", "center", "center", "stretch", "center"]
 
 
 def bars(width: int, height: int) -> Image.Image:
@@ -220,7 +231,38 @@ def test_a_processor_that_does_something_else_needs_a_named_view(changes: dict[s
     assert named.apply(noise((300, 200))).shape[2] == 3
 
 
+NAFLEX = Siglip2ImageProcessorPil(patch_size=4, max_num_patches=60)
+
+
+@given(size=sizes)
+@example(size=(1280, 720))
+def test_the_native_view_has_the_processors_patches(size: tuple[int, int]) -> None:
+    seen = image_transform_of(NAFLEX.to_dict(), None)
+    made = NAFLEX(noise(size), do_rescale=False, do_normalize=False)
+    packed = seen.apply(noise(size))
+    assert packed.shape == (seen.height, seen.width, 3) == (61, 16, 3)
+    assert (packed[1:].reshape(60, -1) == made["pixel_values"][0]).all()
+
+
+@given(size=sizes)
+def test_a_frame_scaled_by_the_decoder_keeps_its_patches(size: tuple[int, int]) -> None:
+    seen = image_transform_of(NAFLEX.to_dict(), "native")
+    small = noise(size).resize(seen.scaled_size(*size), Image.Resampling.BILINEAR)
+    assert (seen.apply(small, scaled=True) == seen.apply(noise(size))).all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"patch_size": 1}, {"max_num_patches": 10**9}, {"do_resize": False}]
+)
+def test_patches_that_cannot_be_cut_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(CueframeError, match="which Cueframe cannot follow; name another"):
+        image_transform_of({**NAFLEX.to_dict(), **changes}, None)
+
+
 def test_a_record_of_a_view_makes_it_again() -> None:
     seen = view("pad")
     assert ImageTransform(**seen.as_dict()) == seen
+    for processor in (PROCESSORS[-1], NAFLEX):
+        other = image_transform_of(processor.to_dict(), None)
+        assert ImageTransform(**other.as_dict()) == other
     assert replace(seen, mode="center") == view("center")
