@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -69,6 +70,25 @@ def test_every_view_and_resize_shows_the_right_frames(
         whole = [(t, _unviewed(mode, square, (clip.width, clip.height))) for t, _, square in pixels]
         turned = [(time_s, upright(kind, picture)) for time_s, picture in whole]
         assert check_numbers(truth, turned) == len(sampled(truth, 0.9))
+
+
+@pytest.mark.parametrize("kind", ["b_frames", "tall", "odd_size_420"])
+def test_the_decoders_scaler_gives_as_many_patches_as_ours(kind: str, generated: Generated) -> None:
+    path, _ = generated(kind)
+    view = replace(CENTER, mode="native", patch=4, height=1 + 61, width=16)
+    exact, scaled = (
+        [
+            packed
+            for _, _, [packed] in drain(
+                FrameSampler(fps=0.9, transform=view, resize=how)(str(path))
+            )[0]
+        ]
+        for how in get_args(Resize)
+    )
+    assert exact[0].shape == (62, 16, 3)
+    for ours, theirs in zip(exact, scaled, strict=True):
+        assert (ours[0] == theirs[0]).all()  # rows and columns of patches
+        assert np.abs(ours.astype(int) - theirs).mean() < 8
 
 
 def _unviewed(mode: ViewMode, square: np.ndarray, size: tuple[int, int]) -> Image.Image:

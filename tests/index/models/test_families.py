@@ -278,7 +278,7 @@ def test_positions_after_the_padding_token_are_not_counted() -> None:
     assert family_of(two).title == "VisionTextDualEncoder"
 
 
-@pytest.mark.parametrize("view", ["center", "stretch", "pad"])
+@pytest.mark.parametrize("view", ["center", "stretch", "pad", "tiles"])
 def test_a_model_of_patches_has_one_view(
     view: Any, folders: dict[str, Path], tmp_path: Path
 ) -> None:
