@@ -41,6 +41,8 @@ class Chosen(BaseModel):
 
     text: str
     letter: Annotated[str, StringConstraints(pattern="^[A-Z]$")] | None = None
+    undecided: str | None = None
+    """Why a reader that chooses has no letter."""
     probabilities: dict[str, Share] | None = None
     """Probability of each choice's letter, if the reader gives them."""
 

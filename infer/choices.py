@@ -34,21 +34,32 @@ def lettered(question: Question) -> list[tuple[str, str]]:
     return list(zip(LETTERS, texts, strict=False))
 
 
-def chosen(question: Question, shares: Sequence[float]) -> dict[str, Any]:
-    """Return a reader's answer for a record: the most probable choice, the earlier on a tie.
+def chosen(question: Question, shares: Sequence[float], same: float = 0.0) -> dict[str, Any]:
+    """Return a reader's answer for a record: the most probable choice.
+
+    A tie between choices of different texts is no answer: it has no letter, and says why. One
+    between choices of equal texts, which are right together, is the earlier.
 
     Args:
         question: A question that `lettered` accepts.
         shares: Probability of each choice.
+        same: A share that is less than this part below the highest ties with it.
     """
-    letters = [letter for letter, _ in lettered(question)]
-    best = max(range(len(shares)), key=shares.__getitem__)
+    choices = lettered(question)
+    most = max(shares)
+    best = [n for n, share in enumerate(shares) if share >= most * (1 - same)]
+    probabilities = {
+        letter: round(float(share), 6) for (letter, _), share in zip(choices, shares, strict=True)
+    }
+    if len({_spaced(choices[n][1]) for n in best}) > 1:
+        letters = ", ".join(choices[n][0] for n in best)
+        why = f"the reader cannot tell the choices {letters} apart"
+        return {"text": "", "undecided": why, "probabilities": probabilities}
+    letter = choices[best[0]][0]
     return {
-        "letter": letters[best],
-        "text": question.choices[best],
-        "probabilities": {
-            letter: round(float(share), 6) for letter, share in zip(letters, shares, strict=True)
-        },
+        "letter": letter,
+        "text": question.choices[best[0]],
+        "probabilities": probabilities,
     }
 
 

@@ -15,7 +15,13 @@ try:
     import tyro
 
     from index.run_command import positive, run
-    from infer.flags import CaptionSetting, LabelFiles, QueryModel, QuestionFormat
+    from infer.flags import (
+        CaptionSetting,
+        LabelFiles,
+        LongTextSetting,
+        QueryModel,
+        QuestionFormat,
+    )
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -35,6 +41,7 @@ class CompareConfig:
     """K, frames per question."""
     caption: CaptionSetting = 1
     """Text of a question: 1 the question, 2 its choices, 3 both."""
+    long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -60,6 +67,7 @@ def compare(config: CompareConfig) -> int:
         config.index,
         k=config.frames,
         caption_setting=config.caption,
+        long_text=config.long_text,
         model=config.model,
         dtype=config.dtype,
         seed=config.seed,

@@ -9,6 +9,7 @@ from accelerate import PartialState
 from index.arrays import Floats
 from index.errors import CueframeError
 from index.messages import json_line
+from index.models.long_texts import LongText
 from index.models.model_loading import Dtype
 from index.progress import bar
 from index.storage.store import Profile, read_profile
@@ -17,7 +18,7 @@ from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.score_table import figure_tables, score_table
 from infer.evaluation.text_tables import format_estimate, print_table, table_json
 from infer.queries import Query, group_by_video, make_queries, on_timelines, print_failures
-from infer.query_encoder import encode_texts, load_query_encoder
+from infer.query_encoder import encode_texts, load_query_encoder, print_long_texts
 from infer.questions import Question
 from infer.selection.frame_scores import scored_blocks
 from infer.selection.parts import parts_asked
@@ -35,6 +36,7 @@ def compare_strategies(
     *,
     k: int = 4,
     caption_setting: int = 1,
+    long_text: LongText = "windows",
     model: str | None = None,
     dtype: Dtype = "auto",
     seed: int = 42,
@@ -60,7 +62,9 @@ def compare_strategies(
     warn_of_late_labels(timed)
     device = PartialState().device
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
-    texts, _ = encode_texts(encoder, [query.text for query in queries])  # (N, D)
+    texts, too_long = encode_texts(encoder, [query.text for query in queries], long_text)
+    long = [one.question.id for one, is_long in zip(queries, too_long, strict=True) if is_long]
+    print_long_texts(long, long_text, encoder.max_tokens)
     names = [name for name in STRATEGIES if name not in BASELINES]
     times_s: dict[str, list[Floats]] = {name: [np.empty(0)] * len(queries) for name in names}
     picked = _picked(index, profile, queries, texts, names, k)
@@ -88,13 +92,13 @@ def _picked(
     index: Path,
     profile: Profile,
     queries: Sequence[Query],
-    texts: Floats,
+    texts: Sequence[Floats],
     strategies: Sequence[str],
     k: int,
 ) -> Iterator[tuple[int, dict[str, Floats]]]:
     """Yield the number of each question, and the times in seconds of its picks by strategy.
 
-    Scores are held of a block of a video's questions; texts (N, D) are those of all.
+    Scores are held of a block of a video's questions; texts are those of all N.
     """
     choosers = {name: load_strategy(name) for name in strategies}
     for numbers, scored in scored_blocks(index, profile, group_by_video(queries), texts):

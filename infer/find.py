@@ -14,7 +14,7 @@ try:
     import tyro
 
     from index.run_command import positive, run
-    from infer.flags import QueryModel
+    from infer.flags import LongTextSetting, QueryModel
     from infer.texts.clean_text import typed_text
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
@@ -31,6 +31,7 @@ class FindConfig:
     """Folder of the index."""
     top: int = 10
     """Number of frames to find."""
+    long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -43,7 +44,14 @@ def find(config: FindConfig) -> int:
     text = typed_text(" ".join(config.text.split()), "TEXT")
     from infer.finding import find_frames
 
-    return find_frames(text, config.index, top=config.top, model=config.model, dtype=config.dtype)
+    return find_frames(
+        text,
+        config.index,
+        top=config.top,
+        long_text=config.long_text,
+        model=config.model,
+        dtype=config.dtype,
+    )
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from accelerate import PartialState
 
+from index.arrays import Floats, Integers
 from index.boundary import costs_one
 from index.errors import CueframeError, DamagedError
 from index.messages import json_line, name_some, say
+from index.models.long_texts import LongText
 from index.models.model_loading import Dtype
 from index.storage.faiss_index import held_ids, open_search, split_ids
 from index.storage.store import Profile, read_own_vectors, read_profile
 from infer.query_encoder import encode_texts, load_query_encoder
-from infer.selection.frame_scores import best_tiles, cosines, shown_box
+from infer.selection.frame_scores import best_tiles, shown_box, text_scores
 from infer.videos.indexed_videos import IndexedVideos, read_indexed_videos
 
 _SAME_SCORE = 1e-4
@@ -43,7 +45,13 @@ class Found(NamedTuple):
 
 
 def find_frames(
-    text: str, index: Path, *, top: int = 10, model: str | None = None, dtype: Dtype = "auto"
+    text: str,
+    index: Path,
+    *,
+    top: int = 10,
+    long_text: LongText = "windows",
+    model: str | None = None,
+    dtype: Dtype = "auto",
 ) -> int:
     """Print the frames that fit a text best, one JSON line each; returns the exit code.
 
@@ -56,11 +64,14 @@ def find_frames(
     indexed = read_indexed_videos(index)
     device = PartialState().device
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
-    vectors, too_long = encode_texts(encoder, [text])  # (1, D), (1,)
+    (vectors,), too_long = encode_texts(encoder, [text], long_text)  # (w, D), (1,)
     if too_long[0]:
         say(
-            f"warning: the model reads {encoder.max_tokens} tokens and did not see the end of the "
-            "text, which is longer"
+            f"the text is longer than the {encoder.max_tokens} tokens that the model reads; it is "
+            "read in windows"
+            if long_text == "windows"
+            else f"warning: the model reads {encoder.max_tokens} tokens and did not see the end of "
+            "the text, which is longer"
         )
     found = nearest(index, profile, indexed, vectors, top)
     for hit in found.hits:
@@ -88,7 +99,7 @@ def nearest(
         index: Folder of the index.
         profile: Its profile.
         indexed: Its videos; frames of other videos are skipped.
-        vectors: (1, D) vector of the text.
+        vectors: (w, D) vectors of the text's windows, of which the best counts.
         top: Maximum number of hits.
 
     Raises:
@@ -112,10 +123,11 @@ def nearest(
     held = split_ids(held_ids(search))
     passed = int(np.isin(held.number, list(known), invert=True).sum())
     wanted = top * (1 + int(held.tile.max())) + passed
-    scores, ids = search.search(vectors, min(search.ntotal, wanted))  # (1, hits)
-    found = split_ids(ids[0])
+    of_each, ids_of_each = search.search(vectors, min(search.ntotal, wanted))  # (w, hits)
+    scores, ids = _best(of_each, ids_of_each)
+    found = split_ids(ids)
     best: dict[tuple[int, int], float] = {}
-    rows = zip(found.number.tolist(), found.row.tolist(), scores[0].tolist(), strict=True)
+    rows = zip(found.number.tolist(), found.row.tolist(), scores.tolist(), strict=True)
     for number, row, score in rows:
         if number in known:
             best.setdefault((number, row), score)  # of its best tile, which comes first
@@ -144,6 +156,19 @@ def nearest(
     return result
 
 
+def _best(scores: Floats, ids: Integers) -> tuple[Floats, Integers]:
+    """Return the frames that any window found, each once with its best score, the best first.
+
+    Args:
+        scores: (w, hits) scores that were found by each window.
+        ids: (w, hits) their frames.
+    """
+    order = np.argsort(-scores.ravel(), kind="stable")
+    _, first = np.unique(ids.ravel()[order], return_index=True)
+    kept = order[np.sort(first)]
+    return scores.ravel()[kept], ids.ravel()[kept]
+
+
 def _scored_again(
     index: Path,
     profile: Profile,
@@ -160,10 +185,10 @@ def _scored_again(
     if max(found) < len(own.time_s):
         rows = np.array(list(found))
         frames = own.embeddings[rows].astype(np.float32)  # (hits, T, D)
-        scores = cosines(vectors, frames)[0]
+        scores = text_scores([vectors], frames)[0]
         tiles: list[list[float] | None] = [None] * len(rows)
         if len(own.tiles) > 1:
-            best = best_tiles(vectors, frames, np.arange(len(rows))[None])[0]
+            best = best_tiles([vectors], frames, np.arange(len(rows))[None])[0]
             tiles = [shown_box(own.tiles[tile]) for tile in best.tolist()]
         if np.allclose(scores, list(found.values()), rtol=0, atol=_SAME_SCORE):
             columns = (rows.tolist(), own.time_s[rows].tolist(), scores.tolist(), tiles)

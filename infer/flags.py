@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from index.models.long_texts import LongText
 from index.run_command import one_of, own_default
 from infer.picks.registry import PICKS_FORMATS
 from infer.question_files.formats import FORMATS
@@ -12,6 +13,14 @@ from infer.selection.registry import STRATEGIES
 
 CaptionSetting = Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))]
 """See `infer.question_texts.caption`."""
+LongTextSetting = Annotated[
+    LongText,
+    tyro.conf.arg(
+        help="How a text that is longer than the encoder reads is encoded. windows: in parts of "
+        "whole sentences, whose vectors are averaged; truncate: its beginning alone."
+    ),
+]
+"""See `index.models.long_texts.read_as`."""
 QueryModel = Annotated[
     str | None,
     tyro.conf.arg(aliases=("--model-name",)),

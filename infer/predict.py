@@ -9,7 +9,6 @@ For many questions, index the videos once and use infer/answer.py.
 Legend: F frames, T tiles of a frame, D width of a vector, B frames of a batch.
 """
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
@@ -34,7 +33,7 @@ from index.run_command import positive
 from index.spans import Timeline
 from index.storage.store import read_profile
 from infer.query_encoder import encode_texts, refuse_other_vision
-from infer.selection.frame_scores import cosines, read_stored_video, score_video
+from infer.selection.frame_scores import read_stored_video, score_video, text_scores
 from infer.selection.strategies import ScoredVideo, pick_quarters
 from infer.texts.clean_text import typed_text
 from infer.videos.indexed_videos import read_indexed_videos
@@ -78,7 +77,8 @@ def get_top4_frames(
 
     Args:
         video_path: The video file.
-        caption: Text to compare the frames with.
+        caption: Text to compare the frames with; one that is longer than the model reads is read in
+            windows (`index.models.long_texts`).
         model: A transformers dual encoder, for example a CLIPModel. It is moved to `device`.
         processor: Its processor, for example a CLIPProcessor. Pictures are resized by Pillow
             whatever its backend.
@@ -95,8 +95,6 @@ def get_top4_frames(
         CueframeError: A blank caption, a number that is not above 0, a video that cannot be
             decoded or is not in the index, or an index of another model.
 
-    Warns:
-        UserWarning: The caption is longer than the model reads.
     """
     positive("fps_target", fps_target)
     positive("batch_size", batch_size)
@@ -146,7 +144,7 @@ def _score_file(
     vectors = flat.reshape(len(spans_s), -1, flat.shape[1])  # (F, T, D)
     time_s, end_s = np.array(spans_s, np.float64).T
     timeline = Timeline(time_s, end_s, metadata[0].duration_s)
-    return ScoredVideo(cosines(text, vectors), *timeline, vectors, _NO_SEEDS)
+    return ScoredVideo(text_scores(text, vectors), *timeline, vectors, _NO_SEEDS)
 
 
 def _score_stored(
@@ -171,15 +169,9 @@ def _encoder(model: PreTrainedModel, processor: Any, view: ViewMode | None) -> E
     return Encoder(TransformersModel(name, model, *parts, view))
 
 
-def _encode(encoder: Encoder, caption: str) -> npt.NDArray[np.float32]:
-    """Return the caption's vector (1, D); warn if the caption is longer than the model reads."""
-    vectors, too_long = encode_texts(encoder, [caption])
-    if too_long[0]:
-        warnings.warn(
-            f"the model reads {encoder.max_tokens} tokens and did not see the end of the caption",
-            stacklevel=4,
-        )
-    return vectors
+def _encode(encoder: Encoder, caption: str) -> list[npt.NDArray[np.float32]]:
+    """Return the vectors of the caption's windows (w, D), as the only one of its list."""
+    return encode_texts(encoder, [caption], "windows")[0]
 
 
 @contextmanager

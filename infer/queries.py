@@ -1,6 +1,6 @@
 """Queries: questions with their text and indexed video, or the error where one is missing.
 
-Legend: C choices of a question, D width of a vector.
+Legend: w windows of a text, D width of a vector.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,10 +43,10 @@ class EncodedQuery(NamedTuple):
 
     query: Query
     text: Floats | CueframeError
-    """(D,) vector of its text, or why its texts cannot be encoded."""
-    choices: Floats | CueframeError | None = None
-    """(C, D) vectors of the texts "question choice" for a reader of stored vectors, or why there
-    are none."""
+    """(w, D) vectors of its text, or why its texts cannot be encoded."""
+    choices: Sequence[Floats] | CueframeError | None = None
+    """(w, D) vectors of the text "question choice" of each choice for a reader of stored vectors,
+    or why there are none."""
 
 
 def make_queries(

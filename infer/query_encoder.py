@@ -15,6 +15,7 @@ from index.finite import not_finite
 from index.messages import say
 from index.models.dual_model import DualModel
 from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
+from index.models.long_texts import LongText, Text, read_as
 from index.models.model_loading import Dtype
 from index.proofs import prove_once
 from index.storage.store import Profile
@@ -69,17 +70,67 @@ def refuse_other_vision(index: Path, profile: Profile, name: str, fingerprint: s
         )
 
 
+def print_long_texts(names: Sequence[str], long_text: LongText, max_tokens: int) -> None:
+    """Print to stderr how many texts are longer than the model reads, and what became of them.
+
+    Args:
+        names: Whose texts they are, in order.
+        long_text: How they were read.
+        max_tokens: Number of tokens that the model reads at once.
+    """
+    if not names:
+        return
+    if long_text == "windows":
+        say(
+            f"{len(names)} texts are longer than the {max_tokens} tokens that the model reads, the "
+            f"first that of {names[0]}; they are read in windows"
+        )
+    else:
+        say(
+            f"warning: the model reads {max_tokens} tokens and did not see the end of {len(names)} "
+            f"longer texts, the first that of {names[0]}"
+        )
+
+
 def encode_texts(
-    encoder: Encoder, texts: Sequence[str]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Encode any number of texts: (Q, D) float32 unit vectors, (Q,) which are too long.
+    encoder: Encoder, texts: Sequence[Text], long_text: LongText
+) -> tuple[list[npt.NDArray[np.float32]], npt.NDArray[np.bool_]]:
+    """Encode any number of texts.
+
+    Args:
+        encoder: The encoder.
+        texts: The texts.
+        long_text: How those that are longer than the model reads are read.
+
+    Returns:
+        For each text (w, D) float32 unit vectors of its w windows, one if it fits, of which the
+        best counts (`infer.selection.frame_scores.text_scores`); (Q,) which texts are too long.
 
     Raises:
         CueframeError: A vector is not finite, as when float16 overflows.
     """
     if not texts:
-        return np.empty((0, encoder.text_width), np.float32), np.empty(0, np.bool_)
-    vectors, too_long = encoder.texts(texts)
+        return [], np.empty(0, np.bool_)
+    read, too_long = read_as(texts, long_text, encoder.model)
+    every = [text for one in read for text in (*one.windows, *one.own)]
+    vectors, _ = encoder.texts(every)  # (windows of all, D)
     if not np.isfinite(vectors).all():
         raise not_finite(encoder.name, encoder.dtype)
-    return vectors, too_long
+    ends = np.cumsum([len(one.windows) + len(one.own) for one in read])
+    of_each = np.split(vectors, ends[:-1])
+    joined = [
+        _with_own(own, len(one.windows)) if one.own else own
+        for one, own in zip(read, of_each, strict=True)
+    ]
+    return joined, np.array(too_long)
+
+
+def _with_own(vectors: npt.NDArray[np.float32], shared: int) -> npt.NDArray[np.float32]:
+    """Average the vector of each shared window and that of the own part, the mean of its windows'.
+
+    All that a choice says shall be seen, and of the question's sentences the one that tells where.
+    """
+    own = vectors[shared:].mean(axis=0)
+    both = vectors[:shared] + own / np.linalg.norm(own)
+    joined: npt.NDArray[np.float32] = both / np.linalg.norm(both, axis=1, keepdims=True)
+    return joined

@@ -21,7 +21,14 @@ try:
     from index.errors import CueframeError
     from index.run_command import own_default, positive, run
     from index.storage.atomic_write import folder_of, refuse_overwriting
-    from infer.flags import CaptionSetting, LabelFiles, PicksFormat, QueryModel, QuestionFormat
+    from infer.flags import (
+        CaptionSetting,
+        LabelFiles,
+        LongTextSetting,
+        PicksFormat,
+        QueryModel,
+        QuestionFormat,
+    )
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -64,6 +71,7 @@ class ScoreConfig:
     """Maximum number of questions in the report."""
     caption: CaptionSetting = 1
     """Text of the report's curves: 1 the question, 2 its choices, 3 both; as for the answers."""
+    long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder of the report's curves; as for the answers."""
     seed: int = 42
@@ -118,6 +126,7 @@ def score(config: ScoreConfig) -> int:
         report=config.report,
         report_limit=config.report_limit,
         caption_setting=config.caption,
+        long_text=config.long_text,
         model=config.model,
         seed=config.seed,
         source=f"{config.answers} · {config.questions} · {config.index}",
@@ -127,7 +136,7 @@ def score(config: ScoreConfig) -> int:
 
 _NEED_AN_INDEX = (
     "index judge judge_frames videos check_leak train_videos export export_path report "
-    "report_limit caption model"
+    "report_limit caption long_text model"
 ).split()
 """Flags that play no part with --picks-format."""
 

@@ -15,6 +15,7 @@ from index.discovery import list_videos
 from index.errors import CueframeError, ModelError
 from index.messages import json_line, print_some, say
 from index.models.encoder import Encoder
+from index.models.long_texts import LongText
 from index.spans import shown_during
 from index.storage.atomic_write import refuse_unwritable, written_whole
 from index.storage.store import read_profile
@@ -55,6 +56,7 @@ def score_answers(
     report: Path | None = None,
     report_limit: int = 1000,
     caption_setting: int = 1,
+    long_text: LongText = "windows",
     model: str | None = None,
     seed: int = 42,
     source: str = "",
@@ -130,7 +132,7 @@ def score_answers(
     if report:
         cases = worst_cases(queries, timed, chosen, frames.own, frames.columns, report_limit)
         if encoder:
-            cases = with_curves(cases, queries, encoder, index)
+            cases = with_curves(cases, queries, encoder, index, long_text)
         pictures = thumbnails_of(
             times_to_show(cases), lambda path: file_of(indexed.seen[path].content_hash)
         )

@@ -93,6 +93,16 @@ def micro_batch(questions: Sequence[int], frames: int = 6, tiles: int = 1) -> Mi
     )
 
 
+def with_windows(batch: MicroBatch, seed: int = 0) -> MicroBatch:
+    """The batch with one to three windows of each question's text."""
+    generator = torch.Generator().manual_seed(seed)
+    windows = [1 + int(number) % 3 for number in batch.text_ids]
+    words = torch.randint(62, (sum(windows), 7), generator=generator)
+    ids = torch.cat([words, torch.full((len(words), 1), 63)], dim=1)
+    tokens = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    return replace(batch, tokens=tokens, windows=windows)
+
+
 def flat_gradient(module: nn.Module) -> Tensor:
     """The whole gradient as one vector, in the order of the parameters, 0 where there is none."""
     gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in module.parameters()]
@@ -179,6 +189,10 @@ def cases() -> dict[str, tuple[list[MicroBatch], list[MicroBatch]]]:
             [micro_batch([6, 7, 8], frames=2, tiles=2)],
         ),
         "tiles, no cache": ([micro_batch(range(5))], [micro_batch([5, 6, 7, PAD], tiles=3)]),
+        "windows": (
+            [with_windows(micro_batch(range(4))), micro_batch(range(4, 8))],
+            [micro_batch([8, 9, PAD]), with_windows(micro_batch(range(12, 16)), 1)],
+        ),
         "no cache": ([micro_batch(range(5))], [micro_batch([5, 6, 7, PAD])]),
     }
 

@@ -35,6 +35,7 @@ ANSWERING: dict[str, Any] = {
     "pick": "top",
     "frames": 3,
     "caption": 3,
+    "long_text": "truncate",
     "model": "another",
     "dtype": "bfloat16",
     "seed": 7,
@@ -48,6 +49,7 @@ ANSWERING: dict[str, Any] = {
 }
 TRAINING: dict[str, Any] = {
     "caption": 3,
+    "long_text": "truncate",
     "ratio": 0.5,
     "model": "another",
     "loss_setting": 1,
@@ -75,7 +77,7 @@ MINING: dict[str, Any] = {
     "fps": 1.0,
     "seed": 7,
 }
-MINING_HARD: dict[str, Any] = {"caption": 3, "model": "a copy"}
+MINING_HARD: dict[str, Any] = {"caption": 3, "long_text": "truncate", "model": "a copy"}
 """What decides hard negatives alone."""
 FREE_IN_MINING = (
     *("input_folder", "output_folder", "json_path", "format", "labels", "index"),
@@ -317,4 +319,4 @@ def test_mining_of_hard_negatives_refuses(name: str, tmp_path: Path) -> None:
     flags = {"negatives": "hard", name: MINING_HARD[name]}
     if name == "model":  # the same vision side, perhaps another text side
         flags["model"] = str(shutil.copytree(fixtures_train.world().model, tmp_path / "m"))
-    refused(lambda: mining(output, **flags), f"--{name}")
+    refused(lambda: mining(output, **flags), f"--{name.replace('_', '-')}")

@@ -1,7 +1,7 @@
 """From questions to micro-batches: the shard of each process in each step, and its tensors.
 
-b: questions of a micro-batch, N: negatives of a question, T: tiles of a frame, L: tokens, H, W:
-height and width of the model's input.
+b: questions of a micro-batch, w: windows of their texts, N: negatives of a question, T: tiles of a
+frame, L: tokens, H, W: height and width of the model's input.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,12 +17,17 @@ import torch
 from torch import Tensor
 
 from index.models.dual_model import DualModel
+from index.models.long_texts import LongText, read_as
 from index.models.preprocess import ImageTransform
 from index.models.tiling import tiles_of
 from train.data import Example, Item, PosNegDataset, custom_collate_fn
 from train.grad_cache import MicroBatch
 from train.read_ahead import longest_wait_s, most_held, read_ahead
 from train.shared_memory import refuse_small_room, room_bytes
+
+WINDOWS_EACH = 4
+"""Windows for each question of a micro-batch, on average: of CLIP's text side they take less memory
+than one picture takes of its vision side."""
 
 Shard = list[int]
 """Positions in train_list of the questions that one process has in one step."""
@@ -61,27 +67,47 @@ class BatchLoader(Protocol):
 class TokenizedTexts:
     """The questions' texts as tokens, with ids that are equal for equal texts and equal videos."""
 
-    def __init__(self, model: DualModel, examples: Sequence[Example]) -> None:
+    def __init__(
+        self, model: DualModel, examples: Sequence[Example], long_text: LongText = "windows"
+    ) -> None:
         self._model = model
-        self._captions = [one["caption"] for one in examples]
-        texts = {text: n for n, text in enumerate(dict.fromkeys(self._captions))}
+        captions = [one["caption"] for one in examples]
+        read, too_long = read_as(captions, long_text, model)
+        self._windows = [one.windows for one in read]
+        texts = {text: n for n, text in enumerate(dict.fromkeys(captions))}
         videos = {
             video: n
             for n, video in enumerate(dict.fromkeys(one["content_hash"] for one in examples))
         }
-        self.text_ids = torch.tensor([texts[text] for text in self._captions])  # (questions,)
+        self.text_ids = torch.tensor([texts[text] for text in captions])  # (questions,)
         self.video_ids = torch.tensor([videos[one["content_hash"]] for one in examples])
-        counts = model.count_tokens(self._captions)
-        self.too_long = [
-            one["id"] for one, n in zip(examples, counts, strict=True) if n > model.max_tokens
-        ]
+        self.too_long = [one["id"] for one, long in zip(examples, too_long, strict=True) if long]
+
+    def micro_batches(self, share: Shard, most: int) -> list[Shard]:
+        """Divide a shard into micro-batches of `most` questions; without any, one is empty.
+
+        Where texts are long, there are fewer of them in one: the windows of a micro-batch are at
+        most `WINDOWS_EACH` times `most`, but for those of a single text. The gradient is the same.
+        """
+        batches: list[Shard] = [[]]
+        room = WINDOWS_EACH * most
+        for number in share:
+            windows = len(self._windows[number])
+            if batches[-1] and (len(batches[-1]) == most or windows > room):
+                batches.append([])
+                room = WINDOWS_EACH * most
+            batches[-1].append(number)
+            room -= windows
+        return batches
 
     def part_of_batch(self, numbers: Shard, device: torch.device) -> dict[str, Any]:
         """Return the text fields of a MicroBatch of these questions; if none, one as padding."""
-        texts = [self._captions[number] for number in numbers] or [self._captions[0]]
+        read = [self._windows[number] for number in numbers] or [self._windows[0][:1]]
+        tokens = self._model.tokens([*chain.from_iterable(read)])
         rows = torch.tensor(numbers or [0])
         return {
-            "tokens": {key: ids.to(device) for key, ids in self._model.tokens(texts).items()},
+            "tokens": {key: ids.to(device) for key, ids in tokens.items()},  # (w, L)
+            "windows": [len(own) for own in read],
             "video_ids": self.video_ids[rows].to(device),  # (b,)
             "text_ids": self.text_ids[rows].to(device),
         }
@@ -121,11 +147,7 @@ class MinedBatches:
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `BatchLoader.steps`; worker processes read the pictures ahead."""
         self._dataset.set_epoch(epoch)
-        batches = [
-            [share[n : n + self._batch_size] for n in range(0, len(share), self._batch_size)]
-            or [[]]
-            for share in shares
-        ]
+        batches = [self._texts.micro_batches(share, self._batch_size) for share in shares]
         pictures = read_ahead(
             [numbers for step in batches for numbers in step],
             self._read,

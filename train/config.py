@@ -11,7 +11,7 @@ import tyro
 from index.errors import CueframeError
 from index.run_command import NoLock, own_default, positive
 from index.storage.atomic_write import folder_of, refuse_overwriting
-from infer.flags import LabelFiles, QuestionFormat
+from infer.flags import LabelFiles, LongTextSetting, QuestionFormat
 from train.losses.registry import LOSSES
 
 Tune = Literal["all", "vision", "text", "projection"]
@@ -40,6 +40,7 @@ class TrainConfig:
     """Folder of the videos, from which validation picks frames."""
     caption: Annotated[int, tyro.conf.arg(aliases=("--caption-setting",), metavar="{1,2,3}")] = 1
     """Text of a question: 1 the question, 2 its choices, 3 both."""
+    long_text: LongTextSetting = "windows"
     output_path: Path = Path("saved_models/clip-finetuned-posneg")
     """Folder for the model, its processor, checkpoints and records of the run."""
     ratio: float = 0.2

@@ -1,7 +1,7 @@
 """The gradient of one optimizer step, over a pool that need not fit in memory at once.
 
 Shapes: b questions of a micro-batch, B questions of this process's pool, N negatives, T tiles of a
-frame, D width, L tokens, W processes.
+frame, D width, L tokens, w windows of the texts, W processes.
 
 A loss that is a sum over single questions needs no pool: each micro-batch is encoded and
 back-propagated by itself, divided by a count known beforehand. One that compares every question
@@ -11,7 +11,10 @@ with graph and back-propagate its part. That is one more forward pass; memory is
 micro-batch and the pool's vectors. If every process has one micro-batch, nothing is cached and
 there is no second pass.
 
-The encoder is `module(tokens=, pixel_values=) -> (text (b, D), images (b·(1+N)·T, D))`, unit
+A text that does not fit into the encoder has several windows, and the one that fits the question's
+true frame best is its text, as when a frame is scored by the best of them.
+
+The encoder is `module(tokens=, pixel_values=) -> (text (w, D), images (b·(1+N)·T, D))`, unit
 vectors in float32, None for inputs that are None; plain, or wrapped by DistributedDataParallel. It
 handles mixed precision itself (`accelerator.prepare` wraps forward).
 """
@@ -35,7 +38,8 @@ from train.losses.pool import Pool, gather, join_pools
 class MicroBatch:
     """Questions encoded together, on the device; masks and ids as in `train.losses.pool.Pool`."""
 
-    tokens: dict[str, Tensor]  # each (b, L)
+    tokens: dict[str, Tensor]  # each (w, L)
+    windows: Sequence[int] | None = None  # how many of the w are each question's; None: one each
     pixel_values: Tensor | None = None  # (b·(1+N)·T, 3, H, W); None: the vectors are in `images`
     images: Tensor | None = None  # (b, 1+N, T, D) unit vectors from an index
     valid: Tensor  # (b, 1+N) bool
@@ -126,10 +130,16 @@ def out_of_ddp(*parameters: nn.Parameter) -> Iterator[None]:
 
 def encode(module: nn.Module, batch: MicroBatch) -> Pool:
     """Encode a micro-batch as a pool of vectors, with graph if autograd is on."""
+    return _encode(module, batch)[0]
+
+
+def _encode(module: nn.Module, batch: MicroBatch) -> tuple[Pool, Tensor]:
+    """Encode a micro-batch; return the windows (b,) that are the questions' texts, too."""
     text, images = _vectors(module, batch, text=True, images=True)
     assert text is not None
     assert images is not None
-    return Pool(text, images, batch.valid, batch.video_ids, batch.text_ids)
+    best = _best_windows(batch, text, images)
+    return Pool(text[best], images, batch.valid, batch.video_ids, batch.text_ids), best
 
 
 @torch.no_grad()
@@ -155,20 +165,20 @@ def _backward_cached(
     loss_of: Callable[[Pool], Tensor],
     backward: Callable[[Tensor], object],
 ) -> None:
-    pools, random_states = _first_pass(_unwrapped(module), batches)
+    pools, best, random_states = _first_pass(_unwrapped(module), batches)
     backward(loss_of(join_pools(pools)))
     if pools[0].text.grad is None and pools[0].images.grad is None:
         return
-    for number, (batch, own, random_state) in enumerate(
-        zip(batches, pools, random_states, strict=True), 1
-    ):
+    passed = zip(batches, pools, best, random_states, strict=True)
+    for number, (batch, own, windows, random_state) in enumerate(passed, 1):
         with (
             _synchronised(module, number == len(batches)),
             _replayed(random_state, own.text.device),
         ):
             gradients = own.text.grad, own.images.grad
             text, images = (gradient is not None for gradient in gradients)
-            vectors = _vectors(module, batch, text=text, images=images)
+            text_vectors, image_vectors = _vectors(module, batch, text=text, images=images)
+            vectors = None if text_vectors is None else text_vectors[windows], image_vectors
             pairs = zip(vectors, gradients, strict=True)
             given = [(v, g) for v, g in pairs if v is not None and g is not None]
             torch.autograd.backward([v for v, _ in given], [g for _, g in given])
@@ -176,17 +186,21 @@ def _backward_cached(
 
 def _first_pass(
     module: nn.Module, batches: Sequence[MicroBatch]
-) -> tuple[list[Pool], list[_RandomState]]:
-    """Return each micro-batch's vectors as leaves, and the random state before it (for dropout).
+) -> tuple[list[Pool], list[Tensor], list[_RandomState]]:
+    """Return each micro-batch's vectors as leaves, its best windows, and the random state before it
+    (for dropout).
 
     The first is encoded with graph, only to find out which of text and images need a gradient.
     """
     pools: list[Pool] = []
+    best: list[Tensor] = []
     states: list[_RandomState] = []
     for batch in batches:
         states.append(_random_state(batch.valid.device))
         with torch.set_grad_enabled(not pools):
-            pools.append(encode(module, batch))
+            pool, windows = _encode(module, batch)
+        pools.append(pool)
+        best.append(windows)
     text, images = pools[0].text.requires_grad, pools[0].images.requires_grad
     leaves = [
         replace(
@@ -196,7 +210,7 @@ def _first_pass(
         )
         for pool in pools
     ]
-    return leaves, states
+    return leaves, best, states
 
 
 def _vectors(
@@ -212,6 +226,27 @@ def _vectors(
     elif images:
         image_vectors = batch.images
     return text_vectors, image_vectors
+
+
+@torch.no_grad()
+def _best_windows(batch: MicroBatch, text: Tensor, images: Tensor) -> Tensor:
+    """Return which of the windows (w, D) is each question's text, (b,): that of its true frame.
+
+    Args:
+        batch: The micro-batch.
+        text: (w, D) vectors of all windows.
+        images: (b, 1+N, T, D) vectors of the frames' tiles, the true frames first.
+    """
+    if batch.windows is None or len(batch.windows) == len(text):
+        return torch.arange(len(text), device=text.device)
+    counts = torch.tensor(batch.windows, device=text.device)
+    true = images[:, 0].to(text.dtype).repeat_interleave(counts, dim=0)  # (w, T, D)
+    scores = (text[:, None] * true).sum(-1).amax(-1)  # (w,)
+    best, first = [], 0
+    for own in torch.split(scores, list(batch.windows)):
+        best.append(first + own.argmax())
+        first += len(own)
+    return torch.stack(best)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

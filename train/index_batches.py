@@ -79,7 +79,8 @@ def open_index(path: Path) -> OpenIndex:
 class IndexBatches:
     """Micro-batches with vectors from an index; a process's whole shard of a step is one.
 
-    So the text tower runs once forward and once backward over each text, whatever the loss.
+    So the text tower runs once forward and once backward over each text, whatever the loss, unless
+    many texts are long: then it is divided.
     """
 
     def __init__(
@@ -123,7 +124,8 @@ class IndexBatches:
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `train.batches.BatchLoader.steps`."""
         for share in shares:
-            yield [self._micro_batch(epoch, share)]
+            batches = self._texts.micro_batches(share, max(1, len(share)))
+            yield [self._micro_batch(epoch, numbers) for numbers in batches]
 
     def unreadable(self) -> list[str]:
         """Return no pictures, since none are read."""

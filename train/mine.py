@@ -22,7 +22,7 @@ try:
     from index.errors import CueframeError
     from index.run_command import NoLock, own_default, positive, run
     from index.storage.atomic_write import folder_of, refuse_overwriting
-    from infer.flags import LabelFiles, QuestionFormat
+    from infer.flags import LabelFiles, LongTextSetting, QuestionFormat
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)
@@ -56,6 +56,7 @@ class MineConfig:
     """Seconds around a support time; no frame that is shown within them is a negative."""
     caption: Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))] = 1
     """Text of a question: 1 the question, 2 its choices, 3 both. Used by --negatives hard only."""
+    long_text: LongTextSetting = "windows"
     image_format: Literal["png", "jpg"] = "png"
     """png is lossless; jpg, of quality 95, takes a third of the disk space."""
     index: Annotated[Path | None, own_default("none", "PATH")] = None
@@ -114,6 +115,7 @@ def mine(config: MineConfig) -> int:
         seed=config.seed,
         image_format=config.image_format,
         caption_setting=config.caption,
+        long_text=config.long_text,
         batch_frames=config.batch_frames,
         workers=config.workers,
         time_limit_s=config.time_limit_s,

@@ -87,6 +87,7 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
     """Write OUTPUT/README.md, a model card of one page, from the content of training.json."""
     config, split, result = training["configuration"], training["split"], training["result"]
     view = f" --view {config['view']}" if config["view"] else ""
+    long_text = "" if config["long_text"] == "windows" else " --long-text truncate"
     lines = [
         "---",
         f"library_name: {training['library']}",
@@ -106,7 +107,7 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
         "",
         "```",
         f"python index/build.py VIDEOS --index video_index --model {output}{view}",
-        "python infer/answer.py QUESTIONS --index video_index",
+        f"python infer/answer.py QUESTIONS --index video_index{long_text}",
         "```",
     ]
     table = result["validation"]

@@ -16,12 +16,11 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from index.errors import CueframeError
-from index.messages import say
 from index.models.dual_model import DualModel
 from index.models.encoder import Encoder
 from index.models.preprocess import ViewMode
 from index.resume import deciding
-from infer.query_encoder import refuse_other_model
+from infer.query_encoder import print_long_texts, refuse_other_model
 from infer.question_files.loading import load_questions
 from train.batches import BatchLoader, MinedBatches, TokenizedTexts, epoch_order
 from train.config import FREE, TrainConfig
@@ -202,12 +201,9 @@ def _loader(
     index: OpenIndex | None,
     accelerator: Accelerator,
 ) -> BatchLoader:
-    texts = TokenizedTexts(encoder.model, train_list)
-    if texts.too_long and accelerator.is_main_process:
-        say(
-            f"warning: the model reads {encoder.max_tokens} tokens and does not see the end of "
-            f"{len(texts.too_long)} longer texts, the first that of {texts.too_long[0]}"
-        )
+    texts = TokenizedTexts(encoder.model, train_list, config.long_text)
+    if accelerator.is_main_process:
+        print_long_texts(texts.too_long, config.long_text, encoder.max_tokens)
     if index is None:
         return MinedBatches(
             train_list,

@@ -181,7 +181,15 @@ def test(config: TrainConfig, state: PartialState) -> int:
     judge = try_judge(config.judge) if state.is_main_process else "none"
     with rendezvous(output, state) as scratch:
         used = (index.path, index.profile) if index else None
-        result = validate(val_list, encoder, state, index=used, scratch=scratch, seed=config.seed)
+        result = validate(
+            val_list,
+            encoder,
+            state,
+            index=used,
+            scratch=scratch,
+            seed=config.seed,
+            long_text=config.long_text,
+        )
     if result:
         print_validation(result, f"{name}")
         sim = judge_picks(result.records, val_list, judge, state.device)
@@ -260,7 +268,13 @@ def _validate(config: TrainConfig, this: Run, state: PartialState, progress: Pro
     this.model.eval()
     with rendezvous(output, state) as scratch, this.accelerator.autocast():
         validation = validate(
-            this.val_list, this.encoder, state, index=used, scratch=scratch, seed=config.seed
+            this.val_list,
+            this.encoder,
+            state,
+            index=used,
+            scratch=scratch,
+            seed=config.seed,
+            long_text=config.long_text,
         )
     set_training_mode(this.model)
     progress.validation_due = False

@@ -24,6 +24,7 @@ from index.distributed import balanced_shards, barrier
 from index.errors import CueframeError, ModelError
 from index.messages import print_some, say
 from index.models.encoder import Encoder
+from index.models.long_texts import LongText
 from index.pipeline import Cost, FailedVideo, encode_videos
 from index.planning import Job
 from index.spans import Timeline
@@ -132,7 +133,12 @@ def index_videos(
 
 
 def score(
-    examples: Sequence[Example], encoder: Encoder, index: Path, profile: Profile, seed: int
+    examples: Sequence[Example],
+    encoder: Encoder,
+    index: Path,
+    profile: Profile,
+    seed: int,
+    long_text: LongText = "windows",
 ) -> Validation:
     """Answer the examples' questions from an index, and score the picks.
 
@@ -149,7 +155,7 @@ def score(
         )
         for place, one in enumerate(examples)
     ]
-    texts, _ = encode_texts(encoder, [one.text for one in queries])
+    texts, _ = encode_texts(encoder, [one.text for one in queries], long_text)
     places = chain.from_iterable(group_by_video(queries).values())
     encoded = (EncodedQuery(queries[n], texts[n]) for n in places)
     answers = answer_all(index, profile, encoded, pick="quarters", k=K, seed=seed)
@@ -178,6 +184,7 @@ def validate(
     index: tuple[Path, Profile] | None,
     scratch: Path,
     seed: int,
+    long_text: LongText = "windows",
 ) -> Validation | None:
     """Index the videos with the current encoder, or take an index that is still valid, and score.
 
@@ -186,7 +193,9 @@ def validate(
     """
     if index is None:
         index = scratch, index_videos(examples, encoder, scratch, state)
-    result = score(examples, encoder, *index, seed) if state.is_main_process else None
+    result = None
+    if state.is_main_process:
+        result = score(examples, encoder, *index, seed, long_text)
     state.wait_for_everyone()
     return result
 

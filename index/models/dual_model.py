@@ -60,6 +60,10 @@ class DualModel(ABC):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return (B,) how many tokens each text has, neither truncated nor padded."""
 
+    def plain_texts(self, texts: Sequence[str]) -> list[str]:
+        """Return texts in which no word is a control token, which would end or mask the text."""
+        return list(texts)
+
     @abstractmethod
     def side_of(self, weight: str) -> Side:
         """Say where a weight of `module.state_dict()` belongs, by its name."""

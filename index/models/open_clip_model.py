@@ -5,6 +5,7 @@ model's input.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from index.errors import CueframeError
+from index.models.control_words import as_plain_texts, control_words
 from index.models.dual_model import DualModel, Side, Tokens
 from index.models.libraries import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, package_of
 from index.models.open_clip_folder import OpenClipParts, load_open_clip_parts
@@ -74,6 +76,15 @@ class OpenClipModel(DualModel):
             ids = inner(clean, add_special_tokens=False, verbose=False)["input_ids"]
             return [len(own) + 3 for own in ids]
         return [len(ids) for ids in inner(clean, verbose=False)["input_ids"]]
+
+    def plain_texts(self, texts: Sequence[str]) -> list[str]:
+        """See `DualModel`."""
+        inner = getattr(self.tokenizer, "tokenizer", None)
+        if inner is not None:
+            return as_plain_texts(inner, control_words(inner, special_alone=True), texts)
+        words = (self.tokenizer.decoder[number] for number in self.tokenizer.all_special_ids)
+        found = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+        return [found.sub(lambda word: f"{word[0][0]} {word[0][1:]}", text) for text in texts]
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`."""

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from index.errors import CueframeError
+from index.models.control_words import as_plain_texts, control_words
 from index.models.dual_model import DualModel, Side, Tokens
 from index.models.families import family_of
 from index.models.model_loading import in_one_line
@@ -100,6 +101,11 @@ class SentenceModel(DualModel):
         whole = [(self._prompt or "") + text for text in texts]
         ids = self.module.tokenizer(whole, truncation=False, verbose=False)["input_ids"]
         return [len(own) for own in ids]
+
+    def plain_texts(self, texts: Sequence[str]) -> list[str]:
+        """See `DualModel`."""
+        words = control_words(self.module.tokenizer, special_alone=True)
+        return as_plain_texts(self.module.tokenizer, words, texts)
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`; a layer that both sides go through is the vision side's."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from index.errors import CueframeError
+from index.models.control_words import as_plain_texts, control_words
 from index.models.dual_model import DualModel, Side, Tokens
 from index.models.families import family_of, is_unused, text_positions
 from index.models.model_loading import (
@@ -55,6 +56,7 @@ class TransformersModel(DualModel):
         self.module: Any = model
         self.tokenizer = tokenizer
         self.image_processor = image_processor
+        self._control_words = control_words(tokenizer, special_alone=True)
         self._processor: Any = None
         self._values = image_processor.to_dict()
         refuse_unknown_values(name, self._values)
@@ -96,6 +98,10 @@ class TransformersModel(DualModel):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """See `DualModel`."""
         return [len(ids) for ids in self.tokenizer(list(texts), verbose=False)["input_ids"]]
+
+    def plain_texts(self, texts: Sequence[str]) -> list[str]:
+        """See `DualModel`."""
+        return as_plain_texts(self.tokenizer, self._control_words, texts)
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`."""

@@ -68,7 +68,7 @@ def answer_all(
             if good and not lost:
                 with costs_one(failed, content):
                     seeds = [question_seed(seed, one.query.question.id) for one in good]
-                    texts = np.stack([np.asarray(one.text) for one in good])
+                    texts = [np.asarray(one.text) for one in good]
                     scored = score_video(stored, texts, np.array(seeds, np.uint64))
                     # One by one, so that the parts before a failing one keep their records.
                     records.update(_picked(scored, good, choose, pick, k, read))
@@ -96,7 +96,7 @@ def _picked(
             continue
         rows = choose(part.video, k)
         more = read(part.video, rows, own) if read else [{}] * len(own)
-        texts = np.stack([np.asarray(one.text) for one in own])
+        texts = [np.asarray(one.text) for one in own]
         frames = picked_frames(part, rows, k, texts)
         for (one, *_), picked, gained in zip(own, frames, more, strict=True):
             if "error" in gained:

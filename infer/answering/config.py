@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 import tyro
 
 from index.run_command import NoLock, own_default
-from infer.flags import CaptionSetting, LabelFiles, PickStrategy, QueryModel, QuestionFormat
+from infer.flags import (
+    CaptionSetting,
+    LabelFiles,
+    LongTextSetting,
+    PickStrategy,
+    QueryModel,
+    QuestionFormat,
+)
 from infer.readers.registry import OWN_READERS
 
 Reader = Annotated[
@@ -39,6 +46,7 @@ class AnswerConfig:
     """K, frames per question."""
     caption: CaptionSetting = 1
     """Text of a question: 1 the question, 2 its choices, 3 both."""
+    long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -7,24 +7,23 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-import numpy as np
-
 from index.boundary import in_halves
 from index.errors import CueframeError
+from index.models.long_texts import Text
 from infer.answering.text_cache import TextCache
 from infer.queries import EncodedQuery, Query, group_by_video
 from infer.question_texts import question_texts
 from infer.selection.frame_scores import QUESTIONS_AT_ONCE
 
 
-def texts_of(query: Query, *, choices: bool) -> list[str]:
+def texts_of(query: Query, *, choices: bool) -> list[Text]:
     """Return all texts to encode for a query: its own, and those of its choices if asked for."""
     more = texts_of_choices(query) if choices else ()
     return [query.text, *(() if isinstance(more, CueframeError) else more)]
 
 
-def texts_of_choices(query: Query) -> Sequence[str] | CueframeError:
-    """Return the texts "question choice", or the error of a question that has none of these."""
+def texts_of_choices(query: Query) -> Sequence[Text] | CueframeError:
+    """Return the texts of question and choice, or the error of a question without these."""
     try:
         return question_texts(query.question, "choices").texts
     except CueframeError as error:
@@ -46,7 +45,7 @@ def encode_queries(
     """
 
     def encoded(block: Sequence[Query]) -> list[EncodedQuery]:
-        vectors = texts.encode([one.text for one in block])  # (block, D)
+        vectors = texts.encode([one.text for one in block])  # (w, D) each
         made = [EncodedQuery(*both) for both in zip(block, vectors, strict=True)]
         return _with_choices(made, texts) if choices else made
 
@@ -64,9 +63,10 @@ def encode_queries(
 def _with_choices(queries: Sequence[EncodedQuery], texts: TextCache) -> list[EncodedQuery]:
     of_each = [texts_of_choices(one.query) for one in queries]
     given = [[] if isinstance(own, CueframeError) else own for own in of_each]
-    vectors = texts.encode([*chain.from_iterable(given)])  # (choices of all, D)
-    parts = np.split(vectors, np.cumsum([len(own) for own in given])[:-1])
+    vectors = iter(texts.encode([*chain.from_iterable(given)]))
     return [
-        one._replace(choices=own if isinstance(own, CueframeError) else part)
-        for one, own, part in zip(queries, of_each, parts, strict=True)
+        one._replace(
+            choices=own if isinstance(own, CueframeError) else [next(vectors) for _ in own]
+        )
+        for one, own in zip(queries, of_each, strict=True)
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from index.boundary import costs_one
-from index.messages import escaped, say
+from index.messages import escaped, print_some, say
 from index.progress import bar
 from infer.answering.run_log import as_json_line, write_and_remove_log
 from infer.queries import AnswerRecord, Query, group_by_video, print_failures
@@ -56,17 +56,19 @@ def refused_record(one: RefusedRecord) -> AnswerRecord:
 def print_problems(
     questions: RecordFile[Question],
     failed: Mapping[int, AnswerRecord],
-    cut: Sequence[str],
-    max_tokens: int,
+    undecided: Sequence[str],
 ) -> None:
-    """Print to stderr all failures together, and a warning about the texts that were cut."""
+    """Print to stderr all failures together, and which questions a reader could not decide."""
     questions.print_refused("question", ", see --output")
     print_failures(failed, "failed", ", see --output")
-    if cut:
-        say(
-            f"warning: the model reads {max_tokens} tokens and did not see the end of {len(cut)} "
-            f"longer texts, the first that of {cut[0]}"
-        )
+    print_some("not answered", undecided, ", see --output")
+
+
+def undecided_of(lines: Mapping[str, bytes]) -> list[str]:
+    """Return the questions that a reader could not decide, each with the reason."""
+    few = {name: json.loads(line) for name, line in lines.items() if b'"undecided":' in line}
+    given = {name: record["answer"].get("undecided") for name, record in few.items()}
+    return [f"{name}: {why}" for name, why in given.items() if why]
 
 
 def save_all(

@@ -21,12 +21,12 @@ from infer.answering.collector import collect_answers, own_shard
 from infer.answering.config import FREE, AnswerConfig
 from infer.answering.encoded_queries import encode_queries, texts_of
 from infer.answering.inputs import Inputs
-from infer.answering.outputs import print_problems, save_all, write_answers
+from infer.answering.outputs import print_problems, save_all, undecided_of, write_answers
 from infer.answering.submission import write_submission
 from infer.answering.text_cache import TextCache
 from infer.choices import chosen
 from infer.queries import AnswerRecord, Query, make_queries
-from infer.query_encoder import load_query_encoder
+from infer.query_encoder import load_query_encoder, print_long_texts
 from infer.readers.bulk_reading import AskModel, read_answers
 from infer.readers.clip_reader import read_choices
 from infer.readers.registry import OWN_READERS
@@ -56,7 +56,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
     indexed = read_indexed_videos(config.index)
     file_of = partial(find_video_file, indexed, elsewhere=inputs.elsewhere)
     queries, failed = make_queries(questions, indexed, config.caption)
-    report: dict[str, Any] = {"cut": [], "max_tokens": 0, "text_s": 0.0}
+    report: dict[str, Any] = {"long": [], "max_tokens": 0, "text_s": 0.0}
 
     def claimed(path: Path, remedy: str) -> None:
         contents = partial(contents_of, config, inputs, queries)
@@ -78,7 +78,8 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
             if config.reader not in OWN_READERS:
                 ask_model = _model_reader(config, inputs, state.device)
             all_texts = partial(texts_of, choices=config.reader == "clip")
-            texts = TextCache(encoder, chain.from_iterable(map(all_texts, todo)))
+            every_text = chain.from_iterable(map(all_texts, todo))
+            texts = TextCache(encoder, every_text, config.long_text)
             loaded_s = time.monotonic()
             records = _records(config, inputs, todo, texts, encoder.scale, ask_model, file_of)
             for place, record, seconds in bar(records, "question", len(todo)):
@@ -88,7 +89,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
                     answers.put(_finished(config, record, seconds))
             if texts.too_long:
                 long = (one for one in todo if texts.too_long.intersection(all_texts(one)))
-                report["cut"] = [one.question.id for one in long]
+                report["long"] = [one.question.id for one in long]
             report |= {"max_tokens": encoder.max_tokens, "text_s": texts.spent_s}
         picked_s = time.monotonic()
         reports = answers.gather(report | {"failed": list(failed.items())})
@@ -101,14 +102,17 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
             if record["id"] not in answers.lines
         }
         write_answers(config.output, inputs.questions, answers.lines, failed)
-    cut = [name for one in reports for name in one["cut"]]
-    print_problems(inputs.questions, failed, cut, max(one["max_tokens"] for one in reports))
+    too_long = [name for one in reports for name in one["long"]]
+    undecided = undecided_of(answers.lines)
+    print_problems(inputs.questions, failed, undecided)
+    print_long_texts(too_long, config.long_text, max(one["max_tokens"] for one in reports))
     refused = len(inputs.questions.refused)
     result: dict[str, Any] = {
         "questions": len(questions) + refused,
-        "answered": len(questions) - len(failed),
+        "answered": len(questions) - len(failed) - len(undecided),
         "failed": len(failed) + refused,
-        "too_long": len(cut),
+        "undecided": len(undecided),
+        "too_long": len(too_long),
         "resumed": resumed,
     }
     if config.submission:

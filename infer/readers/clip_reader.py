@@ -11,6 +11,7 @@ Legend: Q questions of one video, T their choices' texts, F rows, D width.
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,20 @@ from infer.answer_file import ReaderFrames
 from infer.choices import chosen
 from infer.queries import EncodedQuery
 from infer.readers.shown_frames import no_label, rows_shown
-from infer.selection.frame_scores import blocks_of_questions, cosines
+from infer.selection.frame_scores import blocks_of_questions, text_scores
 from infer.selection.strategies import ScoredVideo
+
+_SAME_COSINE = 1e-6
+"""Cosines that differ by less are equal: the last digits hang on what was computed together."""
 
 
 def choice_probabilities(
-    texts: Floats, counts: Sequence[int], scored: ScoredVideo, shown: Bools, scale: float
+    texts: Sequence[Floats], counts: Sequence[int], scored: ScoredVideo, shown: Bools, scale: float
 ) -> list[npt.NDArray[np.float64]]:
     """Return the softmax over each question's choices of their best cosines with shown frames.
 
     Args:
-        texts: (T, D) unit vectors, question after question.
+        texts: T texts as in `infer.selection.frame_scores.text_scores`, question after question.
         counts: (Q,) number of texts of each question, above 0.
         scored: The video.
         shown: (Q, F) of `infer.readers.shown_frames.rows_shown`, in each row at least one.
@@ -45,7 +49,7 @@ def choice_probabilities(
     question = np.repeat(np.arange(len(counts)), counts)  # (T,)
     best = np.empty(len(texts))
     for block in blocks_of_questions(len(texts), scored.n_vectors):
-        cosine = cosines(texts[block], scored.vectors).astype(np.float64)  # (block, F)
+        cosine = text_scores(texts[block], scored.vectors).astype(np.float64)  # (block, F)
         best[block] = np.where(shown[question[block]], cosine, -np.inf).max(axis=1)
     starts = np.cumsum([0, *counts[:-1]])
     above = np.exp(scale * (best - np.repeat(np.maximum.reduceat(best, starts), counts)))
@@ -85,8 +89,11 @@ def read_choices(
     if not readable:
         return found
     questions = [queries[q].query.question for q in readable]
-    of_each = [np.asarray(queries[q].choices) for q in readable]
-    texts, counts = np.concatenate(of_each), [len(own) for own in of_each]
+    of_each = [
+        [] if (own := queries[q].choices) is None or isinstance(own, CueframeError) else own
+        for q in readable
+    ]
+    texts, counts = [*chain.from_iterable(of_each)], [len(own) for own in of_each]
     part = scored._replace(scores=scored.scores[readable])
     for name in which:
         shown = rows_shown(name, questions, part, rows[readable], k)
@@ -99,5 +106,5 @@ def read_choices(
             if is_blind:
                 found[q] = {"error": no_label(question.id)}
             elif "error" not in found[q]:
-                found[q]["answers"][name] = chosen(question, share.tolist())
+                found[q]["answers"][name] = chosen(question, share.tolist(), _SAME_COSINE * scale)
     return found

@@ -19,13 +19,13 @@ from transformers import (
 
 from index.bounded import bounded
 from index.errors import CueframeError
+from index.models.control_words import as_plain_text, control_words
 from index.models.model_loading import (
     in_one_line,
     load_image_processor,
     load_processor,
     load_tokenizer,
 )
-from infer.readers.control_words import as_plain_text, control_words
 
 FLAG = "--reader"
 """The flag that names the model."""
@@ -65,7 +65,9 @@ def load_still_processor(name: str, config: PreTrainedConfig) -> Any:
         )
     image = getattr(processor, "image_token", None)
     with in_one_line(name, FLAG):
-        processor.control_words = control_words(processor)  # 0.1 s where there are thousands
+        places = processor.all_special_multimodal_tokens
+        # 0.1 s where there are thousands.
+        processor.control_words = control_words(processor.tokenizer, places)
         shown = render(processor, ["", ""], "?")
     if image and shown.count(image) != 2:
         raise _no_template(name, "it shows no images")

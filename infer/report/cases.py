@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from index.messages import say
 from index.models.encoder import Encoder
+from index.models.long_texts import LongText
 from index.progress import bar
 from index.storage.store import read_profile
 from infer.answer_file import Answer
@@ -63,7 +64,11 @@ def worst_cases(
 
 
 def with_curves(
-    cases: Sequence[Case], queries: Sequence[Query], encoder: Encoder, index: Path
+    cases: Sequence[Case],
+    queries: Sequence[Query],
+    encoder: Encoder,
+    index: Path,
+    long_text: LongText = "windows",
 ) -> list[Case]:
     """Return the cases with the score of each row; warn on stderr if the answers' scores differ.
 
@@ -72,13 +77,14 @@ def with_curves(
         queries: All scored queries, with their texts.
         encoder: Encoder of the texts, from `infer.query_encoder.load_query_encoder`.
         index: Folder of the index.
+        long_text: How long texts were read for the answers.
 
     Raises:
         CueframeError: A vector file is missing or damaged.
     """
     place = {case.question.id: n for n, case in enumerate(cases)}
     shown = [one for one in queries if one.question.id in place]
-    texts, _ = encode_texts(encoder, [one.text for one in shown])  # (N, D)
+    texts, _ = encode_texts(encoder, [one.text for one in shown], long_text)
     drawn = list(cases)
     other = 0
     blocks = scored_blocks(index, read_profile(index), group_by_video(shown), texts)
@@ -96,7 +102,7 @@ def with_curves(
     if other:
         say(
             f"warning: the curves of {other} questions are not those by which their frames were "
-            "picked; give the --model and --caption of the answers"
+            "picked; give the --model, --caption and --long-text of the answers"
         )
     return drawn
 

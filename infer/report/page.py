@@ -170,7 +170,11 @@ def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
         "figures": _figures(case),
         "read": bool(case.read),
         "choices": _choices(case),
-        "texts": [(shown, said.text) for shown, said in case.read.items() if not said.letter],
+        "texts": [
+            (shown, said.undecided or said.text)
+            for shown, said in case.read.items()
+            if not said.letter
+        ],
         "end": clock(end_s, end_s),
         "borders": [share(case.start_s + s * case.duration_s / k, end_s) for s in range(k + 1)],
         "ticks": ticks(end_s),

@@ -54,16 +54,31 @@ def cosines(texts: Floats, frames: Floats) -> npt.NDArray[np.float32]:
     return of_tiles[:, :, 0] if tiles == 1 else of_tiles.max(axis=2)
 
 
-def best_tiles(texts: Floats, frames: Floats, rows: Integers) -> npt.NDArray[np.int64]:
+def text_scores(texts: Sequence[Floats], frames: Floats) -> npt.NDArray[np.float32]:
+    """Score each of the frames (F, T, D) by each text, (Q, F): the cosine of its best window.
+
+    Args:
+        texts: For each text the vectors of its windows (w, D), or that of its only one (D,).
+        frames: Vectors of the frames.
+    """
+    windows = [np.atleast_2d(text) for text in texts]
+    if all(len(own) == 1 for own in windows):
+        return cosines(np.concatenate(windows), frames)
+    # One by one, so that memory does not grow with the windows of all; the numbers are the same.
+    return np.stack([cosines(own, frames).max(axis=0) for own in windows])
+
+
+def best_tiles(texts: Sequence[Floats], frames: Floats, rows: Integers) -> npt.NDArray[np.int64]:
     """Return which tile of some frames fits each text best, the first of equals.
 
-    texts (Q, D), frames (F, T, D), rows (Q, K) -> (Q, K).
+    Q texts as in `text_scores`, frames (F, T, D), rows (Q, K) -> (Q, K).
     """
     best = np.empty(rows.shape, np.int64)
     # One by one, since the tiles of all questions' frames may be many times those of the video.
     for q, (text, own) in enumerate(zip(texts, rows, strict=True)):
-        cosine = frames[own].astype(np.float64, copy=False) @ text.astype(np.float64)  # (K, T)
-        best[q] = cosine.astype(np.float32).argmax(axis=1)
+        windows = np.atleast_2d(text).astype(np.float64)
+        cosine = frames[own].astype(np.float64, copy=False) @ windows.T  # (K, T, w)
+        best[q] = cosine.astype(np.float32).max(axis=2).argmax(axis=1)
     return best
 
 
@@ -95,13 +110,13 @@ def read_stored_video(index: Path, profile: Profile, content_hash: str) -> Score
     )
 
 
-def score_video(video: ScoredVideo, texts: Floats, seeds: Seeds) -> ScoredVideo:
-    """Return a video with the scores of some questions: texts (Q, D), seeds (Q,)."""
-    return video._replace(scores=cosines(texts, video.vectors), seeds=seeds)
+def score_video(video: ScoredVideo, texts: Sequence[Floats], seeds: Seeds) -> ScoredVideo:
+    """Return a video with the scores of some questions: Q texts as in `text_scores`, seeds (Q,)."""
+    return video._replace(scores=text_scores(texts, video.vectors), seeds=seeds)
 
 
 def scored_blocks(
-    index: Path, profile: Profile, videos: Mapping[str, Sequence[int]], texts: Floats
+    index: Path, profile: Profile, videos: Mapping[str, Sequence[int]], texts: Sequence[Floats]
 ) -> Iterator[tuple[Sequence[int], ScoredVideo]]:
     """Score questions without seeds, block by block, reading each video's vectors once.
 
@@ -109,7 +124,7 @@ def scored_blocks(
         index: Folder of the index.
         profile: Its profile.
         videos: The numbers of the questions by their videos' content hashes.
-        texts: (N, D) vectors of all questions' texts, by their numbers.
+        texts: Vectors of all N questions' texts, by their numbers, as in `text_scores`.
 
     Yields:
         The numbers of a block's questions, and their video with their scores.
@@ -121,7 +136,8 @@ def scored_blocks(
         stored = read_stored_video(index, profile, content)
         for block in blocks_of_questions(len(of_video), stored.n_vectors):
             numbers = of_video[block]
-            yield numbers, score_video(stored, texts[numbers], np.zeros(len(numbers), np.uint64))
+            own, seeds = [texts[n] for n in numbers], np.zeros(len(numbers), np.uint64)
+            yield numbers, score_video(stored, own, seeds)
 
 
 def shown_box(box: Box) -> list[float]:
@@ -130,7 +146,7 @@ def shown_box(box: Box) -> list[float]:
 
 
 def picked_frames(
-    part: ScoredPart, rows: Integers, k: int, texts: Floats
+    part: ScoredPart, rows: Integers, k: int, texts: Sequence[Floats]
 ) -> list[list[PickedFrame]]:
     """Convert the rows that a strategy chose of a part to a list for each question.
 
@@ -140,7 +156,7 @@ def picked_frames(
         part: The part, with its scores.
         rows: (Q, min(K, F)).
         k: K.
-        texts: (Q, D) vectors of the questions' texts, to tell the best tile of each frame.
+        texts: Vectors of the questions' texts, as in `text_scores`, to tell each frame's best tile.
     """
     segment = segments(part.video.time_s, part.video.duration_s, k)[rows]
     score = np.take_along_axis(part.video.scores, rows, axis=1).astype(np.float64).round(6)

@@ -16,11 +16,16 @@ from tests.fixtures_infer import TEXTS, world
 VIDEO = "/videos/long.mp4"
 
 
-def long_index(folder: Path, rows: int) -> Path:
-    """An index of a video of so many rows, two a second, by the model of `world`."""
+def long_index(folder: Path, rows: int, vectors: np.ndarray | None = None) -> Path:
+    """An index of a video of so many rows, two a second, by the model of `world`.
+
+    Its vectors are random, or those given (rows, D).
+    """
     rng = np.random.default_rng(0)
     profile = read_profile(world().index)
-    vectors = rng.normal(size=(rows, 1, profile.width))
+    if vectors is None:
+        vectors = rng.normal(size=(rows, profile.width))
+    vectors = vectors[:, None]
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
     time_s = np.floor(np.arange(rows) / 2 * 29.97) / 29.97
     stored = Vectors(

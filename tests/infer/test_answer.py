@@ -224,11 +224,18 @@ def test_long_texts_are_counted(capsys: Capture, tmp_path: Path) -> None:
         {"video_path": "few.mp4", "question": "car " * 80},
         {"video_path": "absent.mp4", "question": "car " * 90},
     )
-    result = ran(capsys, "answer.py", questions, "--index", world().index, "--output", "-")
+    asked = ("answer.py", questions, "--index", world().index, "--output", "-")
+    result = ran(capsys, *asked, "--long-text", "truncate")
     assert summary(result.err)["too_long"] == 1
     assert (
         "warning: the model reads 77 tokens and did not see the end of 1 longer texts, "
         "the first that of q1\n"
+    ) in result.err
+    result = ran(capsys, *asked)
+    assert summary(result.err)["too_long"] == 1
+    assert (
+        "1 texts are longer than the 77 tokens that the model reads, the first that of q1; they "
+        "are read in windows\n"
     ) in result.err
 
 

@@ -141,10 +141,13 @@ def test_every_choice_is_the_answer_to_itself(choices: list[str]) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=26))
-def test_the_likeliest_choice_is_chosen_the_earlier_on_a_tie(shares: list[float]) -> None:
+def test_the_likeliest_choice_is_chosen_and_none_on_a_tie(shares: list[float]) -> None:
     queries = question(*[f"{letter}. text {letter}" for letter in LETTERS[: len(shares)]])
     found = chosen(queries, shares)
     number = shares.index(max(shares))
+    assert ("letter" not in found) == (shares.count(max(shares)) > 1)
+    if "letter" not in found:
+        return
     assert found["letter"] == LETTERS[number]
     assert found["text"] == f"{LETTERS[number]}. text {LETTERS[number]}"
     assert list(found["probabilities"]) == list(LETTERS[: len(shares)])
@@ -160,3 +163,30 @@ def test_the_choice_is_made_before_shares_are_rounded() -> None:
 def test_a_share_too_many_is_an_error() -> None:
     with pytest.raises(ValueError):
         chosen(question("Red", "Blue"), [0.5, 0.3, 0.2])
+
+
+def test_the_most_probable_choice_is_chosen() -> None:
+    found = chosen(question("A. Red", "B. Blue", "C. Grey"), [0.2, 0.5, 0.3])
+    assert found == {
+        "letter": "B",
+        "text": "B. Blue",
+        "probabilities": {"A": 0.2, "B": 0.5, "C": 0.3},
+    }
+
+
+def test_a_tie_of_different_choices_is_no_answer() -> None:
+    found = chosen(question("Red", "Blue", "Grey"), [0.4, 0.2, 0.4])
+    assert found == {
+        "text": "",
+        "undecided": "the reader cannot tell the choices A, C apart",
+        "probabilities": {"A": 0.4, "B": 0.2, "C": 0.4},
+    }
+    near = [0.39999, 0.2, 0.40001]
+    assert chosen(question("Red", "Blue", "Grey"), near)["letter"] == "C"
+    assert "undecided" in chosen(question("Red", "Blue", "Grey"), near, 1e-4)
+
+
+def test_choices_of_equal_texts_are_right_together() -> None:
+    assert chosen(question("A. Red", "B. Blue", "C.  Red"), [0.4, 0.2, 0.4])["letter"] == "A"
+    assert "undecided" in chosen(question("Red", "Blue", "Red"), [0.35, 0.35, 0.3])
+    assert "undecided" in chosen(question("Red", "Blue", "Red"), [1 / 3] * 3)

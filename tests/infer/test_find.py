@@ -124,10 +124,32 @@ def test_a_damaged_vector_file_is_told(capsys: Capture, tmp_path: Path) -> None:
 
 
 def test_a_long_text_is_told(capsys: Capture) -> None:
-    result = ran(capsys, "find.py", "car " * 80, "--index", world().index, "--top", 2)
+    asked = ("find.py", "car " * 80, "--index", world().index, "--top", 2)
+    result = ran(capsys, *asked, "--long-text", "truncate")
     assert result.code == 0
     assert len(result.records) == 2
     assert result.err.startswith("warning: the model reads 77 tokens")
+    result = ran(capsys, *asked)
+    assert result.err.startswith("the text is longer than the 77 tokens that the model reads; it")
+
+
+def test_of_a_long_text_the_best_window_finds(capsys: Capture) -> None:
+    """All frames, each with the score of the sentence that it fits best."""
+    sentences = ["car " * 20 + "passes.", "bus " * 20 + "stops."]
+    flags = ("--index", world().index, "--top", 10_000)
+    parts = [ran(capsys, "find.py", one, *flags).records for one in sentences]
+    best: dict[tuple[str, float], float] = {}
+    for hit in [*parts[0], *parts[1]]:
+        at = hit["video"], hit["time_s"]
+        best[at] = max(best.get(at, -1.0), hit["score"])
+    for top in (10_000, 3):
+        flags = ("--index", world().index, "--top", top)
+        found = ran(capsys, "find.py", " ".join(sentences), *flags).records
+        assert [hit["score"] for hit in found] == pytest.approx(
+            sorted(best.values(), reverse=True)[:top], abs=2e-6
+        )
+        for hit in found:
+            assert hit["score"] == pytest.approx(best[hit["video"], hit["time_s"]], abs=2e-6)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 from transformers import CLIPModel
 
 from index.errors import CueframeError
+from index.models.long_texts import Text, TwoParts
 from index.storage.store import read_profile, write_profile
 from infer.query_encoder import encode_texts, load_query_encoder
 from tests.fixtures_infer import TEXTS, text_vectors, world
@@ -58,12 +59,13 @@ def test_texts() -> None:
     profile = read_profile(here.index)
     encoder = load_query_encoder(here.index, profile, model=None, dtype="float32", device=CPU)
     long = "car " * 80
-    vectors, too_long = encode_texts(encoder, [*TEXTS, long, TEXTS[0]])
+    found, too_long = encode_texts(encoder, [*TEXTS, long, TEXTS[0]], "truncate")
+    vectors = np.concatenate(found)
     assert too_long.tolist() == [False, False, False, False, True, False]
     np.testing.assert_allclose(vectors[:4], text_vectors(here.model, TEXTS), atol=1e-5)
     assert (vectors[5] == vectors[0]).all()
-    none, too_long = encode_texts(encoder, [])
-    assert none.shape == (0, profile.width)
+    none, too_long = encode_texts(encoder, [], "windows")
+    assert none == []
     assert too_long.shape == (0,)
 
 
@@ -76,4 +78,26 @@ def test_vectors_that_are_not_finite_are_refused() -> None:
         module: Any = encoder.model.module
         module.text_projection.weight.fill_(float("inf"))
     with pytest.raises(CueframeError, match="no finite numbers in float32; fetch or save it"):
-        encode_texts(encoder, ["car"])
+        encode_texts(encoder, ["car"], "windows")
+
+
+def test_a_long_text_has_a_vector_for_each_window_and_a_choice_is_in_all_of_them() -> None:
+    here = world()
+    profile = read_profile(here.index)
+    encoder = load_query_encoder(here.index, profile, model=None, dtype="float32", device=CPU)
+    first, second = "car " * 20 + "passes.", "bus " * 20 + "stops."
+    texts: list[Text] = [
+        TEXTS[0],
+        f"{first} {second}",
+        TwoParts(f"{first} {second}", "red"),
+        TwoParts("a", "b"),
+    ]
+    (short, long, choice, fits), too_long = encode_texts(encoder, texts, "windows")
+    assert too_long.tolist() == [False, True, True, False]
+    plain = text_vectors(here.model, [TEXTS[0], first, second, "red", "a b"])
+    np.testing.assert_allclose(short, plain[:1], atol=1e-5)
+    np.testing.assert_allclose(long, plain[1:3], atol=1e-5)
+    np.testing.assert_allclose(fits, plain[4:], atol=1e-5)
+    both = plain[1:3] + plain[3]
+    both /= np.linalg.norm(both, axis=1, keepdims=True)
+    np.testing.assert_allclose(choice, both, atol=1e-5)

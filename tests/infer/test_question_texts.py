@@ -45,9 +45,10 @@ def test_another_setting_is_refused(setting: int) -> None:
 
 def test_each_choice_has_a_text_with_the_question_in_front() -> None:
     texts = question_texts(question(choices=["(A) Red ", "(B)  dark\nblue"]), "choices")
-    assert texts == (("Why? Red", "Why? dark blue"), "each")
+    assert texts == ((("Why?", "Red"), ("Why?", "dark blue")), "each")
     assert question_texts(question(choices=["B. Red", "A. Blue"]), "choices").texts[0] == (
-        "Why? B. Red"
+        "Why?",
+        "B. Red",
     )
     assert question_texts(question(), 1) == (("Why?",), "alone")
     with pytest.raises(CueframeError, match="has no choices"):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from index.models.encoder import load_dual_model
 from index.models.families import Family
+from index.models.long_texts import LongText
 from index.models.preprocess import ImageTransform
 from tests.fixtures_train import world
 from train.batches import MinedBatches, TokenizedTexts, epoch_order, own_shards, pixels_of
@@ -27,11 +28,17 @@ def examples(image_path: Path | None = None) -> list[Example]:
     return load_data(here.json_path, mined, here.videos, 1, ratio=0.0)[0]
 
 
-def texts_of(those: list[Example], max_tokens: int = 77, *, full: bool = False) -> TokenizedTexts:
+def texts_of(
+    those: list[Example],
+    max_tokens: int = 77,
+    *,
+    full: bool = False,
+    long_text: LongText = "truncate",
+) -> TokenizedTexts:
     model: Any = load_dual_model(str(world().model), None)
     model.max_tokens = max_tokens
     model._family = Family(padding="max_length" if full else "longest")
-    return TokenizedTexts(model, those)
+    return TokenizedTexts(model, those, long_text)
 
 
 def frames_of(those: list[Example], batch_size: int = 3, seed: int = 1) -> MinedBatches:
@@ -115,6 +122,25 @@ def test_long_texts_are_cut_and_counted_and_padded_as_the_model_wants() -> None:
     assert texts.part_of_batch([4], CPU)["tokens"]["input_ids"].shape[1] < 40
     full = texts_of(those, max_tokens=60, full=True)
     assert full.part_of_batch([4], CPU)["tokens"]["input_ids"].shape == (1, 60)
+
+
+def test_long_texts_have_windows_and_fewer_of_them_are_a_micro_batch() -> None:
+    those = examples()
+    those[3]["caption"] = "truck " * 100
+    texts = texts_of(those, max_tokens=40, long_text="windows")
+    assert texts.too_long == [those[3]["id"]]
+    part = texts.part_of_batch([4, 3, 5], CPU)
+    first, long, last = part["windows"]
+    assert (first, last) == (1, 1)
+    assert long >= 3
+    assert part["tokens"]["input_ids"].shape == (2 + long, 40)
+    assert texts.part_of_batch([], CPU)["windows"] == [1]
+    assert texts.micro_batches([4, 5, 6, 7, 8], 2) == [[4, 5], [6, 7], [8]]
+    assert texts.micro_batches([], 2) == [[]]
+    many = texts.micro_batches([3, 3, 3, 4, 3], 5)
+    assert [n for batch in many for n in batch] == [3, 3, 3, 4, 3]
+    assert all(sum(long if n == 3 else 1 for n in batch) <= 20 for batch in many)
+    assert texts.micro_batches([3, 3], 1) == [[3], [3]]
 
 
 def test_an_empty_share_is_one_row_of_padding() -> None:

@@ -25,9 +25,10 @@ from tests.ddp_worker import (
     micro_batch,
     plain_gradient,
     step_gradient,
+    with_windows,
 )
 from tests.paths import ROOT
-from train.grad_cache import MicroBatch, encode_pool, out_of_ddp, pool_gradient
+from train.grad_cache import MicroBatch, encode, encode_pool, out_of_ddp, pool_gradient
 from train.losses.base import load_loss
 from train.losses.pool import cosines
 
@@ -61,6 +62,7 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
         "even",
         "incomplete",
         "fewer and narrower",
+        "windows",
         "no cache",
         "tiles",
         "tiles, no cache",
@@ -90,6 +92,41 @@ def test_a_pool_of_64_has_one_gradient_however_it_is_cut(size: int) -> None:
     gradient, report = step_gradient(encoder, micro_batches(64, size), 3)
     assert distance(gradient, expected) <= 1e-5
     assert report.loss == pytest.approx(loss, rel=1e-5)
+
+
+def plain_best(encoder: TinyEncoder, batch: MicroBatch) -> Tensor:
+    """The text vectors of a batch with windows, question by question."""
+    text, images = encoder(batch.tokens, batch.pixel_values)
+    assert text is not None
+    assert images is not None
+    assert batch.windows
+    true = images.view(*batch.valid.shape, -1)[:, 0]
+    own = torch.split(text, list(batch.windows))
+    return torch.stack([w[(w @ frame).argmax()] for w, frame in zip(own, true, strict=True)])
+
+
+def test_the_window_that_fits_the_true_frame_best_is_the_text() -> None:
+    encoder = TinyEncoder()
+    batch = with_windows(micro_batch(range(9)))
+    found = encode(encoder, batch).text
+    assert torch.equal(found, plain_best(encoder, batch))
+    assert batch.windows
+    first = torch.tensor([0, *batch.windows[:-1]]).cumsum(0)
+    assert not torch.equal(found, encoder(batch.tokens, None)[0][first])
+    short = micro_batch(range(9))
+    ones = replace(short, windows=[1] * 9)
+    assert torch.equal(encode(encoder, ones).text, encode(encoder, short).text)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("learns", ["", "text", "vis"])
+def test_long_texts_have_one_gradient_however_the_pool_is_cut(setting: int, learns: str) -> None:
+    encoder = TinyEncoder(dropout=0.0)
+    freeze(encoder, learns)
+    batches = [with_windows(micro_batch(range(n, n + 4)), n) for n in range(0, 12, 4)]
+    expected, _ = plain_gradient(encoder, batches, setting)
+    gradient, _ = step_gradient(encoder, batches, setting)
+    assert distance(gradient, expected) <= 1e-5
 
 
 def test_a_pool_differs_from_accumulated_small_pools() -> None:

@@ -553,7 +553,7 @@ def test_hard_negatives_follow_the_caption(
     ask(small, {"choices": ["A. " + "word " * 90]})
     hard: dict[str, Any] = {"negatives": "hard", "neg_sim_threshold": 1.1}
     ran = run(small, tmp_path / "a", capsys, caption=2, **hard)
-    assert "warning: 1 captions are cut by the encoder: q0\n" in ran.err
+    assert "1 texts are longer than the 77 tokens that the model reads, the first" in ran.err
     assert {s["source"] for line in lines(tmp_path / "a") for s in line["negatives"]} == {"hard"}
     with pytest.raises(CueframeError, match="has --caption 2, not 1"):
         run(small, tmp_path / "a", capsys, **hard)

@@ -44,10 +44,12 @@ def random_order(candidates: int, seed: int, question_id: str) -> Floats:
 def hard_order(frames: Floats, text: Floats) -> Floats:
     """Return a sort key per frame, (F,), lowest for the one most similar to the text.
 
-    frames (F, V, D), text (D,), unit vectors. A frame is as similar as its best tile.
+    frames (F, V, D), text (w, D) or (D,), unit vectors; the best of a frame's tiles and of a text's
+    windows counts.
     """
-    of_tiles = _stored(frames).reshape(-1, len(text)) @ text.astype(np.float32)  # (F·V,)
-    scores = of_tiles.reshape(frames.shape[:2]).max(axis=1)  # (F,)
+    windows = np.atleast_2d(text).astype(np.float32)
+    of_tiles = _stored(frames).reshape(-1, windows.shape[1]) @ windows.T  # (F·V, w)
+    scores = of_tiles.reshape(len(frames), -1).max(axis=1)  # (F,)
     order: Floats = -np.round(scores.astype(np.float64), DECIMALS)
     return order
 

@@ -33,7 +33,7 @@ class MiningTask(NamedTuple):
     key: str
     """From `question_key`."""
     text: npt.NDArray[np.float32] | None
-    """(D,) unit vector of its caption, if negatives are hard."""
+    """(w, D) unit vectors of its caption, if negatives are hard."""
 
 
 class FrameVectors(NamedTuple):

@@ -15,6 +15,7 @@ from index.models.encoder import (
     refuse_text_tower,
     vision_fingerprint,
 )
+from index.models.long_texts import LongText
 from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
 from index.models.proof import prove_images, prove_texts
 from index.resume import deciding
@@ -87,7 +88,9 @@ def load_mining_encoder(
     return MiningEncoder(encoder, profile.fingerprint, profile.fps, (index, profile))
 
 
-def settings_of(encoder: MiningEncoder, rules: Rules, caption_setting: int) -> dict[str, Any]:
+def settings_of(
+    encoder: MiningEncoder, rules: Rules, caption_setting: int, long_text: LongText
+) -> dict[str, Any]:
     """Return the settings that determine the result: JSON values by names for error messages.
 
     Captions and the text side matter for hard negatives only.
@@ -97,5 +100,5 @@ def settings_of(encoder: MiningEncoder, rules: Rules, caption_setting: int) -> d
     if rules.negatives == "hard":
         name = encoder.encoder.name
         place = str(Path(name).resolve()) if is_folder(name) else name
-        settings |= {"--caption": caption_setting, "--model": place}
+        settings |= {"--caption": caption_setting, "--long-text": long_text, "--model": place}
     return settings

@@ -14,12 +14,13 @@ import numpy.typing as npt
 from index.decoding.worker_pool import default_workers
 from index.distributed import balanced_shards, join_processes, rendezvous, share_work
 from index.errors import CueframeError
+from index.models.long_texts import LongText
 from index.models.model_loading import Dtype
 from index.pipeline import Cost
 from index.planning import Job
 from index.storage.lock import locked
 from infer.metrics import is_labelled
-from infer.query_encoder import encode_texts
+from infer.query_encoder import encode_texts, print_long_texts
 from infer.question_files.loading import read_questions
 from infer.question_texts import caption
 from infer.questions import Question
@@ -57,6 +58,7 @@ def mine_frames(
     seed: int = 42,
     image_format: ImageFormat = "png",
     caption_setting: int = 1,
+    long_text: LongText = "windows",
     batch_frames: int = 64,
     workers: int | None = None,
     time_limit_s: float | None = None,
@@ -105,7 +107,7 @@ def mine_frames(
             records = read_records(output)
             plan = plan_mining(questions.values(), captions, records, input_folder, output)
             loaded = load()
-            claim_folder(output, settings_of(*loaded, caption_setting))
+            claim_folder(output, settings_of(*loaded, caption_setting, long_text))
             tidy(output, list(questions), without=plan.to_do)
             shards = _shards(plan, state.num_processes)
 
@@ -113,7 +115,7 @@ def mine_frames(
             """Mine a shard, videos with the ids of their questions; record each as it finishes."""
             encoder, rules = loaded or load()
             videos = [(Job(**job), [questions[name] for name in ids]) for job, ids in shard]
-            texts, too_long = _text_vectors(encoder, videos, captions)
+            texts, too_long = _text_vectors(encoder, videos, captions, long_text)
             tasks = {
                 job.content_hash: [
                     MiningTask(
@@ -153,6 +155,8 @@ def mine_frames(
         for result in results:
             total.add(MiningSummary(**result))
         lines = tidy(output, list(questions))
+    if loaded:
+        print_long_texts(total.too_long, long_text, loaded[0].encoder.max_tokens)
     code = print_summary(
         total,
         path_of=plan.path_of,
@@ -196,11 +200,12 @@ def _text_vectors(
     encoder: MiningEncoder,
     videos: Iterable[tuple[Job, list[Question]]],
     captions: Mapping[str, str],
+    long_text: LongText,
 ) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
-    """Encode the captions: vectors (D,) by question id, and the ids of truncated ones."""
+    """Encode the captions: vectors (w, D) by question id, and the ids of long ones."""
     names = [q.id for _, own in videos for q in own if q.id in captions]
     if not names:
         return {}, []
-    vectors, too_long = encode_texts(encoder.encoder, [captions[name] for name in names])
-    cut = [name for name, long in zip(names, too_long, strict=True) if long]
-    return dict(zip(names, vectors, strict=True)), cut
+    vectors, too_long = encode_texts(encoder.encoder, [captions[name] for name in names], long_text)
+    named = [name for name, long in zip(names, too_long, strict=True) if long]
+    return dict(zip(names, vectors, strict=True)), named

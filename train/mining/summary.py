@@ -21,7 +21,7 @@ class MiningSummary:
     """Path to reason."""
     warnings: list[str] = field(default_factory=list)
     too_long: list[str] = field(default_factory=list)
-    """Ids of questions whose caption the encoder truncates."""
+    """Ids of questions whose caption is longer than the encoder reads."""
     frames: int = 0
     """Number of encoded frames."""
     decode_cpu_s: float = 0.0
@@ -81,10 +81,6 @@ def print_summary(
         say(
             f"left out: {len(unlabelled)} questions without support_frames, support_ranges or "
             f"scenes: {named(unlabelled)}"
-        )
-    if outcome.too_long:
-        _warn(
-            [f"{len(outcome.too_long)} captions are cut by the encoder: {named(outcome.too_long)}"]
         )
     if bare:
         say(f"without negatives: {len(bare)} questions, kept all the same: {named(bare)}")

@@ -382,3 +382,19 @@ def test_a_name_on_the_hub(
     assert own == files_fingerprint(str(cached / "snapshots" / "abc"), "--model")
     with pytest.raises(ModelError, match="hf-hub:no/such is no folder here and cannot be had"):
         load_encoder("hf-hub:no/such", device=CPU)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_control_token_in_a_text_is_read_as_text(family: str, folders: dict[str, Path]) -> None:
+    model: Any = load_dual_model(str(folders[family]), None)
+    inner = getattr(model.tokenizer, "tokenizer", None)
+    words = ["<end_of_text>", "<Start_Of_Text>"] if inner is None else [inner.eos_token]
+    plain = model.plain_texts(["a bus", *(f"a {word} bus" for word in words if word)])
+    assert plain[0] == "a bus"
+    if inner is None:
+        numbers, of_each = {*model.tokenizer.all_special_ids}, map(model.tokenizer.encode, plain)
+    else:
+        numbers = {*inner.all_special_ids} - {inner.unk_token_id}
+        of_each = inner(plain, add_special_tokens=False)["input_ids"]
+    for ids in of_each:
+        assert not numbers.intersection(ids)

@@ -252,3 +252,16 @@ def test_its_files_are_those_of_all_its_modules(folders: dict[str, Path], tmp_pa
     dense = folder / "2_Dense" / "model.safetensors"
     dense.write_bytes(dense.read_bytes()[:-1] + b"\1")
     assert own != files_fingerprint(str(folder), "--model")
+
+
+@pytest.mark.parametrize("kind", [*OF_TEXTS, *OF_BOTH])
+def test_a_control_token_in_a_text_is_read_as_text(kind: str, folders: dict[str, Path]) -> None:
+    model: Any = load_encoder(str(folders[kind]), device=CPU)[0].model
+    tokenizer = model.module.tokenizer
+    words = [word for word in tokenizer.all_special_tokens if word != tokenizer.unk_token]
+    assert words
+    plain = model.plain_texts(["a bus", *(f"a {word} bus" for word in words)])
+    assert plain[0] == "a bus"
+    numbers = set(tokenizer.convert_tokens_to_ids(words))
+    for ids in tokenizer(plain, add_special_tokens=False)["input_ids"]:
+        assert not numbers.intersection(ids)

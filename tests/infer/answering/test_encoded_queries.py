@@ -10,12 +10,25 @@ from hypothesis import strategies as st
 
 from index.errors import CueframeError
 from index.models.encoder import Encoder
+from index.models.long_texts import Text
 from infer.answering.encoded_queries import encode_queries, texts_of
 from infer.answering.text_cache import TextCache
 from infer.queries import Query
 from infer.questions import Question
 
 CHOICES: list[list[str]] = [["A. Red", "B. Blue"], ["one"], [], ["x", "y", "z"]]
+
+
+class Boundless:
+    """A model that reads any text at once."""
+
+    max_tokens = 1000
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    def plain_texts(self, texts: Sequence[str]) -> list[str]:
+        return list(texts)
 
 
 class Told:
@@ -26,11 +39,16 @@ class Told:
     dtype = "float32"
 
     def __init__(self) -> None:
+        self.model = Boundless()
         self.calls: list[list[str]] = []
 
     def texts(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         self.calls.append(list(texts))
         return np.stack([vector(text) for text in texts]), np.zeros(len(texts), np.bool_)
+
+
+def joined(text: Text) -> str:
+    return text if isinstance(text, str) else " ".join(text)
 
 
 def vector(text: str) -> np.ndarray:
@@ -65,7 +83,7 @@ def test_each_query_gets_its_vectors_video_by_video(
     encoder = Told()
     queries = asked_of(videos)
     of_all = [text for one in queries for text in texts_of(one, choices=choices)]
-    texts = TextCache(cast("Encoder", encoder), of_all)
+    texts = TextCache(cast("Encoder", encoder), of_all, "windows")
     spent_s: dict[int, float] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("infer.answering.encoded_queries.QUESTIONS_AT_ONCE", size)
@@ -77,23 +95,24 @@ def test_each_query_gets_its_vectors_video_by_video(
     for one in made:
         own = texts_of(one.query, choices=choices)
         assert isinstance(one.text, np.ndarray)
-        assert (one.text == vector(own[0])).all()
+        assert (one.text == [vector(joined(own[0]))]).all()
         if not choices:
             assert one.choices is None
         elif len(one.query.question.choices) < 2:
             assert isinstance(one.choices, CueframeError)
             assert own[1:] == []
         else:
-            assert isinstance(one.choices, np.ndarray)
-            assert (one.choices == np.stack([vector(text) for text in own[1:]])).all()
-    assert sorted(text for call in encoder.calls for text in call) == sorted(set(of_all))
+            assert isinstance(one.choices, list)
+            expected = [[vector(joined(text))] for text in own[1:]]
+            np.testing.assert_array_equal(one.choices, expected)
+    assert sorted(text for call in encoder.calls for text in call) == sorted({*map(joined, of_all)})
     assert all(len(call) <= 3 * size for call in encoder.calls)
 
 
 def test_no_text_is_encoded_before_it_is_wanted() -> None:
     encoder = Told()
     queries = asked_of("abcd" * 300)
-    texts = TextCache(cast("Encoder", encoder), [one.text for one in queries])
+    texts = TextCache(cast("Encoder", encoder), [one.text for one in queries], "windows")
     stream = encode_queries(queries, texts, {}, choices=False)
     next(stream)
     assert [len(call) for call in encoder.calls] == [512]
@@ -114,7 +133,7 @@ def test_a_query_whose_texts_cannot_be_encoded_costs_itself(choices: bool) -> No
 
     queries = asked_of("aabbaabbaabb")
     of_all = [text for one in queries for text in texts_of(one, choices=choices)]
-    texts = TextCache(cast("Encoder", Refusing()), of_all)
+    texts = TextCache(cast("Encoder", Refusing()), of_all, "windows")
     found = {}
     for one in encode_queries(queries, texts, {}, choices=choices):
         if isinstance(one.text, CueframeError):

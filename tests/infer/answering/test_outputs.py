@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from index.errors import VideoError
-from infer.answering.outputs import print_problems, save_all, write_answers
+from infer.answering.outputs import print_problems, save_all, undecided_of, write_answers
 from infer.answering.run_log import as_json_line
 from infer.queries import Query
 from infer.questions import Question
@@ -57,13 +57,12 @@ def test_refused_records_stand_where_they_stood(tmp_path: Path) -> None:
 
 def test_failures_are_told_in_order_and_not_all(capsys: Capture) -> None:
     failed = {n: {"id": f"q{n}", "error": "is gone"} for n in range(13, -1, -1)}
-    print_problems(FILE, failed, ["q3", "q1"], 77)
+    print_problems(FILE, failed, ["q20: cannot tell"])
     lines = capsys.readouterr().err.splitlines()
     assert lines[:8] == [f"failed: q{n}: is gone" for n in range(8)]
     assert lines[8] == "failed: 6 more, see --output"
-    assert "reads 77 tokens" in lines[9]
-    assert lines[9].endswith("2 longer texts, the first that of q3")
-    print_problems(FILE, {}, [], 0)
+    assert lines[9] == "not answered: q20: cannot tell"
+    print_problems(FILE, {}, [])
     assert capsys.readouterr() == ("", "")
 
 
@@ -105,3 +104,11 @@ def test_a_lost_file_costs_one_line(tmp_path: Path, capsys: Capture) -> None:
     lines = {"b": as_json_line({"id": "b", "frames": [{"time_s": 0.0}]})}
     assert save_all(tmp_path, queries, lines, gone, (16, 9)) == (0, 1)
     assert capsys.readouterr().err == "failed: no frames of /v/x are saved: x is gone\n"
+
+
+def test_what_a_reader_could_not_decide() -> None:
+    tie = {"text": "", "undecided": "cannot tell A, B apart", "probabilities": {}}
+    odd = {"letter": "A", "text": '"undecided":'}
+    lines = LINES | {"b": as_json_line({"answer": tie}), "e": as_json_line({"answer": odd})}
+    lines["f"] = as_json_line({"answer": odd, "answers": {"picked": odd, "all": tie}})
+    assert undecided_of(lines) == ["b: cannot tell A, B apart"]

@@ -80,3 +80,11 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CueframeError, match=r"rows\.csv cannot be written"):
         write_submission(tmp_path / "file/rows.csv", RecordFile("q", QUESTIONS, []), LINES)
+
+
+def test_an_undecided_question_gets_the_guess(tmp_path: Path) -> None:
+    tie = {"text": "", "undecided": "the reader cannot tell the choices A, B apart"}
+    lines = LINES | {"b": as_json_line({"id": "b", "answer": tie})}
+    path = tmp_path / "rows.csv"
+    assert write_submission(path, RecordFile("q", QUESTIONS, []), lines, guess="C") == 2
+    assert rows(path)[1] == ["b", "C"]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CueframeError
+from index.models.long_texts import Text
 from infer.answer_file import ReaderFrames
 from infer.answering.encoded_queries import texts_of_choices
 from infer.queries import EncodedQuery, Query
@@ -76,7 +77,7 @@ def test_probabilities_are_those_of_a_plain_loop(
     shown[np.arange(len(counts)), generator.integers(0, frames, len(counts))] = True
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("infer.selection.frame_scores.SCORES_AT_ONCE", at_once)
-        found = choice_probabilities(texts, counts, video(vectors, len(counts)), shown, scale)
+        found = choice_probabilities([*texts], counts, video(vectors, len(counts)), shown, scale)
     assert [len(own) for own in found] == counts
     start = 0
     for count, own, rows in zip(counts, found, shown, strict=True):
@@ -92,9 +93,10 @@ def test_probabilities_are_those_of_a_plain_loop(
 VECTORS = units(np.random.default_rng(3), 8, 1, 5)
 
 
-def encode(texts: Sequence[str]) -> np.ndarray:
+def encode(texts: Sequence[Text]) -> np.ndarray:
     """A vector that hangs on the text alone."""
-    own = [units(np.random.default_rng([*text.encode()]), 5) for text in texts]
+    whole = [text if isinstance(text, str) else " ".join(text) for text in texts]
+    own = [units(np.random.default_rng([*text.encode()]), 5) for text in whole]
     return np.array(own).reshape(-1, 5)
 
 
@@ -109,7 +111,7 @@ def read(
     encoded = []
     for one in asked:
         texts = texts_of_choices(one)
-        choices = texts if isinstance(texts, CueframeError) else encode(texts)
+        choices = texts if isinstance(texts, CueframeError) else [*encode(texts)]
         encoded.append(EncodedQuery(one, encode([one.text])[0], choices))
     part = video(VECTORS, len(asked))
     return read_choices(part, rows, encoded, scale=scale, which=which, k=k)
@@ -173,3 +175,19 @@ def test_where_no_question_can_be_read_all_have_errors(numbers: list[int]) -> No
 def test_a_scale_that_is_not_finite_guesses_no_letter(scale: float) -> None:
     with pytest.raises(CueframeError, match="the scale of --model computes no finite numbers"):
         read([queries(0, "Red", "Blue")], np.array([[0]]), ("picked",), 1, scale)
+
+
+def test_equal_vectors_of_different_choices_are_no_answer() -> None:
+    one = queries(0, "Red", "Blue", "Grey")
+    vectors = [encode(["near"]), encode(["near"]) * (1 + 1e-8), -encode(["near"])]
+    found = read_choices(
+        video(np.concatenate([encode(["near"]), VECTORS]), 1),
+        np.array([[0, 1]]),
+        [EncodedQuery(one, encode(["?"]), vectors)],
+        scale=100.0,
+        which=("picked", "all"),
+        k=2,
+    )
+    for answer in found[0]["answers"].values():
+        assert "letter" not in answer
+        assert "A, B apart" in answer["undecided"]

@@ -17,6 +17,7 @@ from infer.selection.frame_scores import (
     questions_at_once,
     read_stored_video,
     score_video,
+    text_scores,
 )
 from infer.selection.parts import ScoredPart
 from infer.selection.strategies import ScoredVideo
@@ -63,7 +64,7 @@ def test_a_frame_scores_as_its_best_tile(q: int, f: int, tiles: int, seed: int) 
     frames[rng.random((f, tiles)) < 0.3] = frames[0, 0]  # equal tiles
     scores = cosines(texts, frames)
     rows = np.sort(rng.permutation(f)[: rng.integers(1, f + 1)])[None].repeat(q, axis=0)
-    best = best_tiles(texts, frames, rows)
+    best = best_tiles(list(texts), frames, rows)
     for n, text in enumerate(texts):
         each = np.array(
             [cosines(text[None], frames[:, t, None])[0] for t in range(tiles)]
@@ -81,7 +82,7 @@ def test_scores_of_a_stored_video() -> None:
     profile = read_profile(here.index)
     texts = units(np.random.default_rng(0), 2, profile.width)
     content = seen_as(here.index, path).content_hash
-    scored = score_video(read_stored_video(here.index, profile, content), texts, NO_SEEDS)
+    scored = score_video(read_stored_video(here.index, profile, content), [*texts], NO_SEEDS)
     np.testing.assert_allclose(scored.scores, texts.astype(np.float64) @ embeddings.T, atol=1e-7)
     assert scored.time_s.tolist() == time_s.tolist()
     assert scored.duration_s == duration_s
@@ -121,7 +122,7 @@ def test_picked_frames_by_hand() -> None:
         seeds=NO_SEEDS,
     )
     whole = ScoredPart(scored, 0, scored.time_s)
-    texts = np.ones((2, 1))
+    texts = [np.ones(1)] * 2
     assert picked_frames(whole, np.array([[0, 3], [1, 2]]), 4, texts) == [
         [
             {"segment": 0, "row": 0, "time_s": 0.0, "score": 0.1},
@@ -146,3 +147,18 @@ def test_picked_frames_by_hand() -> None:
     left, right = [0, 0, 0.6667, 1], [0.3333, 0, 1, 1]
     assert [[one["tile"] for one in own] for own in frames] == [[right, left], [right, right]]
     assert list(frames[0][0]) == ["segment", "row", "time_s", "score", "tile"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=9), st.integers(1, 30), st.integers(0, 99))
+def test_the_best_window_of_a_text_counts(counts: list[int], f: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    texts, frames = [units(rng, count, 64) for count in counts], units(rng, f, 3, 64)
+    scores = text_scores(texts, frames)
+    assert scores.dtype == np.float32
+    expected = np.stack([cosines(text, frames).max(axis=0) for text in texts])
+    np.testing.assert_array_equal(scores, expected)
+    np.testing.assert_array_equal(
+        text_scores([text[0] for text in texts], frames)[:, 0],
+        [cosines(text[:1], frames)[0, 0] for text in texts],
+    )

@@ -1,11 +1,12 @@
 """Control words in a text, such as <think> or <|im_end|>, broken up so that they are read as text.
 
-A tokenizer takes what was added to it for one token wherever it stands, in a question as well as in
-the chat's own template: special tokens, those that are not (in Qwen3-VL <think> and <tool_call>),
+A tokenizer takes what was added to it for one token wherever it stands, in a question as well as
+where a template has it: special tokens, those that are not (in Qwen3-VL <think> and <tool_call>),
 and other spellings that its normalizer makes equal, such as <THINK>.
 """
 
 import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from index.errors import CueframeError
@@ -14,19 +15,40 @@ _ROUNDS = 8
 """What is broken up may make another word; one round is enough for all tokenizers that we know."""
 
 
-def control_words(processor: Any) -> dict[str, int | None]:
-    """Return the control words of a processor with their token ids, the longest first.
+def control_words(
+    tokenizer: Any, places: Iterable[object] = (), *, special_alone: bool = False
+) -> dict[str, int | None]:
+    """Return the control words of a tokenizer with their token ids, the longest first.
 
-    They are its places of images and videos, and what was added to its tokenizer but for blanks,
-    and for words of letters and digits that are not special: those extend it by a language.
+    They are what was added to it but for blanks, and for words of letters and digits that are not
+    special: those extend it by a language.
+
+    Args:
+        tokenizer: The tokenizer.
+        places: More words, such as a processor's places of images and videos.
+        special_alone: Leave out what is not special, and single characters: some CLIPs pad by "!".
     """
-    tokenizer = processor.tokenizer
-    words: dict[str, int | None] = {str(w): None for w in processor.all_special_multimodal_tokens}
+    words: dict[str, int | None] = {str(word): None for word in places}
     unknown = tokenizer.special_tokens_map.get("unk_token")  # its id is that of other words, too
     for number, added in tokenizer.added_tokens_decoder.items():
-        if added.content.strip() and (added.special or _is_marked(added.content)):
+        if special_alone:
+            counts = added.special and len(added.content.strip()) > 1
+        else:
+            counts = bool(added.content.strip()) and (added.special or _is_marked(added.content))
+        if counts:
             words[added.content] = number if added.content != unknown else None
     return dict(sorted(words.items(), key=lambda pair: len(pair[0]), reverse=True))
+
+
+def as_plain_texts(tokenizer: Any, words: dict[str, int | None], texts: Sequence[str]) -> list[str]:
+    """Return texts as `as_plain_text` does, where most of them have no such word."""
+    plain = list(texts)
+    numbers = {*words.values()}
+    found = tokenizer(plain, add_special_tokens=False, verbose=False)["input_ids"] if plain else []
+    for place, ids in enumerate(found):
+        if not numbers.isdisjoint(ids) or any(word in plain[place] for word in words):
+            plain[place] = as_plain_text(tokenizer, words, plain[place])
+    return plain
 
 
 def _is_marked(word: str) -> bool:
@@ -55,7 +77,7 @@ def as_plain_text(tokenizer: Any, words: dict[str, int | None], text: str) -> st
             text = _broken_where_found(tokenizer, {*words.values()}, text)
         if text == before:
             return text
-    raise CueframeError("the tokenizer of the reader takes words of the text for control tokens")
+    raise CueframeError("the tokenizer takes words of the text for control tokens")
 
 
 def _broken(word: str) -> str:

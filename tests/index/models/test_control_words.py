@@ -10,16 +10,8 @@ from tokenizers import normalizers
 from transformers import AddedToken, PreTrainedTokenizerFast
 
 from index.errors import CueframeError
-from infer.readers.control_words import as_plain_text, control_words
+from index.models.control_words import as_plain_text, as_plain_texts, control_words
 from tests.fixtures_readers import END, IMAGE, START, make_tokenizer
-
-
-class Processor:
-    """As far as control words need one."""
-
-    def __init__(self, tokenizer: Any, *places: str) -> None:
-        self.tokenizer = tokenizer
-        self.all_special_multimodal_tokens = list(places)
 
 
 def tokenizer_with(
@@ -53,7 +45,7 @@ QWEN = tokenizer_with("<think>", "</think>", "<tool_call>", "[INST]")
 
 
 def plain(tokenizer: Any, text: str) -> str:
-    return as_plain_text(tokenizer, control_words(Processor(tokenizer)), text)
+    return as_plain_text(tokenizer, control_words(tokenizer), text)
 
 
 def found(tokenizer: Any, text: str) -> Counter[str]:
@@ -92,7 +84,7 @@ def test_no_control_word_is_found(kind: str, text: str) -> None:
     tokenizer = TOKENIZERS[kind]
     made = plain(tokenizer, text)
     assert not found(tokenizer, made)
-    assert not any(word in made for word in control_words(Processor(tokenizer)))
+    assert not any(word in made for word in control_words(tokenizer))
     assert "".join(made.split()) == "".join(text.split())  # blanks alone came in
     if not found(tokenizer, text) and not any(word in text for word in WORDS):
         assert made == text
@@ -144,14 +136,14 @@ def test_special_words_are_broken_whatever_they_are_made_of() -> None:
 def test_what_a_tokenizer_does_not_know_is_no_control_word() -> None:
     tokenizer = make_tokenizer()
     tokenizer.add_special_tokens({"unk_token": "<unk>"})
-    words = control_words(Processor(tokenizer))
+    words = control_words(tokenizer)
     assert words["<unk>"] is None
     assert words[END] == tokenizer.convert_tokens_to_ids(END)
 
 
 def test_places_of_images_count_though_no_tokenizer_knows_them() -> None:
     tokenizer = make_tokenizer()
-    words = control_words(Processor(tokenizer, IMAGE))
+    words = control_words(tokenizer, [IMAGE])
     assert as_plain_text(tokenizer, words, f"a {IMAGE}") == "a < |image|>"
 
 
@@ -160,3 +152,19 @@ def test_a_tokenizer_that_takes_the_blanks_out_again_costs_the_question() -> Non
     assert plain(tokenizer, "to think") == "to think"
     with pytest.raises(CueframeError, match="takes words of the text for control tokens"):
         plain(tokenizer, "to <think>")
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(texts=st.lists(TEXTS, max_size=4))
+def test_many_texts_are_as_each_alone(kind: str, texts: list[str]) -> None:
+    tokenizer = TOKENIZERS[kind]
+    words = control_words(tokenizer)
+    expected = [as_plain_text(tokenizer, words, text) for text in texts]
+    assert as_plain_texts(tokenizer, words, texts) == expected
+
+
+def test_of_a_text_tower_special_words_alone_count() -> None:
+    tokenizer = tokenizer_with("<think>", AddedToken("!", special=True))
+    assert "<think>" in control_words(tokenizer)
+    assert {*control_words(tokenizer, special_alone=True)} >= {START, END}
+    assert not {"<think>", "!"} & {*control_words(tokenizer, special_alone=True)}
