@@ -128,6 +128,6 @@ def upright(kind: str, picture: Image.Image) -> Image.Image:
 def pictures_of(
     kind: str, squares: Iterable[tuple[float, float, npt.NDArray[np.uint8]]]
 ) -> Iterator[tuple[float, Image.Image]]:
-    """Squares as pictures, as they were drawn."""
-    for time_s, _, square in squares:
+    """Frames of one square as pictures, as they were drawn."""
+    for time_s, _, (square,) in squares:
         yield time_s, upright(kind, Image.fromarray(square))

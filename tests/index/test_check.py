@@ -144,7 +144,7 @@ def test_what_is_derived_is_named_and_mended(
 ) -> None:
     harm, text = DERIVED[name]
     before = contents(index)
-    query = next(iter(before.values()))[1][:1].astype(np.float32)
+    query = next(iter(before.values()))[1][0].astype(np.float32)  # (1, D)
     hits = nearest(index, read_profile(index), read_indexed_videos(index), query, 5).hits
     harm(index)
     assert check(CheckConfig(index=index)) == 1

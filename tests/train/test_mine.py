@@ -207,13 +207,13 @@ def test_the_files_are_those_of_the_lines(world: World, mined: Path) -> None:
 
 
 def square_vectors(world: World, paths: list[Path]) -> np.ndarray:
-    """Unit vectors (F, D) of saved pictures."""
+    """Unit vectors (F, 1, D) of saved pictures."""
     encoder, _ = load_encoder(str(world.model), device=torch.device("cpu"))
     pixels = []
     for path in paths:
         with Image.open(path) as picture:
             pixels.append(encoder.transform.apply(picture.convert("RGB")))
-    return encoder.images(np.stack(pixels)).numpy()
+    return encoder.images(np.stack(pixels)).numpy()[:, None]
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_the_embedded_frame_is_the_one_shown_at_each_sample_time(
         check_rows(truth, (time_s for time_s, _, _ in pixels), sampled(truth, fps))
         check_ends(truth, {time_s: end_s for time_s, end_s, _ in pixels})
         assert check_numbers(truth, pictures_of(kind, pixels)) > 0
-        assert {square.shape for _, _, square in pixels} == {(224, 224, 3)}
+        assert {squares.shape for _, _, squares in pixels} == {(1, 224, 224, 3)}
         assert clip.duration_s == pytest.approx(truth.duration_s, abs=1e-6)
 
 
@@ -67,7 +67,9 @@ def test_every_view_and_resize_shows_the_right_frames(
         path, truth = generated(kind)
         sampling = FrameSampler(fps=0.9, transform=view, resize=resize, decoder=decoder)
         pixels, clip = drain(sampling(str(path)))
-        whole = [(t, _unviewed(mode, square, (clip.width, clip.height))) for t, _, square in pixels]
+        whole = [
+            (t, _unviewed(mode, square, (clip.width, clip.height))) for t, _, (square,) in pixels
+        ]
         turned = [(time_s, upright(kind, picture)) for time_s, picture in whole]
         assert check_numbers(truth, turned) == len(sampled(truth, 0.9))
 
@@ -106,7 +108,12 @@ def _unviewed(mode: ViewMode, square: np.ndarray, size: tuple[int, int]) -> Imag
 def test_it_travels_to_another_process(generated: Generated) -> None:
     path, _ = generated("constant")
     sampling = pickle.loads(pickle.dumps(FrameSampler(fps=1.0, transform=CENTER)))
-    assert [read_number(Image.fromarray(s)) for _, _, s in sampling(str(path))] == [0, 25, 50, 75]
+    assert [read_number(Image.fromarray(s)) for _, _, (s,) in sampling(str(path))] == [
+        0,
+        25,
+        50,
+        75,
+    ]
 
 
 def test_a_workers_modules_do_without_torch() -> None:

@@ -326,7 +326,10 @@ def changed(**changes: Any) -> bytes:
         (b"[]", "object"),
         (b"{}", "model: Field required"),
         (changed(fps="two"), "fps: Input should be a valid number"),
-        (changed(view="round"), "view: Input should be 'center', 'stretch', 'pad' or 'tiles'"),
+        (
+            changed(view="round"),
+            "view: Input should be 'center', 'stretch', 'pad', 'tiles' or 'native'",
+        ),
         (changed(more=1), "more: Extra inputs"),
         (changed(schema_version=3), "schema_version: Input should be 2"),
     ],

@@ -181,7 +181,7 @@ def test_equal_vectors_of_different_choices_are_no_answer() -> None:
     one = queries(0, "Red", "Blue", "Grey")
     vectors = [encode(["near"]), encode(["near"]) * (1 + 1e-8), -encode(["near"])]
     found = read_choices(
-        video(np.concatenate([encode(["near"]), VECTORS]), 1),
+        video(np.concatenate([encode(["near"])[:, None], VECTORS]), 1),
         np.array([[0, 1]]),
         [EncodedQuery(one, encode(["?"]), vectors)],
         scale=100.0,
