@@ -123,7 +123,7 @@ def siglip() -> tuple[Any, Any, Any]:
 
 
 def naflex() -> tuple[Any, Any, Any]:
-    tokenizer = letters_tokens(hf.Siglip2Tokenizer, 64)
+    tokenizer = letters_tokens(hf.Siglip2Tokenizer, 64, add_eos_token=True)
     vision = TOWER | {"patch_size": 8, "num_patches": 16}
     config = hf.Siglip2Config(text_config=texts_of(tokenizer, 64), vision_config=vision)
     pictures = hf.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=24)

@@ -55,6 +55,8 @@ class Family(NamedTuple):
     """Tokens of a text in training, where neither tokenizer nor positions say it."""
     image: Encode = _image_features
     text: Encode = _text_features
+    ends: bool = False
+    """Whether each text ends with the tokenizer's end token, whose place or state is the vector."""
     text_inputs: tuple[str, ...] = ("input_ids", "attention_mask")
     """What the text side reads of what the tokenizer gives."""
     scale: Literal["logit_scale", "temperature", "none"] = "logit_scale"
@@ -78,21 +80,21 @@ class Family(NamedTuple):
 
 
 _TYPES = ("input_ids", "attention_mask", "token_type_ids")
-_CLIP = Family()
+_CLIP = Family(ends=True)
 _NAME_ANOTHER = "name a CLIP or SigLIP model with --model"
 
 FAMILIES: dict[str, Family] = {
     "clip": _CLIP,
-    "siglip": Family("SigLIP, SigLIP 2", padding="max_length", capped=False),
-    "siglip2": Family("SigLIP 2 NaFlex", padding="max_length", capped=False),
-    "metaclip_2": Family("MetaCLIP 2"),
+    "siglip": Family("SigLIP, SigLIP 2", padding="max_length", ends=True, capped=False),
+    "siglip2": Family("SigLIP 2 NaFlex", padding="max_length", ends=True, capped=False),
+    "metaclip_2": Family("MetaCLIP 2", ends=True),
     "altclip": Family("AltCLIP", text_inputs=_TYPES),
     "chinese_clip": Family("Chinese-CLIP", text_inputs=_TYPES),
-    "clipseg": Family("CLIPSeg", elsewhere=("decoder.",)),
-    "groupvit": Family("GroupViT"),
+    "clipseg": Family("CLIPSeg", ends=True, elsewhere=("decoder.",)),
+    "groupvit": Family("GroupViT", ends=True),
     "vision-text-dual-encoder": Family("VisionTextDualEncoder", text_inputs=_TYPES),
     # Under sdpa a text without padding sees its later tokens, and a padded one does not.
-    "aimv2": Family("AIMv2", text_attention="eager"),
+    "aimv2": Family("AIMv2", ends=True, text_attention="eager"),
     "align": Family(
         "ALIGN",
         padding="max_length",
@@ -122,7 +124,10 @@ FAMILIES: dict[str, Family] = {
         elsewhere=("image_codebook.", "itm_head.", "mim_head.", "mlm_head.", "mmm_"),
     ),
     "owlvit": Family(
-        "OWL-ViT", padding="max_length", elsewhere=("box_head.", "class_head.", "layer_norm.")
+        "OWL-ViT",
+        padding="max_length",
+        ends=True,
+        elsewhere=("box_head.", "class_head.", "layer_norm."),
     ),
     "blip": Family("BLIP", unused=r"text_model\..*\.crossattention\."),
     "blip for retrieval": Family(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from index.errors import CueframeError
 from index.models.control_words import as_plain_texts, control_words
@@ -237,4 +237,15 @@ def load_transformers_model(name: str, view: ViewMode | None) -> TransformersMod
     tokenizer = load_tokenizer(name, "--model")
     refuse_other_tokenizer(tokenizer, model.config, name)
     with in_one_line(name, "--model"):
+        _refuse_lost_end(tokenizer, model.config, name)
         return TransformersModel(name, model, tokenizer, image_processor, view)
+
+
+def _refuse_lost_end(tokenizer: Any, config: PreTrainedConfig, name: str) -> None:
+    """Refuse a tokenizer that lost its template: the model's own processor would use it, too."""
+    end = tokenizer.eos_token_id
+    if family_of(config).ends and end is not None and tokenizer("a")["input_ids"][-1] != end:
+        raise CueframeError(
+            f"the tokenizer of {name} does not end a text with {tokenizer.eos_token}, as in the "
+            "model's training; save the right one there with save_pretrained"
+        )

@@ -18,6 +18,7 @@ from index.models.encoder import load_dual_model
 from index.models.normalization import Normalization
 from index.models.preprocess import ViewMode
 from index.models.proof import MOST_DIFFERENCE, prove_images, prove_texts, structured_picture
+from tests.model_families import make_family
 
 
 @pytest.fixture
@@ -144,6 +145,20 @@ def test_pictures_have_no_two_channels_or_sides_alike() -> None:
         values = np.asarray(picture).astype(float)
         for other in (values[::-1], values[:, ::-1], values[..., ::-1], values[..., [1, 0, 2]]):
             assert np.abs(values - other).mean() > 20
+
+
+@pytest.mark.parametrize("family", ["siglip", "aimv2"])
+def test_a_folder_whose_tokenizer_lost_its_template_is_refused(family: str, tmp_path: Path) -> None:
+    folder = make_family(family, tmp_path / "model")
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["post_processor"] = None
+    path.write_text(json.dumps(content))
+    path = folder / "tokenizer_config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"tokenizer_class": "PreTrainedTokenizerFast"}))
+    with pytest.raises(CueframeError, match="does not end a text with"):
+        load_dual_model(str(folder), None)
 
 
 def test_the_processors_own_values_are_read_anew(tiny_model: Path, tmp_path: Path) -> None:
