@@ -112,7 +112,7 @@ def test_no_two_of_many_long_choices_are_one_text() -> None:
             time_s=time_s,
             end_s=time_s + 1,
             duration_s=40.0,
-            vectors=frames,
+            vectors=frames[:, None],
             seeds=np.zeros(200, np.uint64),
         )
         shown = np.ones((200, 40), np.bool_)
