@@ -16,8 +16,8 @@ CaptionSetting = Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-s
 LongTextSetting = Annotated[
     LongText,
     tyro.conf.arg(
-        help="How a text that is longer than the encoder reads is encoded. windows: in parts of "
-        "whole sentences, whose vectors are averaged; truncate: its beginning alone."
+        help="How a text that is longer than the encoder reads is encoded. windows: sentence by "
+        "sentence, of which the best counts; truncate: its beginning alone."
     ),
 ]
 """See `index.models.long_texts.read_as`."""

@@ -133,11 +133,11 @@ def package_of(library: Library, name: str) -> Any:
         if (error.name or "").split(".")[0] != library:
             raise CueframeError(
                 f"{name} is a model of {package}, which needs {error.name}, and that is not "
-                f"installed; pip install cueframe[{extra}]"
+                f"installed; run pip install -e '.[{extra}]' in the checkout"
             ) from error
         raise CueframeError(
-            f"{name} is a model of {package}, which is not installed; pip install "
-            f"cueframe[{extra}], or name another model with --model"
+            f"{name} is a model of {package}, which is not installed; run pip "
+            f"install -e '.[{extra}]' in the checkout, or name another model with --model"
         ) from error
     except (ImportError, RuntimeError) as error:  # compiled for another torch
         first = str(error).strip().split("\n")[0]

@@ -291,6 +291,11 @@ def _explained(name: str, flag: str, error: Exception) -> CueframeError:
             f"{name} needs a package that is not installed ({first}); install it, or name another "
             f"model with {flag}"
         )
+    if "pooler_output" in text:
+        return CueframeError(
+            f"{name} has a tower that gives no vector of a whole picture or text ({first}); name "
+            f"a model whose towers have a pooler, or a CLIP or SigLIP model, with {flag}"
+        )
     if is_out_of_memory(error):
         return CueframeError(
             f"out of memory ({first}) while {name} is loaded; {_LIGHTER.get(flag, '')}name a "

@@ -1,6 +1,6 @@
 """Which values of an image processor are known, so that none is ignored that changes pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from index.errors import CueframeError
@@ -36,6 +36,18 @@ _ONLY_IF = {
 """Beginnings of keys that count only where another key is set."""
 
 
+_SIDES = frozenset({"height", "width", "shortest_edge"})
+"""What a size may say; a longest_edge, say, would bound it for wide frames alone."""
+
+
+def _sides(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the values of sizes that say something else, by key."""
+    for key in ("size", "crop_size"):
+        of_key = values.get(key)
+        if isinstance(of_key, Mapping):
+            yield from ((f"{key}.{side}", of_key[side]) for side in of_key.keys() - _SIDES)
+
+
 def refuse_unknown_values(name: str, values: Mapping[str, Any]) -> None:
     """Refuse an image processor that does something with pixels that is not known here.
 
@@ -46,7 +58,7 @@ def refuse_unknown_values(name: str, values: Mapping[str, Any]) -> None:
     Raises:
         CueframeError: It does; the first such value is named.
     """
-    for key, value in sorted(values.items()):
+    for key, value in sorted([*values.items(), *_sides(values)]):
         if value is None or key in _USED or key in _OF_NO_EFFECT:
             continue
         if key in _CHANGE_NOTHING and value == _CHANGE_NOTHING[key]:

@@ -28,9 +28,9 @@ from index.models.model_loading import in_one_line
 MOST_DIFFERENCE = 0.01
 """Of the distance between the two pictures, or the two texts."""
 _TEXTS = ("a red bus", "two people and a dog left of the bridge")
-_SIZES = ((448, 252), (270, 405))
-"""Width and height of the pictures: 16:9 and upright. Models without a view of their own get two
-of the size of their input."""
+_SIZES = ((448, 252), (150, 600))
+"""Width and height of the pictures: 16:9, and upright and long. Models without a view of their own
+get two of the size of their input."""
 _LIBRARIES = (
     "transformers",
     "tokenizers",

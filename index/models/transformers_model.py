@@ -34,6 +34,8 @@ from index.models.processor_values import refuse_unknown_values
 _PIXEL_VALUES = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
 _LATER_PIXEL_VALUES = ("rescale_offset", "include_top")
 """Named in the fingerprint where they are set, so that older indexes keep theirs."""
+_FEWEST_TOKENS = 4
+"""A text's begin and end, and something between; the families in use read 16 and more."""
 _PROJECTIONS = (
     *("visual_projection", "image_projection", "vision_proj."),
     *("text_projection", "text_proj."),
@@ -68,6 +70,11 @@ class TransformersModel(DualModel):
             self.own_transform = image_transform_of(self._values, None)
         lengths = (text_positions(model.config), tokenizer.model_max_length, self._family.length)
         self.max_tokens = min(int(length) for length in lengths if length is not None)
+        if self.max_tokens < _FEWEST_TOKENS:
+            raise CueframeError(
+                f"the tokenizer of {name} reads {self.max_tokens} tokens of a text; save the right "
+                "one there with save_pretrained"
+            )
         if self._family.text_attention:
             self.module.set_attn_implementation({"text_config": self._family.text_attention})
 

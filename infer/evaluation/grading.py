@@ -59,7 +59,7 @@ class GradedAnswers(NamedTuple):
     unlabelled: int
     """Number of questions without a right answer."""
     unanswered: int
-    """Number of questions with a right answer that were not answered with a letter."""
+    """Number of questions with a right answer that no reader decided on."""
     wrong: list[str]
     """Why questions cannot be graded: a right answer or a letter that is none of the choices."""
 
@@ -83,7 +83,7 @@ def grade(
     seen: Sequence[Mapping[ReaderFrames, Floats]],
     k: int,
 ) -> GradedAnswers:
-    """Grade the answers (N,) that have a letter.
+    """Grade the answers (N,) that have a letter, or none because of a tie, which is not right.
 
     Args:
         timed: The N questions.
@@ -96,10 +96,12 @@ def grade(
     """
     graded, unlabelled, unanswered, wrong = [], 0, 0, []
     for one, answer, times_s in zip(timed, answers, seen, strict=True):
-        said = {shown: by for shown, by in answer.by_frames.items() if by.letter}
+        given = answer.by_frames.items()
+        said = {shown: by for shown, by in given if by.letter or by.undecided}
         try:
             for by in said.values():
-                _check(by, one.question)
+                if by.letter:
+                    _check(by, one.question)
             known = one.question.answer is not None and said
             right = right_letters(one.question) if known else ""
         except CueframeError as error:
@@ -111,8 +113,7 @@ def grade(
             unanswered += 1
         else:
             grades = {
-                shown: _grade(one, by, str(by.letter) in right, times_s.get(shown), k)
-                for shown, by in said.items()
+                shown: _grade(one, by, right, times_s.get(shown), k) for shown, by in said.items()
             }
             graded.append(GradedQuestion(one, right, len(one.question.choices), grades))
     return GradedAnswers(graded, unlabelled, unanswered, wrong)
@@ -145,8 +146,9 @@ def _check(said: Chosen, question: Question) -> None:
         )
 
 
-def _grade(one: TimedQuestion, said: Chosen, right: bool, times_s: Floats | None, k: int) -> Grade:
+def _grade(one: TimedQuestion, said: Chosen, letters: str, times_s: Floats | None, k: int) -> Grade:
     """Return one answer's figures; `times_s` is None if its frames are not graded."""
+    right = said.letter is not None and said.letter in letters
     hit = iop = _NAN
     if times_s is not None:
         spans = picked_spans(one, times_s)

@@ -41,7 +41,7 @@ def test_a_package_that_is_not_installed(
 ) -> None:
     (tmp_path / name).write_text("{}")
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(CueframeError, match=rf"pip install cueframe\[{extra}\]") as caught:
+    with pytest.raises(CueframeError, match=rf"pip install -e '.\[{extra}\]'") as caught:
         load_dual_model(str(tmp_path), None)
     assert "\n" not in str(caught.value)
 

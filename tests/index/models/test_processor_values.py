@@ -25,6 +25,15 @@ def test_a_value_that_is_not_known_is_refused(key: str, value: object) -> None:
         refuse_unknown_values("m", known | {key: value})
 
 
+@pytest.mark.parametrize("key", ["size", "crop_size"])
+def test_a_bound_of_a_size_is_refused(key: str) -> None:
+    known = transformers.CLIPImageProcessorPil().to_dict()
+    bound = dict(known[key]) | {"longest_edge": 448}
+    with pytest.raises(CueframeError, match=f"has {key}.longest_edge 448"):
+        refuse_unknown_values("m", known | {key: bound})
+    refuse_unknown_values("m", known | {key: bound | {"longest_edge": None}})
+
+
 def test_values_of_no_effect_pass() -> None:
     for kind in ("CLIP", "Siglip", "Siglip2", "ChineseCLIP", "ViT", "Blip", "Flava", "OwlViT"):
         values = getattr(transformers, f"{kind}ImageProcessorPil")().to_dict()

@@ -138,7 +138,7 @@ def test_a_package_that_is_not_there_is_said(
 
 
 def test_pictures_have_no_two_channels_or_sides_alike() -> None:
-    for size, seed in (((448, 252), 0), ((270, 405), 1)):
+    for size, seed in (((448, 252), 0), ((150, 600), 1)):
         picture = structured_picture(*size, seed)
         assert picture.size == size
         assert picture == structured_picture(*size, seed)

@@ -57,6 +57,12 @@ def test_an_answer_is_of_the_picks_where_nothing_else_is_told() -> None:
     assert (found.right, found.choices, list(found.grades)) == ("B", 3, ["picked"])
 
 
+def test_a_tie_is_not_right_and_counts() -> None:
+    tie = said(None, A=0.4, B=0.4, C=0.2) | {"undecided": "the reader cannot tell A, B apart"}
+    assert same(graded(timed(support_frames=[3.2]), answer=tie)["picked"], 0, 0, NAN, 0.4)
+    assert marks_of(timed(), answer=tie).unanswered == 0
+
+
 def test_grounded_is_by_the_frames_that_the_reader_saw() -> None:
     one = timed(support_ranges=[[0.9, 1.1], [6.9, 7.1]], support_frames=[1.0, 7.0])
     answers = {shown: said("B") for shown in ("picked", "uniform", "support", "all")}
