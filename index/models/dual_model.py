@@ -77,6 +77,10 @@ class DualModel(ABC):
         """Return what is done with pixels besides `transform`, for the fingerprint."""
 
     @abstractmethod
+    def configuration(self) -> Any:
+        """Return what besides the weights decides the vectors; `repr` shows whether it changed."""
+
+    @abstractmethod
     def own_image_vectors(self, images: Sequence[Image.Image]) -> Tensor:
         """Encode RGB pictures by the library's own preparation and forward pass; return (B, D)."""
 

@@ -102,6 +102,10 @@ class OpenClipModel(DualModel):
         """See `DualModel`."""
         return ["open_clip", self._normalize.mean, self._normalize.std]
 
+    def configuration(self) -> Any:
+        """See `DualModel`."""
+        return self._config
+
     def own_image_vectors(self, images: Sequence[Image.Image]) -> Tensor:
         """See `DualModel`."""
         library = package_of("open_clip", self.name).transform

@@ -8,7 +8,7 @@ right one by the rounding of float32 (measured on the families in docs/models.md
 B: pictures or texts, D: width of a vector.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -66,15 +66,40 @@ def prove_images(model: DualModel) -> float | None:
     Raises:
         CueframeError: It is above `MOST_DIFFERENCE`.
     """
+    pictures = _pictures(model)
+    return _proved(
+        model,
+        "pictures",
+        lambda: _image_vectors(model, pictures),
+        lambda: model.own_image_vectors(pictures),
+    )
+
+
+@torch.inference_mode()
+def picture_vectors(model: DualModel) -> Tensor:
+    """Return our unit vectors (2, D) of the two pictures, by which a vision side is known again."""
+    with in_one_line(model.name, "--model"):
+        return F.normalize(_image_vectors(model, _pictures(model)).float(), dim=-1)
+
+
+def are_apart(vectors: Tensor, others: Tensor) -> bool:
+    """Return whether vectors (2, D) differ by more than a proof allows, or in width."""
+    if vectors.shape != others.shape:
+        return True
+    distance = float((others[0] - others[1]).norm())
+    return float((vectors - others).norm(dim=-1).max()) > MOST_DIFFERENCE * distance
+
+
+def _pictures(model: DualModel) -> list[Image.Image]:
     transform = model.own_transform or model.transform
     sizes = _SIZES if model.own_transform else ((transform.width, transform.height),) * 2
-    pictures = [structured_picture(*size, seed) for seed, size in enumerate(sizes)]
+    return [structured_picture(*size, seed) for seed, size in enumerate(sizes)]
 
-    def ours() -> Tensor:
-        pixels = np.stack([transform.apply(one) for one in pictures])
-        return model.image_vectors(torch.from_numpy(pixels).permute(0, 3, 1, 2))
 
-    return _proved(model, "pictures", ours, lambda: model.own_image_vectors(pictures))
+def _image_vectors(model: DualModel, pictures: Sequence[Image.Image]) -> Tensor:
+    transform = model.own_transform or model.transform
+    pixels = np.stack([transform.apply(one) for one in pictures])
+    return model.image_vectors(torch.from_numpy(pixels).permute(0, 3, 1, 2))
 
 
 def prove_texts(model: DualModel) -> float | None:

@@ -130,6 +130,10 @@ class SentenceModel(DualModel):
         values = [np.float32(self._values[key]).tolist() for key in _PIXEL_VALUES if self._values]
         return ["sentence_transformers", self.module.truncate_dim, values]
 
+    def configuration(self) -> Any:
+        """See `DualModel`."""
+        return self.module[0].config.to_dict()
+
     def own_image_vectors(self, images: Sequence[Image.Image]) -> Tensor:
         """See `DualModel`."""
         return self._own(list(images), self.module.encode_document)

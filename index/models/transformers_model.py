@@ -128,6 +128,10 @@ class TransformersModel(DualModel):
         values = [None if value is None else np.float32(value).tolist() for value in given]
         return [*values, *(key for key in _LATER_PIXEL_VALUES if self._values.get(key))]
 
+    def configuration(self) -> Any:
+        """See `DualModel`."""
+        return self.module.config.to_dict()
+
     def own_image_vectors(self, images: Sequence[Image.Image]) -> Tensor:
         """See `DualModel`; each picture by itself, beside a text that does not matter."""
         processor = load_image_processor(self.name, "--model")

@@ -112,3 +112,25 @@ def test_an_encoder_that_fails_makes_and_changes_no_index(
         with pytest.raises(CueframeError, match="off"):
             built(old, rebuild=rebuild)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_another_configuration_of_the_same_weights_is_another_encoder(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(world().model, model)
+    index = tmp_path / "index"
+    assert built(index, model=str(model)) == 0
+    path = model / "config.json"
+    content = json.loads(path.read_text())
+    own = dict(content["vision_config"])
+    content["vision_config"] = own | {"num_attention_heads": own["num_attention_heads"] // 2}
+    path.write_text(json.dumps(content))
+    before = {path: path.read_bytes() for path in index.rglob("*") if path.is_file()}
+    with pytest.raises(CueframeError, match=r"the weights that built .* other vectors"):
+        built(index)
+    assert {path: path.read_bytes() for path in before} == before
+    content["vision_config"] = own | {"a_value_of_no_effect": 1}
+    path.write_text(json.dumps(content))
+    assert built(index) == 0
+    content["vision_config"] = own | {"num_attention_heads": own["num_attention_heads"] // 2}
+    path.write_text(json.dumps(content))
+    assert built(index, rebuild=True) == 0
