@@ -3,7 +3,8 @@
 A processor can do something that we do not know of, and a library can change what it does. So two
 pictures and two texts go both ways, in float32, and the ways may differ by a hundredth of the
 distance between the two. A wrong mean, filter, channel order or template is off by far more; a
-right one by the rounding of float32 (measured on the families in docs/models.md: at most 1e-4).
+right one by the rounding of float32 (measured on small models of the families in docs/models.md: at
+most 2e-6).
 
 B: pictures or texts, D: width of a vector.
 """
