@@ -100,7 +100,7 @@ def load_encoder_and_profile(
             f"the vision side of {name} is not the one that built {index} ({old.model}): its "
             "vectors would not compare; name another --index, or build anew with --rebuild"
         )
-    prove_once(index, loaded, "vision", built=bool(old) and not rebuild)
+    prove_once(index, loaded, "vision", fingerprint, built=bool(old) and not rebuild)
     encoder = ready_encoder(loaded, dtype=dtype, device=device)
     if old and not rebuild:
         if name != old.model:

@@ -22,13 +22,11 @@ import xxhash
 
 from index.errors import CueframeError
 from index.models.dual_model import DualModel
-from index.models.encoder import vision_fingerprint
 from index.models.proof import (
     are_apart,
     picture_vectors,
     prove_images,
     prove_texts,
-    text_fingerprint,
     versions_here,
 )
 from index.storage.atomic_write import written_whole
@@ -37,7 +35,12 @@ PROOFS = "proofs"
 
 
 def prove_once(
-    index: Path, model: DualModel, side: Literal["vision", "text"], *, built: bool = False
+    index: Path,
+    model: DualModel,
+    side: Literal["vision", "text"],
+    fingerprint: str,
+    *,
+    built: bool = False,
 ) -> None:
     """Prove a side of a model, with float32 weights on the CPU, unless that was done before.
 
@@ -45,6 +48,8 @@ def prove_once(
         index: Folder of the index.
         model: The model.
         side: The side.
+        fingerprint: Of the side, `index.models.encoder.vision_fingerprint` or
+            `index.models.proof.text_fingerprint`.
         built: Whether vectors of this side are in the index already.
 
     Raises:
@@ -52,7 +57,7 @@ def prove_once(
             that built the index, by its vectors.
     """
     is_vision = side == "vision"
-    path = index / PROOFS / f"{(vision_fingerprint if is_vision else text_fingerprint)(model)}.json"
+    path = index / PROOFS / f"{fingerprint}.json"
     configuration = xxhash.xxh3_64_hexdigest(repr(model.configuration()).encode())
     proved = {"versions": versions_here(), "configuration": configuration}
     known = _content(path)

@@ -17,6 +17,7 @@ from index.models.dual_model import DualModel
 from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
 from index.models.long_texts import LongText, Text, read_as
 from index.models.model_loading import Dtype
+from index.models.proof import text_fingerprint
 from index.proofs import prove_once
 from index.storage.store import Profile
 
@@ -33,7 +34,7 @@ def load_query_encoder(
     name = model or profile.model
     loaded = load_dual_model(name, profile.view)
     refuse_other_model(index, profile, loaded)
-    prove_once(index, loaded, "text")
+    prove_once(index, loaded, "text", text_fingerprint(loaded))
     return ready_encoder(loaded, dtype=dtype, device=device)
 
 

@@ -1,6 +1,6 @@
 """A small random model of each family, in a folder as `save_pretrained` writes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,12 @@ def xlm_tokens(length: int = 512) -> Any:
     return hf.XLMRobertaTokenizer(vocab=[(word, -1.0) for word in words], model_max_length=length)
 
 
-def siglip_tokens() -> Any:
-    """Words and an end, no mask."""
-    words = {word: n for n, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+def word_tokens(
+    words: Sequence[str] = WORDS, length: int = 16, inputs: Sequence[str] = ("input_ids",)
+) -> Any:
+    """Words and an end, as SigLIP has them; of the inputs no mask, unless it is asked for."""
+    numbers = {word: n for n, word in enumerate(["<pad>", "</s>", "<unk>", *words])}
+    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", 1)]
@@ -55,8 +57,8 @@ def siglip_tokens() -> Any:
         pad_token="<pad>",
         eos_token="</s>",
         unk_token="<unk>",
-        model_max_length=16,
-        model_input_names=["input_ids"],
+        model_max_length=length,
+        model_input_names=list(inputs),
     )
 
 
@@ -116,7 +118,7 @@ def clip() -> tuple[Any, Any, Any]:
 
 
 def siglip() -> tuple[Any, Any, Any]:
-    tokenizer = siglip_tokens()
+    tokenizer = word_tokens()
     config = hf.SiglipConfig(text_config=texts_of(tokenizer, 16), vision_config=VISION)
     pictures = squeezed(hf.SiglipImageProcessorPil)
     return hf.SiglipModel(config), pictures, hf.SiglipProcessor(pictures, tokenizer)

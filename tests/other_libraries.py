@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+
+from tests.model_families import word_tokens
 
 WORDS = "a an the red blue green truck bus car passes left right of on where is".split()
 EMBED = 32
@@ -64,18 +64,5 @@ def save_open_clip(
 
 def word_tokenizer(folder: Path, longest: int = 16) -> Path:
     """Save a tokenizer of transformers that knows a few words."""
-    words = {word: number for number, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        model_max_length=longest,
-        model_input_names=["input_ids", "attention_mask"],
-    ).save_pretrained(folder)
+    word_tokens(WORDS, longest, ("input_ids", "attention_mask")).save_pretrained(folder)
     return folder

@@ -24,7 +24,7 @@ from index.models.model_loading import (
     refuse_other_tokenizer,
 )
 from index.models.preprocess import ViewMode
-from index.models.proof import prove_images, prove_texts
+from index.models.proof import prove
 from train.config import Tune
 from train.losses.base import Loss
 
@@ -60,9 +60,7 @@ def load_dual_model_to_train(name: str, view: ViewMode | None) -> DualModel:
             than by its own processor (`index.models.proof`).
     """
     dual = load_dual_model(name, view)
-    prove_texts(dual)
-    if dual.has_vision:
-        prove_images(dual)
+    prove(dual)
     dual.ready_to_save()
     return dual
 

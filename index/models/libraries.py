@@ -6,6 +6,9 @@ else                                                                            
 """
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -145,6 +148,21 @@ def package_of(library: Library, name: str) -> Any:
             f"{name} is a model of {package}, which cannot be imported here ({first}); install "
             "torch and torchvision of one release and one index, or name another model with --model"
         ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep a library's messages, and handlers that it makes for them, from the root logger.
+
+    What matters in them is refused where its models are loaded.
+    """
+    handlers, disabled = list(logging.root.handlers), logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        logging.root.handlers[:] = handlers
 
 
 def _is_of_another(path: Path) -> bool:

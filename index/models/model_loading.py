@@ -1,4 +1,4 @@
-"""The only module that loads models, image processors and tokenizers.
+"""The only module that loads models, image processors and tokenizers of transformers.
 
 A model is given by its folder or by its name on the hub. transformers makes up what a folder lacks
 (random weights, an empty tokenizer) and runs code that a folder brings; here every such folder is

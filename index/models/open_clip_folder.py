@@ -5,9 +5,6 @@ embeddings of another size, and takes settings for its tokenizer from the folder
 """
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +19,7 @@ from index.models.libraries import (
     OPEN_CLIP_WEIGHTS,
     fetch,
     package_of,
+    quiet,
 )
 from index.models.model_folder import LEAST_BYTES, refuse_odd_files
 from index.models.model_loading import (
@@ -58,7 +56,7 @@ def load_open_clip_parts(name: str, flag: str) -> OpenClipParts:
         CueframeError: open_clip is not installed; the folder cannot be used.
     """
     open_clip = package_of("open_clip", name)
-    with in_one_line(name, flag), _quiet(), torch.random.fork_rng(devices=[]):
+    with in_one_line(name, flag), quiet(), torch.random.fork_rng(devices=[]):
         folder = fetch(name, "open_clip")
         refuse_odd_files(folder)
         config = _read_config(folder)
@@ -168,15 +166,3 @@ def _load_tokenizer(open_clip: Any, name: str, folder: Path, text: dict[str, Any
         trust_remote_code=False,
         **(text.get("tokenizer_kwargs") or {}),
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep open_clip's messages, and the handler that it makes for them, from the root logger."""
-    handlers, disabled = list(logging.root.handlers), logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)
-        logging.root.handlers[:] = handlers

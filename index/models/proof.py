@@ -55,6 +55,13 @@ def versions_here() -> dict[str, str]:
     return found
 
 
+def prove(model: DualModel) -> None:
+    """Prove the sides that a model has; raises as `prove_images`."""
+    prove_texts(model)
+    if model.has_vision:
+        prove_images(model)
+
+
 def prove_images(model: DualModel) -> float | None:
     """Compare our image vectors with the model's own, where its weights are float32.
 

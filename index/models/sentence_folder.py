@@ -5,9 +5,6 @@ settings; only classes and settings that run no code of the folder are taken.
 """
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import torch
 from transformers import AutoModel
 
 from index.errors import CueframeError
-from index.models.libraries import fetch, package_of, read_modules
+from index.models.libraries import fetch, package_of, quiet, read_modules
 from index.models.model_folder import refuse_odd_files
 from index.models.model_loading import in_one_line, load_config, load_weights, refuse_pickle
 
@@ -40,7 +37,7 @@ def load_sentence_transformer(name: str, flag: str) -> Any:
         CueframeError: sentence-transformers is not installed; the folder cannot be used.
     """
     library = package_of("sentence_transformers", name)
-    with in_one_line(name, flag), _quiet(), torch.random.fork_rng(devices=[]):
+    with in_one_line(name, flag), quiet(), torch.random.fork_rng(devices=[]):
         folder = fetch(name, "sentence_transformers")
         modules = read_modules(folder)
         _refuse_other_modules(modules, folder, flag)
@@ -138,14 +135,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CueframeError(f"{path} is damaged; fetch or save the model again")
     return values
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library's warnings off stderr; what matters in them is refused here."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)

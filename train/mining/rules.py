@@ -17,7 +17,7 @@ from index.models.encoder import (
 )
 from index.models.long_texts import LongText
 from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
-from index.models.proof import prove_images, prove_texts
+from index.models.proof import prove
 from index.resume import deciding
 from index.storage.store import Profile, read_profile
 from infer.query_encoder import load_query_encoder
@@ -67,8 +67,7 @@ def load_mining_encoder(
         loaded = load_dual_model(model or DEFAULT_MODEL, None)
         refuse_text_tower(loaded)
         fingerprint = vision_fingerprint(loaded)
-        prove_images(loaded)
-        prove_texts(loaded)
+        prove(loaded)
         encoder = ready_encoder(loaded, dtype=dtype, device=device)
         encoder.check_images()
         return MiningEncoder(encoder, fingerprint, fps or DEFAULT_FPS, None)

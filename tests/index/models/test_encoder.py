@@ -11,12 +11,10 @@ import pytest
 import torch
 import xxhash
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     AutoModel,
     AutoTokenizer,
     CLIPImageProcessorPil,
-    PreTrainedTokenizerFast,
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
@@ -26,6 +24,7 @@ from index.errors import CueframeError
 from index.models.encoder import Encoder, load_encoder
 from index.models.preprocess import ViewMode
 from tests.index.models.test_preprocess import noise
+from tests.model_families import word_tokens
 from tests.videos import draw
 
 CPU = torch.device("cpu")
@@ -52,11 +51,10 @@ def tiny_siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
     }
-    words = {word: number for number, word in enumerate(["<pad>", "</s>", "<unk>", *WORDS])}
     config = SiglipConfig(
         text_config={
             **tower,
-            "vocab_size": len(words),
+            "vocab_size": len(word_tokens(WORDS)),
             "max_position_embeddings": 16,
             "pad_token_id": 0,
             "eos_token_id": 1,
@@ -68,19 +66,7 @@ def tiny_siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(1)
         SiglipModel(config).save_pretrained(folder)
     SiglipImageProcessorPil(size={"height": 48, "width": 48}).save_pretrained(folder)
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        model_max_length=16,
-        model_input_names=["input_ids"],
-    ).save_pretrained(folder)
+    word_tokens(WORDS).save_pretrained(folder)
     return folder
 
 
