@@ -16,11 +16,14 @@ try:
 
     from index.run_command import positive, run
     from infer.flags import (
-        CaptionSetting,
+        ChoicesSetting,
+        JoinSetting,
         LabelFiles,
         LongTextSetting,
         QueryModel,
         QuestionFormat,
+        ReadCaption,
+        SmoothSeconds,
     )
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
@@ -39,8 +42,11 @@ class CompareConfig:
     """Folder of the index."""
     frames: int = 4
     """K, frames per question."""
-    caption: CaptionSetting = 1
+    smooth_s: SmoothSeconds = 0.0
+    caption: ReadCaption = None
     """Text of a question: 1 the question, 2 its choices, 3 both."""
+    choices: ChoicesSetting = "joined"
+    join: JoinSetting = "max"
     long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
@@ -66,7 +72,10 @@ def compare(config: CompareConfig) -> int:
         file.records,
         config.index,
         k=config.frames,
-        caption_setting=config.caption,
+        smooth_s=config.smooth_s,
+        caption=config.caption,
+        choices=config.choices,
+        join=config.join,
         long_text=config.long_text,
         model=config.model,
         dtype=config.dtype,

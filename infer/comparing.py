@@ -1,6 +1,6 @@
 """Compare all strategies on the same labelled questions, reading each video's vectors once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,13 @@ from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.score_table import figure_tables, score_table
 from infer.evaluation.text_tables import format_estimate, print_table, table_json
 from infer.queries import Query, group_by_video, make_queries, on_timelines, print_failures
-from infer.query_encoder import encode_texts, load_query_encoder, print_long_texts
+from infer.query_encoder import encode_each, load_query_encoder, print_long_texts
+from infer.question_texts import ChoiceTexts, caption_setting
 from infer.questions import Question
-from infer.selection.frame_scores import scored_blocks
+from infer.selection.frame_scores import Join, scored_blocks
 from infer.selection.parts import parts_asked
 from infer.selection.registry import BASELINES, STRATEGIES
-from infer.selection.strategies import load_strategy
+from infer.selection.rules import Rule, load_rule
 from infer.videos.indexed_videos import read_indexed_videos
 
 SHOWN = ("hit", "recall", "precision", "all@0.5", "distance_s")
@@ -35,7 +36,10 @@ def compare_strategies(
     index: Path,
     *,
     k: int = 4,
-    caption_setting: int = 1,
+    smooth_s: float = 0.0,
+    caption: int | None = None,
+    choices: ChoiceTexts = "joined",
+    join: Join = "max",
     long_text: LongText = "windows",
     model: str | None = None,
     dtype: Dtype = "auto",
@@ -53,7 +57,9 @@ def compare_strategies(
             index.
     """
     profile = read_profile(index)
-    queries, failed = make_queries(questions, read_indexed_videos(index), caption_setting)
+    queries, failed = make_queries(
+        questions, read_indexed_videos(index), caption_setting(caption, choices), choices
+    )
     queries, timed, without_part = on_timelines(index, profile, queries)
     failed |= without_part
     print_failures(failed, "not scored")
@@ -62,12 +68,13 @@ def compare_strategies(
     warn_of_late_labels(timed)
     device = PartialState().device
     encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
-    texts, too_long = encode_texts(encoder, [query.text for query in queries], long_text)
+    texts, too_long = encode_each(encoder, [query.texts for query in queries], long_text)
     long = [one.question.id for one, is_long in zip(queries, too_long, strict=True) if is_long]
     print_long_texts(long, long_text, encoder.max_tokens)
     names = [name for name in STRATEGIES if name not in BASELINES]
     times_s: dict[str, list[Floats]] = {name: [np.empty(0)] * len(queries) for name in names}
-    picked = _picked(index, profile, queries, texts, names, k)
+    rules = {name: Rule(name, smooth_s, choices, join) for name in names}
+    picked = _picked(index, profile, queries, texts, rules, k)
     for n, of_question in bar(picked, "question", len(queries)):
         for name, own_s in of_question.items():
             times_s[name][n] = own_s
@@ -92,16 +99,17 @@ def _picked(
     index: Path,
     profile: Profile,
     queries: Sequence[Query],
-    texts: Sequence[Floats],
-    strategies: Sequence[str],
+    texts: Sequence[Sequence[Floats]],
+    rules: Mapping[str, Rule],
     k: int,
 ) -> Iterator[tuple[int, dict[str, Floats]]]:
-    """Yield the number of each question, and the times in seconds of its picks by strategy.
+    """Yield the number of each question, and the times in seconds of its picks by rule.
 
     Scores are held of a block of a video's questions; texts are those of all N.
     """
-    choosers = {name: load_strategy(name) for name in strategies}
-    for numbers, scored in scored_blocks(index, profile, group_by_video(queries), texts):
+    choosers = {name: load_rule(rule) for name, rule in rules.items()}
+    join = next(iter(rules.values())).join
+    for numbers, scored in scored_blocks(index, profile, group_by_video(queries), texts, join):
         spans_s = [queries[n].question.span_s for n in numbers]
         for asked, part in parts_asked(scored, spans_s):
             if isinstance(part, CueframeError):  # `on_timelines` left none

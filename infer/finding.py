@@ -188,7 +188,7 @@ def _scored_again(
         scores = text_scores([vectors], frames)[0]
         tiles: list[list[float] | None] = [None] * len(rows)
         if len(own.tiles) > 1:
-            best = best_tiles([vectors], frames, np.arange(len(rows))[None])[0]
+            best = best_tiles([[vectors]], frames, np.arange(len(rows))[None])[0]
             tiles = [shown_box(own.tiles[tile]) for tile in best.tolist()]
         if np.allclose(scores, list(found.values()), rtol=0, atol=_SAME_SCORE):
             columns = (rows.tolist(), own.time_s[rows].tolist(), scores.tolist(), tiles)

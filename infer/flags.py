@@ -13,6 +13,34 @@ from infer.selection.registry import STRATEGIES
 
 CaptionSetting = Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))]
 """See `infer.question_texts.caption`."""
+ReadCaption = Annotated[
+    Literal[1, 2, 3] | None,
+    own_default("1, or 3 with --choices each", "{1,2,3}"),
+    tyro.conf.arg(aliases=("--caption-setting",)),
+]
+"""The same where None is `infer.question_texts.caption_setting`'s own choice."""
+ChoicesSetting = Annotated[
+    Literal["joined", "each"],
+    tyro.conf.arg(
+        help="joined: one text of a question, with its choices where --caption says so. each: one "
+        "text for each choice beside the question's own, whose scores are joined."
+    ),
+]
+"""See `infer.question_texts.question_texts`."""
+JoinSetting = Annotated[
+    Literal["max", "mean"],
+    tyro.conf.arg(help="How the scores of --choices each are joined, frame by frame."),
+]
+"""See `infer.selection.frame_scores.question_scores`."""
+SmoothSeconds = Annotated[
+    float,
+    tyro.conf.arg(
+        metavar="SECONDS",
+        help="Average each frame's score with those of frames less than so many seconds away, the "
+        "nearer the more; 0: scores as they are.",
+    ),
+]
+"""See `infer.selection.smoothing.smoothed`."""
 LongTextSetting = Annotated[
     LongText,
     tyro.conf.arg(

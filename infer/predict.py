@@ -159,7 +159,7 @@ def _score_stored(
     encoder = _encoder(model, processor, profile.view)
     refuse_other_vision(index, profile, encoder.name, vision_fingerprint(encoder.model))
     stored = read_stored_video(index, profile, video.content_hash)
-    return score_video(stored, _encode(encoder, caption), _NO_SEEDS)
+    return score_video(stored, [_encode(encoder, caption)], _NO_SEEDS)
 
 
 def _encoder(model: PreTrainedModel, processor: Any, view: ViewMode | None) -> Encoder:

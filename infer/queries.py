@@ -1,4 +1,4 @@
-"""Queries: questions with their text and indexed video, or the error where one is missing.
+"""Queries: questions with their texts and indexed video, or the error where one is missing.
 
 Legend: w windows of a text, D width of a vector.
 """
@@ -12,9 +12,10 @@ from index.arrays import Floats
 from index.boundary import costs_one
 from index.errors import CueframeError
 from index.messages import escaped, print_some
+from index.models.long_texts import Text
 from index.storage.store import Profile, read_own_vectors
 from infer.metrics import TimedQuestion
-from infer.question_texts import caption
+from infer.question_texts import ChoiceTexts, question_texts
 from infer.questions import Question
 from infer.selection.parts import SpanSeconds, part_asked
 from infer.videos.indexed_videos import IndexedVideos, find_indexed
@@ -27,12 +28,13 @@ _Asked = tuple[str, SpanSeconds]
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """A question with its text and its indexed video."""
+    """A question with its texts and its indexed video."""
 
     place: int
     """Position among all questions."""
     question: Question
-    text: str
+    texts: tuple[Text, ...]
+    """What the encoder reads for it; see `infer.question_texts.question_texts`."""
     path: str
     """Path of the video, as the index knows it."""
     content_hash: str
@@ -42,17 +44,20 @@ class EncodedQuery(NamedTuple):
     """A query with the vectors of its texts."""
 
     query: Query
-    text: Floats | CueframeError
-    """(w, D) vectors of its text, or why its texts cannot be encoded."""
+    texts: Sequence[Floats] | CueframeError
+    """(w, D) vectors of each of its texts, or why they cannot be encoded."""
     choices: Sequence[Floats] | CueframeError | None = None
     """(w, D) vectors of the text "question choice" of each choice for a reader of stored vectors,
     or why there are none."""
 
 
 def make_queries(
-    questions: Sequence[Question], indexed: IndexedVideos, setting: int | None
+    questions: Sequence[Question],
+    indexed: IndexedVideos,
+    setting: int | None,
+    choices: ChoiceTexts = "joined",
 ) -> tuple[list[Query], dict[int, AnswerRecord]]:
-    """Give each question its text, or none where the setting is None, and its video.
+    """Give each question its texts, or none where the setting is None, and its video.
 
     Returns:
         The queries, and by place the failure records of the questions without text or video.
@@ -62,11 +67,11 @@ def make_queries(
     lost: dict[int, str] = {}
     for place, question in enumerate(questions):
         with costs_one(lost, place, CueframeError):
-            text = "" if setting is None else caption(question, setting)
+            texts = () if setting is None else question_texts(question, setting, choices)
             path, video = find_indexed(indexed, question.video_path, question.video_aliases)
             content = video.content_hash
             queries.append(
-                Query(place=place, question=question, text=text, path=path, content_hash=content)
+                Query(place=place, question=question, texts=texts, path=path, content_hash=content)
             )
     for place, reason in lost.items():
         failed[place] = failure_record(questions[place], reason)

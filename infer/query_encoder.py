@@ -4,6 +4,7 @@ Q: texts, D: width of a vector.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,20 @@ def encode_texts(
         for one, own in zip(read, of_each, strict=True)
     ]
     return joined, np.array(too_long)
+
+
+def encode_each(
+    encoder: Encoder, texts: Sequence[Sequence[Text]], long_text: LongText
+) -> tuple[list[list[npt.NDArray[np.float32]]], list[bool]]:
+    """Encode the texts of each of some questions, as `encode_texts` does.
+
+    Returns:
+        For each question the vectors of its texts, and whether one of them is too long.
+    """
+    vectors, too_long = encode_texts(encoder, [*chain.from_iterable(texts)], long_text)
+    ends = [*accumulate(map(len, texts))]
+    parts = [slice(end - len(own), end) for own, end in zip(texts, ends, strict=True)]
+    return [vectors[part] for part in parts], [bool(too_long[part].any()) for part in parts]
 
 
 def _with_own(vectors: npt.NDArray[np.float32], shared: int) -> npt.NDArray[np.float32]:

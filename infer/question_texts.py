@@ -1,71 +1,116 @@
 """The texts of a question that an encoder reads, made here alone, for training and asking alike."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal
 
 from index.errors import CueframeError
 from index.models.long_texts import Text, TwoParts
 from infer.choices import lettered
 from infer.questions import Question
 from infer.records import short
+from infer.texts.choice_markers import without_markers
 from infer.texts.clean_text import MAX_TEXT_CHARS
 
-
-class QuestionTexts(NamedTuple):
-    """Texts of a question, and how their scores are joined."""
-
-    texts: tuple[Text, ...]
-    joined: Literal["alone", "each"]
-    """alone: the scores of the one text are the question's. each: every text has scores of its own,
-    as the choices have between which a reader decides."""
+ChoiceTexts = Literal["joined", "each"]
+"""joined: a question's text is one, with its choices where --caption says so. each: one text for
+each choice beside the question's own, whose scores are joined (`infer.selection.frame_scores`).
+The question's own belongs to them: where an encoder is unsure, the best of the choices' texts alone
+gains nothing (docs/picking.md)."""
 
 
-def question_texts(question: Question, setting: Literal[1, 2, 3, "choices"] | int) -> QuestionTexts:
-    """Make the texts that the encoder reads for a question.
+def question_texts(
+    question: Question, setting: Literal[1, 2, 3] | int, choices: ChoiceTexts = "joined"
+) -> tuple[Text, ...]:
+    """Make the texts that the encoder reads for a question, for training and asking alike.
 
-        1         the question                           What colour is it?
-        2         the choices                            A. Red B. Blue
-        3         the question, the choices              What colour is it? A. Red B. Blue
-        choices   the question and one choice, of each   What colour is it? | Red
+        1, joined           What colour is it?
+        2, joined           A. Red B. Blue
+        3, joined           What colour is it? A. Red B. Blue
+        2, each             Red | Blue
+        3, each             What colour is it? | What colour is it? Red | What colour is it? Blue
 
     The parts are joined by one space, without added labels or punctuation; blanks, tabs and line
-    ends inside them become one space too. A choice stays a part of its own, since in a text that is
-    longer than the model reads it may not be what is cut off. Without choices, setting 3 gives the
-    question alone.
+    ends inside them become one space too. Without choices, setting 3 gives the question alone.
 
     Raises:
         CueframeError: Setting 2 for a question without choices, a question without a text, a text
-            that is too long, a setting other than these, or as `infer.choices.lettered`.
+            that is too long, or a setting other than these.
     """
-    if setting not in (1, 2, 3, "choices"):
+    if setting not in (1, 2, 3):
         raise CueframeError(
             f"--caption {setting} is unknown; want 1 (question), 2 (choices) or 3 (both)"
         )
-    if not question.question:
-        raise CueframeError(
-            f"question {short(question.id)} has no text, since its file has labels alone; ask the "
-            "set's own file of questions, with this one as --labels"
-        )
+    _refuse_no_text(question)
     if setting == 2 and not question.choices:
         raise CueframeError(
             f"question {short(question.id)} has no choices, and --caption 2 reads nothing else; "
             "use --caption 1"
         )
-    parts = [question.question] if setting != 2 else []
-    if setting in (2, 3):
-        parts += question.choices
-    texts: list[Text] = [" ".join(" ".join(parts).split())]
-    if setting == "choices":
-        shared = str(texts[0])
-        texts = [TwoParts(shared, " ".join(own.split())) for _, own in lettered(question)]
+    shared = [question.question] if setting != 2 else []
+    if choices == "each" and setting != 1:
+        return _short_enough(question, [*map(_spaced, shared), *_of_choices(question, shared)])
+    return _short_enough(
+        question, [_spaced(" ".join(shared + (question.choices if setting != 1 else [])))]
+    )
+
+
+def texts_of_choices(question: Question) -> tuple[Text, ...]:
+    """Return the text "question choice" of each choice, between which a reader decides.
+
+    Raises:
+        CueframeError: As `infer.choices.lettered`, or the question has no text or too long a one.
+    """
+    lettered(question)
+    _refuse_no_text(question)
+    return _short_enough(question, _of_choices(question, [question.question]))
+
+
+def _of_choices(question: Question, shared: Sequence[str]) -> list[Text]:
+    """Return a text of each choice, without its letter.
+
+    After what they share it stays a part of its own, since in a text that is longer than the model
+    reads it may not be what is cut off.
+    """
+    alone = map(_spaced, without_markers(question.choices).texts)
+    return [TwoParts(_spaced(shared[0]), own) for own in alone] if shared else [*alone]
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _refuse_no_text(question: Question) -> None:
+    if not question.question:
+        raise CueframeError(
+            f"question {short(question.id)} has no text, since its file has labels alone; ask the "
+            "set's own file of questions, with this one as --labels"
+        )
+
+
+def _short_enough(question: Question, texts: Sequence[Text]) -> tuple[Text, ...]:
     longest = max(len(text) if isinstance(text, str) else sum(map(len, text)) + 1 for text in texts)
     if longest > 2 * MAX_TEXT_CHARS:
         raise CueframeError(
             f"question {short(question.id)} with its choices has {longest} characters, and a text "
             f"has {2 * MAX_TEXT_CHARS} at most; shorten its choices, or use --caption 1"
         )
-    return QuestionTexts(tuple(texts), "each" if setting == "choices" else "alone")
+    return tuple(texts)
+
+
+def caption_setting(caption: int | None, choices: ChoiceTexts) -> int:
+    """Return the setting that --caption and --choices mean together.
+
+    Raises:
+        CueframeError: One text for each choice is asked for, and --caption 1 reads no choice.
+    """
+    if caption == 1 and choices == "each":
+        raise CueframeError(
+            "--caption 1 reads no choices, so --choices each has none; use --caption 3, or leave "
+            "--caption out"
+        )
+    return caption or (3 if choices == "each" else 1)
 
 
 def caption(question: Question, setting: int) -> str:
     """Return the one text of a question with a `--caption` setting; see `question_texts`."""
-    return str(question_texts(question, setting).texts[0])
+    return str(question_texts(question, setting)[0])

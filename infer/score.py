@@ -22,12 +22,14 @@ try:
     from index.run_command import own_default, positive, run
     from index.storage.atomic_write import folder_of, refuse_overwriting
     from infer.flags import (
-        CaptionSetting,
+        ChoicesSetting,
+        JoinSetting,
         LabelFiles,
         LongTextSetting,
         PicksFormat,
         QueryModel,
         QuestionFormat,
+        ReadCaption,
     )
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
@@ -69,8 +71,10 @@ class ScoreConfig:
     """HTML page of all questions, the worst first."""
     report_limit: int = 1000
     """Maximum number of questions in the report."""
-    caption: CaptionSetting = 1
+    caption: ReadCaption = None
     """Text of the report's curves: 1 the question, 2 its choices, 3 both; as for the answers."""
+    choices: ChoicesSetting = "joined"
+    join: JoinSetting = "max"
     long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder of the report's curves; as for the answers."""
@@ -125,7 +129,9 @@ def score(config: ScoreConfig) -> int:
         export_path=config.export_path if config.export else None,
         report=config.report,
         report_limit=config.report_limit,
-        caption_setting=config.caption,
+        caption=config.caption,
+        choices=config.choices,
+        join=config.join,
         long_text=config.long_text,
         model=config.model,
         seed=config.seed,
@@ -136,7 +142,7 @@ def score(config: ScoreConfig) -> int:
 
 _NEED_AN_INDEX = (
     "index judge judge_frames videos check_leak train_videos export export_path report "
-    "report_limit caption long_text model"
+    "report_limit caption choices join long_text model"
 ).split()
 """Flags that play no part with --picks-format."""
 

@@ -33,10 +33,12 @@ from infer.judge import Judge, load_judge
 from infer.metrics import TimedQuestion, is_labelled, require_labels
 from infer.queries import make_queries, on_timelines, print_failures
 from infer.query_encoder import load_query_encoder
+from infer.question_texts import ChoiceTexts, caption_setting
 from infer.questions import Question
 from infer.report.cases import summary, with_curves, worst_cases
 from infer.report.page import times_to_show, write_report
 from infer.report.thumbnails import thumbnails_of
+from infer.selection.frame_scores import Join
 from infer.videos.indexed_videos import read_indexed_videos
 from infer.videos.video_files import find_video_file
 from infer.videos.video_names import by_tail
@@ -55,7 +57,9 @@ def score_answers(
     export_path: Path | None = None,
     report: Path | None = None,
     report_limit: int = 1000,
-    caption_setting: int = 1,
+    caption: int | None = None,
+    choices: ChoiceTexts = "joined",
+    join: Join = "max",
     long_text: LongText = "windows",
     model: str | None = None,
     seed: int = 42,
@@ -79,7 +83,9 @@ def score_answers(
             refuse_unwritable(path, flag)
     elsewhere = by_tail(map(str, list_videos(videos))) if videos else {}
     indexed = read_indexed_videos(index)
-    queries, failed = make_queries(questions, indexed, caption_setting if report else None)
+    queries, failed = make_queries(
+        questions, indexed, caption_setting(caption, choices) if report else None, choices
+    )
     queries, timed, without_part = on_timelines(index, read_profile(index), queries)
     failed |= without_part
     print_failures(failed, "not scored")
@@ -132,7 +138,7 @@ def score_answers(
     if report:
         cases = worst_cases(queries, timed, chosen, frames.own, frames.columns, report_limit)
         if encoder:
-            cases = with_curves(cases, queries, encoder, index, long_text)
+            cases = with_curves(cases, queries, encoder, index, long_text, join)
         pictures = thumbnails_of(
             times_to_show(cases), lambda path: file_of(indexed.seen[path].content_hash)
         )

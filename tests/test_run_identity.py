@@ -33,8 +33,11 @@ from train.mine import MineConfig, mine
 
 ANSWERING: dict[str, Any] = {
     "pick": "top",
+    "smooth_s": 1.0,
     "frames": 3,
     "caption": 3,
+    "choices": "each",
+    "join": "mean",
     "long_text": "truncate",
     "model": "another",
     "dtype": "bfloat16",

@@ -44,7 +44,8 @@ from infer.queries import (
     group_by_video,
     on_timelines,
 )
-from infer.query_encoder import encode_texts
+from infer.query_encoder import encode_each
+from infer.selection.rules import Rule
 from train.data import Example
 
 K = 4
@@ -149,16 +150,16 @@ def score(
         Query(
             place=place,
             question=one["question"],
-            text=one["caption"],
+            texts=(one["caption"],),
             path=one["video_path"],
             content_hash=one["content_hash"],
         )
         for place, one in enumerate(examples)
     ]
-    texts, _ = encode_texts(encoder, [one.text for one in queries], long_text)
+    texts, _ = encode_each(encoder, [one.texts for one in queries], long_text)
     places = chain.from_iterable(group_by_video(queries).values())
     encoded = (EncodedQuery(queries[n], texts[n]) for n in places)
-    answers = answer_all(index, profile, encoded, pick="quarters", k=K, seed=seed)
+    answers = answer_all(index, profile, encoded, rule=Rule(), k=K, seed=seed)
     records = [record for _, record in sorted(chain.from_iterable(answers), key=itemgetter(0))]
     failed = [record for record in records if "error" in record]
     print_some("failed", [f"{record['id']}: {record['error']}" for record in failed])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from index.arrays import Integers
+from index.arrays import Floats, Integers
 from index.boundary import costs_one
 from index.errors import CueframeError
 from index.storage.store import Profile
@@ -22,7 +22,8 @@ from infer.selection.frame_scores import (
     score_video,
 )
 from infer.selection.parts import parts_asked
-from infer.selection.strategies import ScoredVideo, load_strategy, question_seed
+from infer.selection.rules import Rule, load_rule
+from infer.selection.strategies import ScoredVideo, question_seed
 
 VectorReader = Callable[[ScoredVideo, Integers, Sequence[EncodedQuery]], list[dict[str, Any]]]
 """A reader of stored vectors: takes a video, or the part of it that queries ask about, the picked
@@ -34,7 +35,7 @@ def answer_all(
     profile: Profile,
     queries: Iterable[EncodedQuery],
     *,
-    pick: str,
+    rule: Rule,
     k: int,
     seed: int,
     read: VectorReader | None = None,
@@ -45,7 +46,7 @@ def answer_all(
         index: Folder of the index.
         profile: Its profile.
         queries: The questions, those about a video one after another.
-        pick: A strategy of `infer.selection.registry`.
+        rule: How frames are picked.
         k: K.
         seed: Seed of the strategies that draw.
         read: Reader of stored vectors.
@@ -55,7 +56,7 @@ def answer_all(
         read, or anything unforeseen happens, all records of the block are errors; if a question's
         texts cannot be encoded, its video has no such span or the reader refuses it, that one is.
     """
-    choose = load_strategy(pick)
+    choose = load_rule(rule)
     for content, of_video in groupby(queries, key=lambda one: one.query.content_hash):
         lost: dict[str, str] = {}
         with costs_one(lost, content, CueframeError):
@@ -64,17 +65,17 @@ def answer_all(
         while block := list(islice(of_video, size)):
             records: dict[int, AnswerRecord] = {}
             failed = dict(lost)
-            good = [one for one in block if not isinstance(one.text, CueframeError)]
+            good = [one for one in block if not isinstance(one.texts, CueframeError)]
             if good and not lost:
                 with costs_one(failed, content):
                     seeds = [question_seed(seed, one.query.question.id) for one in good]
-                    texts = [np.asarray(one.text) for one in good]
-                    scored = score_video(stored, texts, np.array(seeds, np.uint64))
+                    seeded = np.array(seeds, np.uint64)
+                    scored = score_video(stored, _vectors(good), seeded, rule.join)
                     # One by one, so that the parts before a failing one keep their records.
-                    records.update(_picked(scored, good, choose, pick, k, read))
+                    records.update(_picked(scored, good, choose, rule, k, read))
             for one in block:
                 if one.query.place not in records:
-                    why = one.text if isinstance(one.text, CueframeError) else failed[content]
+                    why = one.texts if isinstance(one.texts, CueframeError) else failed[content]
                     records[one.query.place] = failure_record(one.query.question, why)
             yield [(one.query.place, records[one.query.place]) for one in block]
 
@@ -83,11 +84,12 @@ def _picked(
     scored: ScoredVideo,
     block: Sequence[EncodedQuery],
     choose: Callable[[ScoredVideo, int], Integers],
-    pick: str,
+    rule: Rule,
     k: int,
     read: VectorReader | None,
 ) -> Iterator[tuple[int, AnswerRecord]]:
     """Yield places and records of a block's questions, part by part of the video."""
+    how = {"pick": rule.pick} | ({"smooth_s": rule.smooth_s} if rule.smooth_s else {})
     for asked, part in parts_asked(scored, [one.query.question.span_s for one in block]):
         own = [block[q] for q in asked]
         if isinstance(part, CueframeError):
@@ -96,11 +98,15 @@ def _picked(
             continue
         rows = choose(part.video, k)
         more = read(part.video, rows, own) if read else [{}] * len(own)
-        texts = [np.asarray(one.text) for one in own]
-        frames = picked_frames(part, rows, k, texts)
+        frames = picked_frames(part, rows, k, _vectors(own))
         for (one, *_), picked, gained in zip(own, frames, more, strict=True):
             if "error" in gained:
                 yield one.place, failure_record(one.question, gained["error"])
             else:
-                base = {"id": one.question.id, "video": one.path, "pick": pick}
+                base = {"id": one.question.id, "video": one.path, **how}
                 yield one.place, base | {"frames": picked} | gained
+
+
+def _vectors(queries: Sequence[EncodedQuery]) -> list[Sequence[Floats]]:
+    """Return the vectors of the texts of queries that have them."""
+    return [one.texts for one in queries if not isinstance(one.texts, CueframeError)]

@@ -8,12 +8,15 @@ import tyro
 
 from index.run_command import NoLock, own_default
 from infer.flags import (
-    CaptionSetting,
+    ChoicesSetting,
+    JoinSetting,
     LabelFiles,
     LongTextSetting,
     PickStrategy,
     QueryModel,
     QuestionFormat,
+    ReadCaption,
+    SmoothSeconds,
 )
 from infer.readers.registry import OWN_READERS
 
@@ -42,10 +45,13 @@ class AnswerConfig:
     """File of the answers, or - for stdout; the result of the run then goes to stderr. An
     interrupted run continues where it stopped."""
     pick: PickStrategy = "quarters"
+    smooth_s: SmoothSeconds = 0.0
     frames: int = 4
     """K, frames per question."""
-    caption: CaptionSetting = 1
+    caption: ReadCaption = None
     """Text of a question: 1 the question, 2 its choices, 3 both."""
+    choices: ChoicesSetting = "joined"
+    join: JoinSetting = "max"
     long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""

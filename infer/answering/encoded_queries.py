@@ -12,20 +12,20 @@ from index.errors import CueframeError
 from index.models.long_texts import Text
 from infer.answering.text_cache import TextCache
 from infer.queries import EncodedQuery, Query, group_by_video
-from infer.question_texts import question_texts
+from infer.question_texts import texts_of_choices
 from infer.selection.frame_scores import QUESTIONS_AT_ONCE
 
 
 def texts_of(query: Query, *, choices: bool) -> list[Text]:
     """Return all texts to encode for a query: its own, and those of its choices if asked for."""
-    more = texts_of_choices(query) if choices else ()
-    return [query.text, *(() if isinstance(more, CueframeError) else more)]
+    more = _choice_texts(query) if choices else ()
+    return [*query.texts, *(() if isinstance(more, CueframeError) else more)]
 
 
-def texts_of_choices(query: Query) -> Sequence[Text] | CueframeError:
+def _choice_texts(query: Query) -> Sequence[Text] | CueframeError:
     """Return the texts of question and choice, or the error of a question without these."""
     try:
-        return question_texts(query.question, "choices").texts
+        return texts_of_choices(query.question)
     except CueframeError as error:
         return error
 
@@ -45,8 +45,9 @@ def encode_queries(
     """
 
     def encoded(block: Sequence[Query]) -> list[EncodedQuery]:
-        vectors = texts.encode([one.text for one in block])  # (w, D) each
-        made = [EncodedQuery(*both) for both in zip(block, vectors, strict=True)]
+        every = chain.from_iterable(one.texts for one in block)
+        vectors = iter(texts.encode([*every]))  # (w, D) each
+        made = [EncodedQuery(one, [next(vectors) for _ in one.texts]) for one in block]
         return _with_choices(made, texts) if choices else made
 
     places = [*chain.from_iterable(group_by_video(queries).values())]
@@ -61,7 +62,7 @@ def encode_queries(
 
 
 def _with_choices(queries: Sequence[EncodedQuery], texts: TextCache) -> list[EncodedQuery]:
-    of_each = [texts_of_choices(one.query) for one in queries]
+    of_each = [_choice_texts(one.query) for one in queries]
     given = [[] if isinstance(own, CueframeError) else own for own in of_each]
     vectors = iter(texts.encode([*chain.from_iterable(given)]))
     return [

@@ -12,10 +12,12 @@ from index.storage.store import Profile, read_profile
 from infer.answering.config import AnswerConfig
 from infer.answering.submission import submission_columns
 from infer.question_files.loading import read_questions
+from infer.question_texts import caption_setting
 from infer.questions import Question
 from infer.readers.prompts import Prompt, load_prompt
 from infer.readers.registry import OWN_READERS
 from infer.records import RecordFile
+from infer.selection.rules import Rule, load_rule
 from infer.videos.frame_files import frame_size
 from infer.videos.video_names import by_tail
 
@@ -40,6 +42,7 @@ def read_inputs(config: AnswerConfig) -> Inputs:
             read, or an output could not be written.
     """
     refuse_bad_values(config)
+    load_rule(rule_of(config))
     return Inputs(
         frame_size=frame_size(config.size),
         prompt=load_prompt(config.prompt),
@@ -57,6 +60,9 @@ def refuse_bad_values(config: AnswerConfig) -> None:
             written.
     """
     positive("--frames", config.frames)
+    caption_setting(config.caption, config.choices)
+    if config.join == "mean" and config.choices == "joined":
+        raise CueframeError("--join mean joins the texts of --choices each; name that, too")
     positive("--reader-batch", config.reader_batch)
     positive("--reader-side", config.reader_side)
     positive("--max-new-tokens", config.max_new_tokens)
@@ -110,6 +116,11 @@ def refuse_bad_values(config: AnswerConfig) -> None:
         refuse_unwritable(config.submission, "--submission")
     if config.save_frames:
         _make_folder(config.save_frames, "--save-frames")
+
+
+def rule_of(config: AnswerConfig) -> Rule:
+    """Return how the flags say that frames are picked."""
+    return Rule(config.pick, config.smooth_s, config.choices, config.join)
 
 
 def _make_folder(path: Path, what: str) -> None:

@@ -20,13 +20,14 @@ from infer.answering.bulk import answer_all
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.config import FREE, AnswerConfig
 from infer.answering.encoded_queries import encode_queries, texts_of
-from infer.answering.inputs import Inputs
+from infer.answering.inputs import Inputs, rule_of
 from infer.answering.outputs import print_problems, save_all, undecided_of, write_answers
 from infer.answering.submission import write_submission
 from infer.answering.text_cache import TextCache
 from infer.choices import chosen
 from infer.queries import AnswerRecord, Query, make_queries
 from infer.query_encoder import load_query_encoder, print_long_texts
+from infer.question_texts import caption_setting
 from infer.readers.bulk_reading import AskModel, read_answers
 from infer.readers.clip_reader import read_choices
 from infer.readers.registry import OWN_READERS
@@ -55,7 +56,9 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
     state = join_processes()
     indexed = read_indexed_videos(config.index)
     file_of = partial(find_video_file, indexed, elsewhere=inputs.elsewhere)
-    queries, failed = make_queries(questions, indexed, config.caption)
+    queries, failed = make_queries(
+        questions, indexed, caption_setting(config.caption, config.choices), config.choices
+    )
     report: dict[str, Any] = {"long": [], "max_tokens": 0, "text_s": 0.0}
 
     def claimed(path: Path, remedy: str) -> None:
@@ -201,7 +204,7 @@ def _records(
         config.index,
         inputs.profile,
         encode_queries(todo, texts, text_s, choices=clip),
-        pick=config.pick,
+        rule=rule_of(config),
         k=k,
         seed=config.seed,
         read=partial(read_choices, scale=scale, which=which, k=k) if clip else None,

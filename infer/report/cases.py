@@ -20,10 +20,10 @@ from infer.evaluation.score_table import ScoreTable
 from infer.evaluation.text_tables import table_cells
 from infer.metrics import TimedQuestion, picks_in_evidence
 from infer.queries import Query, group_by_video
-from infer.query_encoder import encode_texts
+from infer.query_encoder import encode_each
 from infer.report.chart import curve_of
 from infer.report.page import Case, Summary, worst_first
-from infer.selection.frame_scores import scored_blocks
+from infer.selection.frame_scores import Join, scored_blocks
 
 _SAME = 0.01
 """Tolerance of a cosine; beyond it, text or model differs. float16 moves cosines by 0.001."""
@@ -69,6 +69,7 @@ def with_curves(
     encoder: Encoder,
     index: Path,
     long_text: LongText = "windows",
+    join: Join = "max",
 ) -> list[Case]:
     """Return the cases with the score of each row; warn on stderr if the answers' scores differ.
 
@@ -78,16 +79,17 @@ def with_curves(
         encoder: Encoder of the texts, from `infer.query_encoder.load_query_encoder`.
         index: Folder of the index.
         long_text: How long texts were read for the answers.
+        join: How the scores of a question's texts were joined for the answers.
 
     Raises:
         CueframeError: A vector file is missing or damaged.
     """
     place = {case.question.id: n for n, case in enumerate(cases)}
     shown = [one for one in queries if one.question.id in place]
-    texts, _ = encode_texts(encoder, [one.text for one in shown], long_text)
+    texts, _ = encode_each(encoder, [one.texts for one in shown], long_text)
     drawn = list(cases)
     other = 0
-    blocks = scored_blocks(index, read_profile(index), group_by_video(shown), texts)
+    blocks = scored_blocks(index, read_profile(index), group_by_video(shown), texts, join)
     asked = (
         (n, video.time_s, scores)
         for numbers, video in blocks
@@ -102,7 +104,7 @@ def with_curves(
     if other:
         say(
             f"warning: the curves of {other} questions are not those by which their frames were "
-            "picked; give the --model, --caption and --long-text of the answers"
+            "picked; give the --model, --caption, --choices and --long-text of the answers"
         )
     return drawn
 

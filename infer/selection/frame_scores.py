@@ -5,7 +5,7 @@ Legend: N questions, Q those of one video, F its frames, T tiles of a frame, D w
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,10 @@ QUESTIONS_AT_ONCE = 512
 vectors are held meanwhile, and an interrupted run does them again."""
 
 
+Join = Literal["max", "mean"]
+"""How the scores of a question's texts are joined, frame by frame."""
+
+
 class PickedFrame(TypedDict):
     """One frame of an answer."""
 
@@ -33,7 +37,7 @@ class PickedFrame(TypedDict):
     """Row in the video's vector file."""
     time_s: float
     score: float
-    """Cosine of text and frame, to six decimals."""
+    """Cosine of text and frame, to six decimals; of several texts joined, never smoothed."""
     tile: NotRequired[list[float]]
     """Left, top, right and bottom of the tile that has this score, as fractions of the frame's
     width and height, to four decimals; only where a frame has several tiles."""
@@ -61,22 +65,47 @@ def text_scores(texts: Sequence[Floats], frames: Floats) -> npt.NDArray[np.float
         texts: For each text the vectors of its windows (w, D), or that of its only one (D,).
         frames: Vectors of the frames.
     """
-    windows = [np.atleast_2d(text) for text in texts]
+    windows = _windows(texts)
     if all(len(own) == 1 for own in windows):
         return cosines(np.concatenate(windows), frames)
     # One by one, so that memory does not grow with the windows of all; the numbers are the same.
     return np.stack([cosines(own, frames).max(axis=0) for own in windows])
 
 
-def best_tiles(texts: Sequence[Floats], frames: Floats, rows: Integers) -> npt.NDArray[np.int64]:
-    """Return which tile of some frames fits each text best, the first of equals.
+def question_scores(
+    questions: Sequence[Sequence[Floats]], frames: Floats, join: Join = "max"
+) -> npt.NDArray[np.float32]:
+    """Score each of the frames (F, T, D) by each question's texts, (Q, F).
 
-    Q texts as in `text_scores`, frames (F, T, D), rows (Q, K) -> (Q, K).
+    Args:
+        questions: For each question the vectors of its texts, each as in `text_scores`.
+        frames: Vectors of the frames.
+        join: Whether the best text's score counts, or the mean of all.
+    """
+    if all(len(texts) == 1 for texts in questions):
+        return text_scores([text for (text,) in questions], frames)
+    if join == "max":
+        return text_scores([np.concatenate(_windows(texts)) for texts in questions], frames)
+    # One by one, for the reason given above.
+    means = [text_scores(texts, frames).mean(axis=0, dtype=np.float64) for texts in questions]
+    return np.stack(means).astype(np.float32)
+
+
+def _windows(texts: Sequence[Floats]) -> list[Floats]:
+    return [np.atleast_2d(text) for text in texts]
+
+
+def best_tiles(
+    questions: Sequence[Sequence[Floats]], frames: Floats, rows: Integers
+) -> npt.NDArray[np.int64]:
+    """Return which tile of some frames fits any text of each question best, the first of equals.
+
+    Q questions as in `question_scores`, frames (F, T, D), rows (Q, K) -> (Q, K).
     """
     best = np.empty(rows.shape, np.int64)
     # One by one, since the tiles of all questions' frames may be many times those of the video.
-    for q, (text, own) in enumerate(zip(texts, rows, strict=True)):
-        windows = np.atleast_2d(text).astype(np.float64)
+    for q, (texts, own) in enumerate(zip(questions, rows, strict=True)):
+        windows = np.concatenate(_windows(texts)).astype(np.float64)
         cosine = frames[own].astype(np.float64, copy=False) @ windows.T  # (K, T, w)
         best[q] = cosine.astype(np.float32).max(axis=2).argmax(axis=1)
     return best
@@ -110,13 +139,19 @@ def read_stored_video(index: Path, profile: Profile, content_hash: str) -> Score
     )
 
 
-def score_video(video: ScoredVideo, texts: Sequence[Floats], seeds: Seeds) -> ScoredVideo:
-    """Return a video with the scores of some questions: Q texts as in `text_scores`, seeds (Q,)."""
-    return video._replace(scores=text_scores(texts, video.vectors), seeds=seeds)
+def score_video(
+    video: ScoredVideo, questions: Sequence[Sequence[Floats]], seeds: Seeds, join: Join = "max"
+) -> ScoredVideo:
+    """Return a video with the scores of Q questions, given as in `question_scores`; seeds (Q,)."""
+    return video._replace(scores=question_scores(questions, video.vectors, join), seeds=seeds)
 
 
 def scored_blocks(
-    index: Path, profile: Profile, videos: Mapping[str, Sequence[int]], texts: Sequence[Floats]
+    index: Path,
+    profile: Profile,
+    videos: Mapping[str, Sequence[int]],
+    texts: Sequence[Sequence[Floats]],
+    join: Join = "max",
 ) -> Iterator[tuple[Sequence[int], ScoredVideo]]:
     """Score questions without seeds, block by block, reading each video's vectors once.
 
@@ -124,7 +159,8 @@ def scored_blocks(
         index: Folder of the index.
         profile: Its profile.
         videos: The numbers of the questions by their videos' content hashes.
-        texts: Vectors of all N questions' texts, by their numbers, as in `text_scores`.
+        texts: Vectors of all N questions' texts, by their numbers, as in `question_scores`.
+        join: How the scores of a question's texts are joined.
 
     Yields:
         The numbers of a block's questions, and their video with their scores.
@@ -137,7 +173,7 @@ def scored_blocks(
         for block in blocks_of_questions(len(of_video), stored.n_vectors):
             numbers = of_video[block]
             own, seeds = [texts[n] for n in numbers], np.zeros(len(numbers), np.uint64)
-            yield numbers, score_video(stored, own, seeds)
+            yield numbers, score_video(stored, own, seeds, join)
 
 
 def shown_box(box: Box) -> list[float]:
@@ -146,7 +182,7 @@ def shown_box(box: Box) -> list[float]:
 
 
 def picked_frames(
-    part: ScoredPart, rows: Integers, k: int, texts: Sequence[Floats]
+    part: ScoredPart, rows: Integers, k: int, texts: Sequence[Sequence[Floats]]
 ) -> list[list[PickedFrame]]:
     """Convert the rows that a strategy chose of a part to a list for each question.
 
@@ -156,7 +192,8 @@ def picked_frames(
         part: The part, with its scores.
         rows: (Q, min(K, F)).
         k: K.
-        texts: Vectors of the questions' texts, as in `text_scores`, to tell each frame's best tile.
+        texts: Vectors of the questions' texts, as in `question_scores`, to tell each frame's best
+            tile.
     """
     segment = segments(part.video.time_s, part.video.duration_s, k)[rows]
     score = np.take_along_axis(part.video.scores, rows, axis=1).astype(np.float64).round(6)

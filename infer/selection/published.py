@@ -19,6 +19,8 @@ AKS_PEAK = 0.8
 """Lead of a stretch's best scores over its mean above which `pick_aks` splits it no further."""
 AKS_DEPTH = 5
 """Maximum number of times that `pick_aks` halves the timeline."""
+BOLT_GRID_FROM = 4
+"""K from which `pick_bolt` samples on the grid of its published code."""
 
 
 def pick_mmr(scores: Floats, vectors: Floats, k: int) -> Integers:
@@ -92,24 +94,35 @@ def pick_bolt(scores: Floats, k: int) -> Integers:
 
     Inverse transform sampling as in BOLT (Liu et al., CVPR 2025, arXiv 2503.21483): scores are
     stretched to 0 … 1 and cubed, the power that its code has for two of three benchmarks; frame i
-    is the first at which their running sum reaches a share u_i of the whole.
+    is the first at which their running share of the sum reaches u_i. As in its code, the u_i go
+    from 1/K to 1−1/K in equal steps.
 
-    Differs: u_i = (i+½)/K, where the published code goes from 1/K to 1−1/K: that is one and the
-    same frame twice at K = 2, and no number below 1 at K = 1. Places of frames that come twice go
-    to the best frames not taken. Equal scores weigh 1 each, not 0/0.
+    Differs: that grid is one and the same frame twice at K = 2, and has no number below 1 at K = 1;
+    up to K = 3, and for a question of which it takes a frame twice, u_i = (i+½)/K. Places of frames
+    that come twice even so go to the best frames not taken. Equal scores weigh 1 each, not 0/0.
     scores (Q, F) -> rows (Q, min(K, F)).
     """
     relevance = stretched(scores)  # (Q, F)
     weights = relevance * relevance * relevance  # products round alike everywhere, powers may not
     weights[~weights.any(axis=1)] = 1.0
-    reached = np.cumsum(weights, axis=1)
-    taken = np.zeros(scores.shape, np.bool_)
     picks = min(k, scores.shape[1])
-    for place in range(picks):
-        share = reached[:, -1:] * ((place + 0.5) / picks)
-        first = (reached < share).sum(axis=1)
-        taken[np.arange(len(scores)), first] = True
+    taken = _sampled(weights, (np.arange(picks) + 0.5) / picks)
+    if k >= BOLT_GRID_FROM:
+        theirs = _sampled(weights, np.linspace(1 / k, 1 - 1 / k, k))
+        whole = theirs.sum(axis=1) == k
+        taken[whole] = theirs[whole]
     return filled_up(taken, scores, k)
+
+
+def _sampled(weights: Floats, shares: Floats) -> Bools:
+    """Return (Q, F) the frames at which the running sum of weights (Q, F) reaches shares (K,)."""
+    reached = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
+    taken = np.zeros(weights.shape, np.bool_)
+    for share in shares.tolist():
+        # The last frame at most, if rounding leaves the sum short of the share.
+        first = np.minimum((reached < share).sum(axis=1), weights.shape[1] - 1)
+        taken[np.arange(len(weights)), first] = True
+    return taken
 
 
 def stretched(scores: Floats) -> npt.NDArray[np.float64]:
@@ -122,11 +135,13 @@ def stretched(scores: Floats) -> npt.NDArray[np.float64]:
     return exact
 
 
-def filled_up(taken: Bools, scores: Floats, k: int) -> Integers:
+def filled_up(taken: Bools, scores: Floats, k: int, first: Bools | None = None) -> Integers:
     """Add to the taken rows the best others, the earlier on a tie, until there are K.
 
-    taken (Q, F) at most K of each question, scores (Q, F) -> rows (Q, min(K, F)), ascending.
+    taken (Q, F) at most K of each question, scores (Q, F), first (Q, F) others that go before the
+    rest -> rows (Q, min(K, F)), ascending.
     """
     # Taken rows first, then by score; the sort is stable, so the earlier of equals.
-    order = np.lexsort((-scores, ~taken), axis=1)
+    keys = (-scores, ~taken) if first is None else (-scores, ~first, ~taken)
+    order = np.lexsort(keys, axis=1)
     return np.sort(order[:, :k], axis=1)

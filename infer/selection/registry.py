@@ -20,7 +20,11 @@ STRATEGIES = {
     "quarters": Strategy(f"{_OWN}:pick_quarters", "the best frame of each of K equal segments"),
     "top": Strategy(f"{_OWN}:pick_top", "the K best wherever they are"),
     "top-apart": Strategy(f"{_OWN}:pick_top_apart", "the best, half a segment apart"),
+    "hills": Strategy(
+        "infer.selection.hills:pick_hills", "the best peaks of the score curve, one of each hill"
+    ),
     "mmr": Strategy(f"{_PUBLISHED}:pick_mmr", "the best that are not alike"),
+    "dpp": Strategy("infer.selection.dpp:pick_dpp", "determinantal point process"),
     "aks": Strategy(f"{_PUBLISHED}:pick_aks", "adaptive keyframe sampling"),
     "bolt": Strategy(f"{_PUBLISHED}:pick_bolt", "inverse transform sampling"),
     "uniform": Strategy(f"{_OWN}:pick_uniform", "the middle of each segment"),

@@ -25,7 +25,7 @@ def test_ask() -> None:
     here = world()
     queries, failed = make_queries(questions(), read_indexed_videos(here.index), 1)
     assert [one.place for one in queries] == [0, 1, 3, 4, 5]
-    assert [one.text for one in queries] == [f"What is {n}?" for n in (0, 1, 3, 4, 5)]
+    assert [one.texts[0] for one in queries] == [f"What is {n}?" for n in (0, 1, 3, 4, 5)]
     assert [one.path for one in queries[2:4]] == [
         str(here.videos / name) for name in ("few.mp4", "b/constant.mp4")
     ]

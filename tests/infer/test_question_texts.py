@@ -3,7 +3,12 @@
 import pytest
 
 from index.errors import CueframeError
-from infer.question_texts import caption, question_texts
+from infer.question_texts import (
+    caption,
+    caption_setting,
+    question_texts,
+    texts_of_choices,
+)
 from infer.questions import Question
 from infer.texts.clean_text import MAX_TEXT_CHARS
 
@@ -44,15 +49,22 @@ def test_another_setting_is_refused(setting: int) -> None:
 
 
 def test_each_choice_has_a_text_with_the_question_in_front() -> None:
-    texts = question_texts(question(choices=["(A) Red ", "(B)  dark\nblue"]), "choices")
-    assert texts == ((("Why?", "Red"), ("Why?", "dark blue")), "each")
-    assert question_texts(question(choices=["B. Red", "A. Blue"]), "choices").texts[0] == (
-        "Why?",
-        "B. Red",
-    )
-    assert question_texts(question(), 1) == (("Why?",), "alone")
+    two = question(choices=["(A) Red ", "(B)  dark\nblue"])
+    assert texts_of_choices(two) == (("Why?", "Red"), ("Why?", "dark blue"))
+    assert question_texts(two, 3, "each") == ("Why?", *texts_of_choices(two))
+    assert question_texts(two, 2, "each") == ("Red", "dark blue")
+    assert question_texts(question(choices=["A. Red"]), 3, "each") == ("Why?", ("Why?", "Red"))
+    assert texts_of_choices(question(choices=["B. Red", "A. Blue"]))[0] == ("Why?", "B. Red")
+    assert question_texts(two, 1) == question_texts(question(), 3, "each") == ("Why?",)
     with pytest.raises(CueframeError, match="has no choices"):
-        question_texts(question(), "choices")
+        texts_of_choices(question())
+
+
+def test_a_caption_of_its_own_for_each_choice_reads_choices() -> None:
+    assert [caption_setting(None, "joined"), caption_setting(None, "each")] == [1, 3]
+    assert [caption_setting(2, "each"), caption_setting(1, "joined")] == [2, 1]
+    with pytest.raises(CueframeError, match=r"^--caption 1 reads no choices, so --choices each"):
+        caption_setting(1, "each")
 
 
 def test_many_long_choices_are_refused() -> None:

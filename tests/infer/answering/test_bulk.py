@@ -14,6 +14,7 @@ from infer.answering.bulk import answer_all
 from infer.queries import EncodedQuery, Query, group_by_video, make_queries, on_timelines
 from infer.questions import Question
 from infer.selection.registry import STRATEGIES
+from infer.selection.rules import Rule
 from infer.selection.strategies import ScoredVideo
 from infer.videos.indexed_videos import find_indexed, read_indexed_videos
 from tests.fixtures_infer import world
@@ -33,7 +34,7 @@ def encoded(queries: list[Query]) -> list[EncodedQuery]:
     width = read_profile(world().index).width
     texts = np.random.default_rng(0).normal(size=(len(queries), width)).astype(np.float32)
     places = chain.from_iterable(group_by_video(queries).values())
-    return [EncodedQuery(queries[n], texts[n]) for n in places]
+    return [EncodedQuery(queries[n], [texts[n]]) for n in places]
 
 
 @pytest.mark.parametrize("pick", ["quarters", "uniform", "random"])
@@ -41,11 +42,11 @@ def test_answers_do_not_hang_on_the_other_questions(pick: str) -> None:
     here = world()
     profile = read_profile(here.index)
     queries, _ = make_queries(questions(), read_indexed_videos(here.index), 1)
-    answers = answer_all(here.index, profile, encoded(queries), pick=pick, k=4, seed=1)
+    answers = answer_all(here.index, profile, encoded(queries), rule=Rule(pick), k=4, seed=1)
     together = dict(chain.from_iterable(answers))
     assert sorted(together) == [0, 1, 3, 4, 5]
     for one in encoded(queries):
-        alone = answer_all(here.index, profile, [one], pick=pick, k=4, seed=1)
+        alone = answer_all(here.index, profile, [one], rule=Rule(pick), k=4, seed=1)
         place = one.query.place
         assert list(alone) == [[(place, together[place])]]
         frames = together[place]["frames"]
@@ -62,9 +63,9 @@ def test_blocks_change_nothing(pick: str, at_once: int, monkeypatch: pytest.Monk
         for n in range(7)
     ]
     queries = encoded(make_queries(asked, read_indexed_videos(here.index), 1)[0])
-    (whole,) = answer_all(here.index, profile, queries, pick=pick, k=4, seed=1)
+    (whole,) = answer_all(here.index, profile, queries, rule=Rule(pick), k=4, seed=1)
     monkeypatch.setattr("infer.selection.frame_scores.SCORES_AT_ONCE", at_once)
-    blocks = list(answer_all(here.index, profile, queries, pick=pick, k=4, seed=1))
+    blocks = list(answer_all(here.index, profile, queries, rule=Rule(pick), k=4, seed=1))
     rows = len(read_own_vectors(here.index, profile, queries[0].query.content_hash).time_s)
     size = max(1, at_once // rows)
     assert [len(block) for block in blocks] == [min(size, 7 - n) for n in range(0, 7, size)]
@@ -83,7 +84,7 @@ def test_a_reader_sees_each_video_with_its_questions() -> None:
     ) -> list[dict[str, Any]]:
         places = [one.query.place for one in own]
         seen.append(places)
-        texts = np.stack([np.asarray(one.text) for one in own])
+        texts = np.stack([np.asarray(one.texts)[0] for one in own])
         np.testing.assert_allclose(scored.scores, texts @ scored.vectors[:, 0].T, atol=1e-5)
         assert rows.shape == (len(own), min(4, len(scored.vectors)))
         return [
@@ -92,7 +93,7 @@ def test_a_reader_sees_each_video_with_its_questions() -> None:
         ]
 
     def answers(**how: Any) -> dict[int, Any]:
-        made = answer_all(here.index, profile, asked, pick="quarters", k=4, seed=1, **how)
+        made = answer_all(here.index, profile, asked, rule=Rule("quarters"), k=4, seed=1, **how)
         return dict(chain.from_iterable(made))
 
     plain, found = answers(), answers(read=read)
@@ -125,7 +126,7 @@ def test_an_error_that_nobody_foresaw_costs_the_questions_of_its_video(
         return [{}] * len(own)
 
     asked = encoded(queries)
-    answers = answer_all(here.index, profile, asked, pick="top", k=4, seed=1, read=read)
+    answers = answer_all(here.index, profile, asked, rule=Rule("top"), k=4, seed=1, read=read)
     together = dict(chain.from_iterable(answers))
     assert together[1]["error"] == "ValueError: need at least one array to concatenate"
     assert [n for n, record in together.items() if "error" in record] == [1]
@@ -167,10 +168,10 @@ def test_a_question_whose_text_could_not_be_encoded_costs_itself() -> None:
     profile = read_profile(here.index)
     queries, _ = make_queries(questions(), read_indexed_videos(here.index), 1)
     asked = encoded(queries)
-    asked[0] = asked[0]._replace(text=CueframeError("no finite numbers"))
-    asked[-1] = asked[-1]._replace(text=CueframeError("no finite numbers"))
+    asked[0] = asked[0]._replace(texts=CueframeError("no finite numbers"))
+    asked[-1] = asked[-1]._replace(texts=CueframeError("no finite numbers"))
     together = dict(
-        chain.from_iterable(answer_all(here.index, profile, asked, pick="top", k=4, seed=1))
+        chain.from_iterable(answer_all(here.index, profile, asked, rule=Rule("top"), k=4, seed=1))
     )
     wrong = [place for place, record in together.items() if "error" in record]
     assert wrong == [asked[0].query.place, asked[-1].query.place]

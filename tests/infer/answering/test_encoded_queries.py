@@ -1,6 +1,7 @@
 """Queries are encoded block by block, video by video, each with its own vectors."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import cast
 
 import numpy as np
@@ -68,7 +69,7 @@ def asked_of(videos: Sequence[str]) -> list[Query]:
                     "video_path": name,
                 }
             ),
-            text=f"What {place}?",
+            texts=(f"What {place}?",),
             path=name,
             content_hash=name,
         )
@@ -94,8 +95,8 @@ def test_each_query_gets_its_vectors_video_by_video(
     assert sorted(spent_s) == list(range(len(videos)))
     for one in made:
         own = texts_of(one.query, choices=choices)
-        assert isinstance(one.text, np.ndarray)
-        assert (one.text == [vector(joined(own[0]))]).all()
+        assert not isinstance(one.texts, CueframeError)
+        assert (one.texts[0] == [vector(joined(own[0]))]).all()
         if not choices:
             assert one.choices is None
         elif len(one.query.question.choices) < 2:
@@ -112,7 +113,9 @@ def test_each_query_gets_its_vectors_video_by_video(
 def test_no_text_is_encoded_before_it_is_wanted() -> None:
     encoder = Told()
     queries = asked_of("abcd" * 300)
-    texts = TextCache(cast("Encoder", encoder), [one.text for one in queries], "windows")
+    texts = TextCache(
+        cast("Encoder", encoder), [*chain.from_iterable(one.texts for one in queries)], "windows"
+    )
     stream = encode_queries(queries, texts, {}, choices=False)
     next(stream)
     assert [len(call) for call in encoder.calls] == [512]
@@ -136,9 +139,9 @@ def test_a_query_whose_texts_cannot_be_encoded_costs_itself(choices: bool) -> No
     texts = TextCache(cast("Encoder", Refusing()), of_all, "windows")
     found = {}
     for one in encode_queries(queries, texts, {}, choices=choices):
-        if isinstance(one.text, CueframeError):
-            found[one.query.place] = str(one.text)
+        if isinstance(one.texts, CueframeError):
+            found[one.query.place] = str(one.texts)
         else:
-            assert (one.text == vector(one.query.text)).all()
+            assert (one.texts[0] == vector(joined(one.query.texts[0]))).all()
     wrong = {8: "ValueError: no such word", 3: "no finite numbers"}
     assert found == (wrong if choices else {8: wrong[8]})

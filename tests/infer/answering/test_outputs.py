@@ -70,7 +70,7 @@ def test_each_video_is_saved_once_and_a_lost_one_is_told(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queries = [
-        Query(place=n, question=one, text="?", path=f"/v/{video}", content_hash=video)
+        Query(place=n, question=one, texts=("?",), path=f"/v/{video}", content_hash=video)
         for n, (one, video) in enumerate(zip(QUESTIONS, "xyxz", strict=True))
     ]
     lines = {
@@ -100,7 +100,7 @@ def test_a_lost_file_costs_one_line(tmp_path: Path, capsys: Capture) -> None:
     def gone(content: str) -> Path:
         raise VideoError(f"{content} is gone")
 
-    queries = [Query(place=0, question=QUESTIONS[0], text="?", path="/v/x", content_hash="x")]
+    queries = [Query(place=0, question=QUESTIONS[0], texts=("?",), path="/v/x", content_hash="x")]
     lines = {"b": as_json_line({"id": "b", "frames": [{"time_s": 0.0}]})}
     assert save_all(tmp_path, queries, lines, gone, (16, 9)) == (0, 1)
     assert capsys.readouterr().err == "failed: no frames of /v/x are saved: x is gone\n"

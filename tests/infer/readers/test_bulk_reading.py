@@ -37,7 +37,7 @@ def queries(place: int, content: str, choices: Sequence[str] = CHOICES, **labels
     return Query(
         place=place,
         question=Question.model_validate(record | labels),
-        text="?",
+        texts=("?",),
         path=content,
         content_hash=content,
     )

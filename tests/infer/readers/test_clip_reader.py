@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from index.errors import CueframeError
 from index.models.long_texts import Text
 from infer.answer_file import ReaderFrames
-from infer.answering.encoded_queries import texts_of_choices
 from infer.queries import EncodedQuery, Query
-from infer.question_texts import question_texts
+from infer.question_texts import texts_of_choices
 from infer.questions import Question
 from infer.readers.clip_reader import choice_probabilities, read_choices
 from infer.selection.strategies import ScoredVideo
@@ -25,7 +24,7 @@ def queries(number: int, *choices: str, question: str = "Which?", **labels: obje
     return Query(
         place=number,
         question=Question.model_validate(record | labels),
-        text=question,
+        texts=(question,),
         path="x",
         content_hash="x",
     )
@@ -110,15 +109,18 @@ def read(
     """What the reader says of these questions."""
     encoded = []
     for one in asked:
-        texts = texts_of_choices(one)
-        choices = texts if isinstance(texts, CueframeError) else [*encode(texts)]
-        encoded.append(EncodedQuery(one, encode([one.text])[0], choices))
+        choices: Sequence[np.ndarray] | CueframeError
+        try:
+            choices = [*encode(texts_of_choices(one.question))]
+        except CueframeError as error:
+            choices = error
+        encoded.append(EncodedQuery(one, [*encode(one.texts)], choices))
     part = video(VECTORS, len(asked))
     return read_choices(part, rows, encoded, scale=scale, which=which, k=k)
 
 
 def expected(one: Query, shown: Sequence[int]) -> dict[str, float]:
-    shares = plain(encode(question_texts(one.question, "choices").texts), VECTORS, shown, 20.0)
+    shares = plain(encode(texts_of_choices(one.question)), VECTORS, shown, 20.0)
     return {letter: round(share, 6) for letter, share in zip("ABCDEF", shares, strict=False)}
 
 
@@ -183,7 +185,7 @@ def test_equal_vectors_of_different_choices_are_no_answer() -> None:
     found = read_choices(
         video(np.concatenate([encode(["near"])[:, None], VECTORS]), 1),
         np.array([[0, 1]]),
-        [EncodedQuery(one, encode(["?"]), vectors)],
+        [EncodedQuery(one, [*encode(["?"])], vectors)],
         scale=100.0,
         which=("picked", "all"),
         k=2,

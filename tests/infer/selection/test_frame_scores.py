@@ -64,7 +64,7 @@ def test_a_frame_scores_as_its_best_tile(q: int, f: int, tiles: int, seed: int) 
     frames[rng.random((f, tiles)) < 0.3] = frames[0, 0]  # equal tiles
     scores = cosines(texts, frames)
     rows = np.sort(rng.permutation(f)[: rng.integers(1, f + 1)])[None].repeat(q, axis=0)
-    best = best_tiles(list(texts), frames, rows)
+    best = best_tiles([[text] for text in texts], frames, rows)
     for n, text in enumerate(texts):
         each = np.array(
             [cosines(text[None], frames[:, t, None])[0] for t in range(tiles)]
@@ -82,7 +82,9 @@ def test_scores_of_a_stored_video() -> None:
     profile = read_profile(here.index)
     texts = units(np.random.default_rng(0), 2, profile.width)
     content = seen_as(here.index, path).content_hash
-    scored = score_video(read_stored_video(here.index, profile, content), [*texts], NO_SEEDS)
+    scored = score_video(
+        read_stored_video(here.index, profile, content), [[text] for text in texts], NO_SEEDS
+    )
     np.testing.assert_allclose(scored.scores, texts.astype(np.float64) @ embeddings.T, atol=1e-7)
     assert scored.time_s.tolist() == time_s.tolist()
     assert scored.duration_s == duration_s
@@ -122,7 +124,7 @@ def test_picked_frames_by_hand() -> None:
         seeds=NO_SEEDS,
     )
     whole = ScoredPart(scored, 0, scored.time_s)
-    texts = [np.ones(1)] * 2
+    texts = [[np.ones(1)]] * 2
     assert picked_frames(whole, np.array([[0, 3], [1, 2]]), 4, texts) == [
         [
             {"segment": 0, "row": 0, "time_s": 0.0, "score": 0.1},

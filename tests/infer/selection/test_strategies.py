@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.spans import until_next
+from infer.selection.dpp import pick_dpp
+from infer.selection.hills import pick_hills
 from infer.selection.published import pick_aks, pick_bolt, pick_mmr
 from infer.selection.registry import STRATEGIES
 from infer.selection.strategies import (
@@ -219,6 +221,8 @@ def test_the_strategies_are_the_functions_by_name() -> None:
         "mmr": pick_mmr(scores, on.vectors, 4),
         "aks": pick_aks(scores, 4),
         "bolt": pick_bolt(scores, 4),
+        "hills": pick_hills(scores, time_s, 20.0, 4),
+        "dpp": pick_dpp(scores, on.vectors, 4),
     }
     assert set(STRATEGIES) == set(expected)
     for name, rows in expected.items():
