@@ -163,6 +163,8 @@ def test_answering_refuses(name: str, interrupted: Path) -> None:
     flags = {name: ANSWERING[name]}
     if name in ("reader_frames", "free"):  # by themselves they are refused before
         flags["reader"] = "clip" if name == "reader_frames" else "some/model"
+    if name == "join":
+        flags["choices"] = "each"
     flag = f"--{name.replace('_', '-')}"
     refused(lambda: answering(interrupted, **flags), flag)
     assert len(list(log_folder(interrupted).glob("*.jsonl"))) == 1

@@ -19,7 +19,7 @@ from infer.answering.config import AnswerConfig
 from infer.question_files.loading import load_questions
 from infer.question_texts import caption
 from infer.selection.frame_scores import score_video
-from infer.selection.registry import STRATEGIES
+from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.strategies import ScoredVideo
 from tests.fixtures_infer import (
     INDEXED,
@@ -354,6 +354,10 @@ def test_videos_that_are_gone(capsys: Capture, tmp_path: Path) -> None:
     [
         (["--frames", "0"], ["--frames is 0"]),
         (["--frames", "-3"], ["--frames is -3"]),
+        (["--smooth-s", "-1"], ["--smooth-s is -1", "from 0 to 60"]),
+        (["--caption", "1", "--choices", "each"], ["--caption 1 reads no choices"]),
+        (["--join", "mean"], ["--join mean joins the texts of --choices each"]),
+        (["--smooth-s", "1", "--pick", "uniform"], ["changes nothing for --pick uniform"]),
         (["--size", "big"], ["--size is 'big'", "1920x1080"]),
         (["--index", "nowhere"], ["nowhere is no index", "python index/build.py"]),
         (["--output", "{tmp}"], ["{tmp} is no file"]),
@@ -377,7 +381,8 @@ def test_wrong_calls(capsys: Capture, tmp_path: Path, flags: list[str], wanted: 
         tmp_path / "bert"
     )
     own = {"--index": str(here.index), "--output": str(tmp_path / "answers.jsonl")}
-    own[flags[0]] = flags[1].replace("{tmp}", str(tmp_path))
+    for flag, value in zip(flags[::2], flags[1::2], strict=True):
+        own[flag] = value.replace("{tmp}", str(tmp_path))
     result = ran(capsys, "answer.py", questions, *(part for flag in own.items() for part in flag))
     refused(result, *(text.replace("{tmp}", str(tmp_path)) for text in wanted))
     assert not (tmp_path / "answers.jsonl").exists()
@@ -427,6 +432,39 @@ def test_real_clips(capsys: Capture, clips: Path, tmp_path: Path) -> None:
         vectors, time_s, duration_s = stored(index, Path(record["video"]))
         rows = best_of_segments(vectors @ text, time_s, duration_s, 4)
         assert [frame["row"] for frame in record["frames"]] == rows
+    for name in STRATEGIES:
+        smooth = () if name in BASELINES else ("--smooth-s", 0.6, "--choices", "each")
+        flags = ("--index", index, "--output", "-", "--pick", name, *smooth)
+        result = ran(capsys, "answer.py", clips / "questions.json", *flags)
+        for record in result.records:
+            own = [frame["row"] for frame in record["frames"]]
+            _, time_s, _ = stored(index, Path(record["video"]))
+            assert own == sorted(set(own))
+            assert len(own) == min(4, len(time_s))
+
+
+@pytest.mark.parametrize("join", ["max", "mean"])
+def test_each_choice_is_a_text_of_its_own_and_curves_are_smoothed(
+    capsys: Capture, questions: Path, join: str
+) -> None:
+    here = world()
+    flags = ("--choices", "each", "--join", join, "--smooth-s", 1.2, "--pick", "top")
+    for question, record in zip(
+        load_questions(questions), answers(capsys, questions, *flags), strict=True
+    ):
+        assert list(record) == ["id", "video", "pick", "smooth_s", "frames"]
+        assert record["smooth_s"] == 1.2
+        own = [question.question, *(f"{question.question} {c}" for c in question.choices)]
+        vectors, time_s, _ = stored(here.index, Path(record["video"]))
+        each = text_vectors(here.model, own) @ vectors.T  # (3, F)
+        scores = each.max(axis=0) if join == "max" else each.mean(axis=0)
+        near = np.maximum(0, 1 - np.abs(time_s[:, None] - time_s) / 1.2)
+        curve = near @ scores / near.sum(axis=1)
+        rows = [frame["row"] for frame in record["frames"]]
+        least = np.sort(curve)[::-1][: len(rows)].min()
+        assert (curve[rows] >= least - 2e-6).all()
+        for row, frame in zip(rows, record["frames"], strict=True):
+            assert frame["score"] == pytest.approx(scores[row], abs=2e-6)
 
 
 @pytest.mark.parametrize(
