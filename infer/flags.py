@@ -41,6 +41,12 @@ SmoothSeconds = Annotated[
     ),
 ]
 """See `infer.selection.smoothing.smoothed`."""
+RulesFile = Annotated[
+    Path | None,
+    own_default("none", "FILE.json"),
+    tyro.conf.arg(help="A rule chosen by infer/compare.py --choose: what --pick auto stands for."),
+]
+"""See `infer.selection.rule_file`."""
 LongTextSetting = Annotated[
     LongText,
     tyro.conf.arg(
@@ -68,6 +74,7 @@ LabelFiles = Annotated[
 
 if TYPE_CHECKING:
     PickStrategy = str
+    AnswerPick = str
     QuestionFormat = str
     PicksFormat = str | None
 else:
@@ -81,6 +88,11 @@ else:
     ]
     PickStrategy = one_of(
         {name: entry.help for name, entry in STRATEGIES.items()}, "Which frames of a video. "
+    )
+    AnswerPick = one_of(
+        {name: entry.help for name, entry in STRATEGIES.items()}
+        | {"auto": "the rule in the file of --rules"},
+        "Which frames of a video. ",
     )
     PicksFormat = one_of(
         {name: entry.help for name, entry in PICKS_FORMATS.items()},

@@ -24,9 +24,11 @@ from infer.answering.inputs import read_inputs
 from infer.answering.run import answer_questions
 from infer.answering.run_log import log_folder
 from infer.queries import make_queries
+from infer.selection.rule_file import ChosenRule, write_rule_file
 from infer.videos.indexed_videos import read_indexed_videos
 from tests import fixtures_infer, fixtures_train
 from tests.fixtures_infer import write_questions
+from tests.infer.selection.test_rule_file import GOOD as RULES
 from train.config import FREE as FREE_IN_TRAINING
 from train.config import TrainConfig
 from train.mine import MineConfig, mine
@@ -34,6 +36,7 @@ from train.mine import MineConfig, mine
 ANSWERING: dict[str, Any] = {
     "pick": "top",
     "smooth_s": 1.0,
+    "rules": "rules.json",
     "frames": 3,
     "caption": 3,
     "choices": "each",
@@ -165,6 +168,11 @@ def test_answering_refuses(name: str, interrupted: Path) -> None:
         flags["reader"] = "clip" if name == "reader_frames" else "some/model"
     if name == "join":
         flags["choices"] = "each"
+    if name == "rules":
+        path = interrupted.parent / "rules.json"
+        key = read_profile(fixtures_infer.world().index).key
+        write_rule_file(path, ChosenRule(**RULES | {"pick": "quarters", "index": key}))
+        flags |= {"rules": path, "pick": "auto"}
     flag = f"--{name.replace('_', '-')}"
     refused(lambda: answering(interrupted, **flags), flag)
     assert len(list(log_folder(interrupted).glob("*.jsonl"))) == 1

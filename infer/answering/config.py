@@ -8,14 +8,15 @@ import tyro
 
 from index.run_command import NoLock, own_default
 from infer.flags import (
+    AnswerPick,
     ChoicesSetting,
     JoinSetting,
     LabelFiles,
     LongTextSetting,
-    PickStrategy,
     QueryModel,
     QuestionFormat,
     ReadCaption,
+    RulesFile,
     SmoothSeconds,
 )
 from infer.readers.registry import OWN_READERS
@@ -44,7 +45,8 @@ class AnswerConfig:
     output: str = "answers.jsonl"
     """File of the answers, or - for stdout; the result of the run then goes to stderr. An
     interrupted run continues where it stopped."""
-    pick: PickStrategy = "quarters"
+    pick: AnswerPick = "quarters"
+    rules: RulesFile = None
     smooth_s: SmoothSeconds = 0.0
     frames: int = 4
     """K, frames per question."""

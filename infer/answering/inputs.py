@@ -9,6 +9,7 @@ from index.errors import CueframeError
 from index.run_command import positive
 from index.storage.atomic_write import folder_of, refuse_overwriting, refuse_unwritable
 from index.storage.store import Profile, read_profile
+from infer.answering.chosen_rule import read_chosen_rule, rule_of
 from infer.answering.config import AnswerConfig
 from infer.answering.submission import submission_columns
 from infer.question_files.loading import read_questions
@@ -17,6 +18,7 @@ from infer.questions import Question
 from infer.readers.prompts import Prompt, load_prompt
 from infer.readers.registry import OWN_READERS
 from infer.records import RecordFile
+from infer.selection.rule_file import ChosenRule
 from infer.selection.rules import Rule, load_rule
 from infer.videos.frame_files import frame_size
 from infer.videos.video_names import by_tail
@@ -30,6 +32,12 @@ class Inputs(NamedTuple):
     prompt: Prompt
     frame_size: tuple[int, int]
     """Width and height in pixels of saved frames."""
+    chosen: ChosenRule | None
+    """The content of --rules."""
+    rule: Rule
+    """How frames are picked."""
+    caption: int
+    """The setting of the texts of questions."""
     elsewhere: dict[str, list[str]]
     """The videos at --videos by tail, from `infer.videos.video_names.by_tail`."""
 
@@ -42,12 +50,18 @@ def read_inputs(config: AnswerConfig) -> Inputs:
             read, or an output could not be written.
     """
     refuse_bad_values(config)
-    load_rule(rule_of(config))
+    profile = read_profile(config.index)
+    chosen = read_chosen_rule(config, profile.key)
+    rule, caption = rule_of(config, chosen)
+    load_rule(rule)
     return Inputs(
+        chosen=chosen,
+        rule=rule,
+        caption=caption,
         frame_size=frame_size(config.size),
         prompt=load_prompt(config.prompt),
         questions=read_questions(config.questions, layout=config.format, labels=config.labels),
-        profile=read_profile(config.index),
+        profile=profile,
         elsewhere=by_tail(map(str, list_videos(config.videos))) if config.videos else {},
     )
 
@@ -105,6 +119,7 @@ def refuse_bad_values(config: AnswerConfig) -> None:
             "the questions": [Path(config.questions)] if config.questions != "-" else [],
             "the labels": config.labels,
             "the prompt": [Path(config.prompt)],
+            "the rules": [config.rules],
             "the index": [config.index],
             "the model": map(folder_of, (config.model, config.reader)),
         },
@@ -116,11 +131,6 @@ def refuse_bad_values(config: AnswerConfig) -> None:
         refuse_unwritable(config.submission, "--submission")
     if config.save_frames:
         _make_folder(config.save_frames, "--save-frames")
-
-
-def rule_of(config: AnswerConfig) -> Rule:
-    """Return how the flags say that frames are picked."""
-    return Rule(config.pick, config.smooth_s, config.choices, config.join)
 
 
 def _make_folder(path: Path, what: str) -> None:

@@ -20,14 +20,13 @@ from infer.answering.bulk import answer_all
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.config import FREE, AnswerConfig
 from infer.answering.encoded_queries import encode_queries, texts_of
-from infer.answering.inputs import Inputs, rule_of
+from infer.answering.inputs import Inputs
 from infer.answering.outputs import print_problems, save_all, undecided_of, write_answers
 from infer.answering.submission import write_submission
 from infer.answering.text_cache import TextCache
 from infer.choices import chosen
 from infer.queries import AnswerRecord, Query, make_queries
 from infer.query_encoder import load_query_encoder, print_long_texts
-from infer.question_texts import caption_setting
 from infer.readers.bulk_reading import AskModel, read_answers
 from infer.readers.clip_reader import read_choices
 from infer.readers.registry import OWN_READERS
@@ -56,9 +55,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
     state = join_processes()
     indexed = read_indexed_videos(config.index)
     file_of = partial(find_video_file, indexed, elsewhere=inputs.elsewhere)
-    queries, failed = make_queries(
-        questions, indexed, caption_setting(config.caption, config.choices), config.choices
-    )
+    queries, failed = make_queries(questions, indexed, inputs.caption, inputs.rule.choices)
     report: dict[str, Any] = {"long": [], "max_tokens": 0, "text_s": 0.0}
 
     def claimed(path: Path, remedy: str) -> None:
@@ -157,6 +154,7 @@ def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
         "QUESTIONS": digest.hexdigest(),
         "--index": inputs.profile.key,
         "--model": config.model or inputs.profile.model,
+        "--rules": inputs.chosen.model_dump() if inputs.chosen else None,
         "--prompt": [prompt.frame, prompt.choice, prompt.choices, prompt.free],
     }
 
@@ -204,7 +202,7 @@ def _records(
         config.index,
         inputs.profile,
         encode_queries(todo, texts, text_s, choices=clip),
-        rule=rule_of(config),
+        rule=inputs.rule,
         k=k,
         seed=config.seed,
         read=partial(read_choices, scale=scale, which=which, k=k) if clip else None,

@@ -1,0 +1,51 @@
+"""How the flags of infer/answer.py say that frames are picked: themselves, or a file of rules."""
+
+from index.errors import CueframeError
+from infer.answering.config import AnswerConfig
+from infer.question_texts import caption_setting
+from infer.selection.rule_file import ChosenRule, read_rule_file, refuse_other_use
+from infer.selection.rules import Rule
+
+AUTO = "auto"
+"""The value of --pick that stands for the rule in --rules."""
+_IN_THE_FILE = ("smooth_s", "caption", "choices", "join")
+"""Flags whose values the file has."""
+
+
+def read_chosen_rule(config: AnswerConfig, key: str) -> ChosenRule | None:
+    """Read --rules for --pick auto; None where frames are picked as the other flags say.
+
+    Args:
+        config: The flags.
+        key: Key of the profile of the index.
+
+    Raises:
+        CueframeError: One of the two flags is given without the other, a flag is given whose value
+            the file has, or the file cannot be used here.
+    """
+    if (config.pick == AUTO) != bool(config.rules):
+        given, missing = "--pick auto", "--rules, a file of infer/compare.py --choose"
+        if config.rules:
+            given, missing = f"--rules {config.rules}", "--pick auto, which uses it"
+        raise CueframeError(f"{given} needs {missing}; give both, or neither")
+    if not config.rules:
+        return None
+    plain = AnswerConfig(questions="")
+    for name in _IN_THE_FILE:
+        if getattr(config, name) != getattr(plain, name):
+            flag = "--" + name.replace("_", "-")
+            raise CueframeError(
+                f"{flag} {getattr(config, name)} is given besides --rules, which says it; leave "
+                "one of them out"
+            )
+    chosen = read_rule_file(config.rules)
+    refuse_other_use(config.rules, chosen, config.frames, key, config.long_text)
+    return chosen
+
+
+def rule_of(config: AnswerConfig, chosen: ChosenRule | None) -> tuple[Rule, int]:
+    """Return how frames are picked, and the caption setting of the texts that this reads."""
+    if chosen:
+        return chosen.rule, chosen.caption
+    caption = caption_setting(config.caption, config.choices)
+    return Rule(config.pick, config.smooth_s, config.choices, config.join), caption
