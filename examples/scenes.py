@@ -27,7 +27,7 @@ tiny CLIP trained on 280 questions hit 85 % of the unseen events.)
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -134,6 +134,17 @@ def plan_scene(number: int, seed: int) -> Scene:
         list(map(Painted, rng.sample(list(COLOURS), count), rng.sample(list(names), count)))
         for names in (THINGS, SIGNS)
     )
+    return Scene(f"scene_{number:03d}", frames, place_events(rng, frames, lengths, things, signs))
+
+
+def place_events(
+    rng: random.Random,
+    frames: int,
+    lengths: Sequence[int],
+    things: Sequence[Painted],
+    signs: Sequence[Painted],
+) -> list[Event]:
+    """Spread events of some lengths in frames over a video, in order, with pauses as they fall."""
     spare = frames - sum(lengths) - 2 * MARGIN * len(lengths)
     pauses = sorted(rng.randint(0, spare) for _ in lengths)  # frames passed before each event
     events, busy = [], 0
@@ -141,44 +152,54 @@ def plan_scene(number: int, seed: int) -> Scene:
         first = pause + busy + MARGIN
         events.append(Event(first, first + length - 1, thing, sign))
         busy += length + 2 * MARGIN
-    return Scene(f"scene_{number:03d}", frames, events)
+    return events
 
 
 def ask(scene: Scene, count: int, folder: str, seed: int) -> list[dict[str, Any]]:
     """Ask about `count` events of a scene, one question each; return the questions' records."""
     rng = random.Random(f"{seed}/{scene.name}")  # noqa: S311
-    records: list[dict[str, Any]] = []
-    for event in sorted(rng.sample(scene.events, count), key=lambda event: event.first):
-        language: Language = rng.choice(("en", "vi"))
-        (part, told), templates = rng.choice(list(QUESTIONS.items()))
-        asked, seen, names = event.thing, event.sign, list(THINGS)
-        if part == "sign":
-            asked, seen, names = event.sign, event.thing, list(SIGNS)
-        if told == "name":
-            others = [Painted(colour, asked.name) for colour in COLOURS if colour != asked.colour]
-        else:
-            others = [Painted(asked.colour, name) for name in names if name != asked.name]
-        options = rng.sample([asked, *rng.sample(others, 3)], 4)
-        choices = [
-            f"{letter}. {option.words(language)['both']}"
-            for letter, option in zip("ABCD", options, strict=True)
-        ]
-        question = templates[language].format(
-            told=asked.words(language)[told], seen=seen.words(language)["both"]
-        )
-        start_s, end_s = event.range_s
-        records.append(
-            {
-                "id": f"{scene.name}-{language}-{len(records)}",
-                "question": question[0].upper() + question[1:],
-                "choices": choices,
-                "answer": choices[options.index(asked)],
-                "video_path": f"{folder}/videos/{scene.name}.mp4",
-                "support_frames": [round((start_s + end_s) / 2 + rng.uniform(-0.1, 0.1), 2)],
-                "support_ranges": [[start_s, end_s]],
-            }
-        )
-    return records
+    events = sorted(rng.sample(scene.events, count), key=lambda event: event.first)
+    return [ask_about(event, scene, n, folder, rng) for n, event in enumerate(events)]
+
+
+def ask_about(
+    event: Event, scene: Scene, number: int, folder: str, rng: random.Random
+) -> dict[str, Any]:
+    """Ask about one event of a scene; return the record of question `number` of its video."""
+    language: Language = rng.choice(("en", "vi"))
+    (part, told), templates = rng.choice(list(QUESTIONS.items()))
+    asked, seen, names = event.thing, event.sign, list(THINGS)
+    if part == "sign":
+        asked, seen, names = event.sign, event.thing, list(SIGNS)
+    if told == "name":
+        others = [Painted(colour, asked.name) for colour in COLOURS if colour != asked.colour]
+    else:
+        others = [Painted(asked.colour, name) for name in names if name != asked.name]
+    options = rng.sample([asked, *rng.sample(others, 3)], 4)
+    choices = lettered([option.words(language)["both"] for option in options])
+    question = templates[language].format(
+        told=asked.words(language)[told], seen=seen.words(language)["both"]
+    )
+    return {
+        "id": f"{scene.name}-{language}-{number}",
+        "question": question[0].upper() + question[1:],
+        "choices": choices,
+        "answer": choices[options.index(asked)],
+        "video_path": f"{folder}/videos/{scene.name}.mp4",
+        "support_frames": [support_s(event, rng)],
+        "support_ranges": [list(event.range_s)],
+    }
+
+
+def lettered(options: Sequence[str]) -> list[str]:
+    """Put A., B., C., D. in front of four choices."""
+    return [f"{letter}. {option}" for letter, option in zip("ABCD", options, strict=True)]
+
+
+def support_s(event: Event, rng: random.Random) -> float:
+    """Return the second of an event that a labeller notes: about its middle."""
+    start_s, end_s = event.range_s
+    return round((start_s + end_s) / 2 + rng.uniform(-0.1, 0.1), 2)
 
 
 def draw_frames(scene: Scene, seed: int, place: Place = "middle") -> Iterator[Image.Image]:
@@ -188,8 +209,9 @@ def draw_frames(scene: Scene, seed: int, place: Place = "middle") -> Iterator[Im
     videos by their backdrops instead of learning to tell trucks and hearts.
     """
     rng = random.Random(f"{seed}/{scene.name}/look")  # noqa: S311
-    backdrop = street(random.Random(seed), 3 * WIDTH)  # noqa: S311
     start = rng.randrange(WIDTH)
+    width = max(3 * WIDTH, start + scene.frames + WIDTH)  # the longest scenes go further
+    backdrop = street(random.Random(seed), width)  # noqa: S311
     light = Image.new("RGB", (WIDTH, HEIGHT), rng.choice([(20, 22, 30), (255, 244, 226)]))
     boards, size = BOARDS[place], 1.3 if place == "middle" else 0.55
     looks = []
@@ -207,6 +229,8 @@ def draw_frames(scene: Scene, seed: int, place: Place = "middle") -> Iterator[Im
         for board in boards:
             ImageDraw.Draw(frame).rectangle((board - 34, 6, board + 34, 74), fill=(44, 46, 52))
         for event, thing, sign, direction, board in looks:
+            if not event.first - MARGIN <= i <= event.last + MARGIN:
+                continue  # far outside of the frame
             lit = event.first <= i <= event.last
             if lit:
                 frame.paste(sign, (board - 30, 10), sign)

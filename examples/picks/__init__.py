@@ -1,0 +1,1 @@
+"""The bench of picking rules: harder scenes, a ladder of encoders, and a table."""
