@@ -1,6 +1,7 @@
 # make demo    draw videos, train on some, index others and answer questions about them
 #              (LOSS=1 or LOSS=2: with another loss; PLACE=edges VIEW=tiles SEED=1: scenes whose
 #              events stand at the edges, in tiles, drawn and trained by another seed)
+# make bench-picks    compare picking rules on encoders of many qualities: bench/picks.md
 # make test    all tests but the long forms;  make test-slow  those
 # make lint    ruff, mypy, import-linter
 LOSS ?= 3
@@ -10,7 +11,7 @@ SEEDED = $(if $(SEED),--seed $(SEED))
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint
+.PHONY: demo bench-picks test test-slow lint
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -19,20 +20,25 @@ BIN := .venv/bin
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# From videos and questions to answers: mine frames, fine-tune, index, answer, compare.
+# Draw scenes, mine their frames and train on them, in the folder $(1); $(2): more flags of training.
 # An untrained model finds all frames alike (cosines near 1), so no similarity may refuse a negative.
-demo: .venv/ready
-	rm -rf demo
-	$(BIN)/python examples/scenes.py demo/scenes --place $(PLACE) $(SEEDED)
-	$(BIN)/python examples/tiny_clip.py demo/tiny-clip --questions demo/scenes/train/train.json \
+define learn
+	rm -rf $(1)
+	$(BIN)/python examples/scenes.py $(1)/scenes --place $(PLACE) $(SEEDED)
+	$(BIN)/python examples/tiny_clip.py $(1)/tiny-clip --questions $(1)/scenes/train/train.json \
 		$(SEEDED)
-	$(BIN)/python train/mine.py --input_folder demo/scenes --output_folder demo/dataset \
-		--model_name demo/tiny-clip --neg_sim_threshold 1.1 $(SEEDED)
+	$(BIN)/python train/mine.py --input_folder $(1)/scenes --output_folder $(1)/dataset \
+		--model_name $(1)/tiny-clip --neg_sim_threshold 1.1 $(SEEDED)
 	$(BIN)/accelerate launch --config_file accelerate_config.yaml train/main.py \
-		--json_path demo/scenes/train/train.json --image_path demo/dataset \
-		--video_path demo/scenes/train/videos --model_name demo/tiny-clip --output_path demo/trained \
+		--json_path $(1)/scenes/train/train.json --image_path $(1)/dataset \
+		--video_path $(1)/scenes/train/videos --model_name $(1)/tiny-clip --output_path $(1)/trained \
 		--loss_setting $(LOSS) --batch_size 64 --accumulation_steps 1 --epochs 40 --lr 1e-3 --ratio 0 \
-		--view $(VIEW) $(SEEDED)
+		--view $(VIEW) $(SEEDED) $(2)
+endef
+
+# From videos and questions to answers: mine frames, fine-tune, index, answer, compare.
+demo: .venv/ready
+	$(call learn,demo)
 	$(BIN)/python index/build.py demo/scenes/test/videos --index demo/video_index --model demo/trained \
 		--view $(VIEW)
 	$(BIN)/python index/build.py demo/scenes/test/videos --index demo/untrained_index \
@@ -52,6 +58,17 @@ demo: .venv/ready
 	@echo
 	@$(BIN)/python examples/verdict.py demo/scores.json demo/untrained_scores.json
 	@echo "look at every question, its score curve and its frames: demo/report.html"
+
+# Encoders as they were at 10, 25, 50 and 100 % of the demo's training, new videos, and every rule.
+bench-picks: .venv/ready
+	$(call learn,bench,--keep 40)
+	$(BIN)/python examples/picks/ladder.py bench/trained bench/ladder
+	$(BIN)/python examples/picks/draw.py bench/clips
+	for share in 10 25 50 100; do \
+		$(BIN)/python index/build.py bench/clips --index bench/index/$$share \
+			--model bench/ladder/$$share --view $(VIEW) || exit 1; \
+	done
+	$(BIN)/python examples/picks/bench.py bench > bench/picks.json
 
 # A process of its own for each core, one thread in each: more threads only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadfile

@@ -1,0 +1,204 @@
+"""Compare picking rules on a ladder of encoders: what is chosen on one side is measured on another.
+
+    python examples/picks/bench.py bench
+
+The folder holds what `make bench-picks` made before: clips/ of examples/picks/draw.py, and an index
+of them by each encoder of the ladder, index/10 … index/100. Two more rungs are the last one with
+noise added to its scores.
+
+    bench/chosen.json    which rules and constants were chosen on the choosing side, by rung
+    bench/picks.md       the tables, of the test side
+
+The tables go to stderr as well, the result as one JSON object to stdout.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tyro
+
+from examples.picks.choosing import (
+    Choice,
+    best_constants,
+    candidates,
+    chosen_rule,
+    described,
+    figures_of,
+    rules_to_show,
+    try_rules,
+)
+from examples.picks.curves import Curves, picks_of, read_curves, with_noise
+from examples.picks.groups import GROUPS, grouped
+from examples.picks.ladder import PERCENT
+from examples.picks.tables import markdown
+from index.messages import json_line, say
+from index.run_command import run
+from infer.evaluation.baselines import FIGURES
+from infer.evaluation.bootstrap import estimates
+from infer.evaluation.score_table import Row, figure_tables, score_table
+from infer.evaluation.text_tables import row_json
+from infer.metrics import TimedQuestion
+from infer.question_files.loading import read_questions
+from infer.questions import Question
+from infer.selection.rules import Rule
+
+KS = (1, 2, 4, 8)
+CHOSEN_AT = 4
+"""The K at which rules are chosen."""
+NOISE = (0.5, 1.0)
+"""Amplitudes of the noise of two more rungs, in standard deviations of a question's scores."""
+SHOWN = ("hit", "recall", "precision", "all@0.5")
+Figures = dict[str, npt.NDArray[np.float64]]
+"""(N, M) the shown figures of each question's picks, by rule."""
+
+
+def bench(folder: Path, seed: int) -> dict[str, Any]:
+    """Choose and measure; return the result, and write it to the folder."""
+    sides = {side: read_side(folder, side) for side in ("choosing", "test")}
+    rungs, chosen, timed = {}, {}, []
+    for name, both in read_ladder(folder / "index", sides, seed):
+        say(f"{name}: choosing rules")
+        rules, chosen[name] = choose(both["choosing"], seed)
+        say(f"{name}: measuring {len(rules)} rules")
+        timed = both["test"].timed
+        rungs[name] = measure(both["test"], rules, chosen[name], seed)
+    result = {
+        "questions": {side: len(questions) for side, questions in sides.items()},
+        "chosen_at": CHOSEN_AT,
+        "groups": list(GROUPS),
+        "baselines": baselines(timed, seed),
+        "rungs": rungs,
+    }
+    (folder / "chosen.json").write_text(json.dumps(chosen, indent=1) + "\n")
+    (folder / "picks.md").write_text(markdown(result))
+    return result
+
+
+def read_side(folder: Path, side: str) -> list[Question]:
+    """Read the questions of a side; those about a sequence of events are not for these rules."""
+    file = read_questions(str(folder / "clips" / side / f"{side}.json"))
+    return [one for one in file.records if not one.events]
+
+
+def read_ladder(
+    indexes: Path, sides: Mapping[str, Sequence[Question]], seed: int
+) -> Iterator[tuple[str, dict[str, Curves]]]:
+    """Yield each rung's name and its scores by side: the encoders', then the last with noise."""
+    both: dict[str, Curves] = {}
+    for share in PERCENT:
+        index = indexes / str(share)
+        both = {side: read_curves(index, questions) for side, questions in sides.items()}
+        yield f"{share} % of training", both
+    for amplitude in NOISE:
+        yield (
+            f"{PERCENT[-1]} %, noise {amplitude:g}",
+            {side: with_noise(curves, amplitude, seed) for side, curves in both.items()},
+        )
+
+
+def choose(curves: Curves, seed: int) -> tuple[dict[str, Rule], dict[str, Any]]:
+    """Choose on the choosing side: the rules of the table by name, and what was chosen."""
+    tried = try_rules(curves, candidates(), CHOSEN_AT)
+    constants = best_constants(tried)
+    choice: Choice = chosen_rule(tried, curves.videos, seed)
+    return rules_to_show(constants, choice), {
+        "constants": [described(rule) for rule in constants.values()],
+        "best": {name: described(rule) for name, rule in constants.items()},
+        "auto": described(choice.rule),
+        "rule": choice.rule._asdict(),
+        "lead": choice.lead._asdict(),
+    }
+
+
+def measure(
+    curves: Curves, rules: Mapping[str, Rule], chosen: Mapping[str, Any], seed: int
+) -> dict[str, Any]:
+    """Measure rules on the test side, at each K and by group."""
+    of_k = {k: _figures(curves, rules, k) for k in KS}
+    frames = {str(k): _rows(curves, rules, of_k[k], seed) for k in KS}
+    shown = {name: rules[name] for name in ("quarters", *_compared(chosen), "auto")}
+    groups: dict[str, dict[str, Any]] = {}
+    for by, members in grouped(curves.timed).items():
+        groups[by] = {
+            group: _rows(curves, shown, of_k[CHOSEN_AT], seed, numbers)
+            for group, numbers in members.items()
+        }
+    return {**chosen, "frames": frames, "groups": groups}
+
+
+def _compared(chosen: Mapping[str, Any]) -> list[str]:
+    return [chosen["best"]["hills"], chosen["best"]["dpp"]]
+
+
+def _figures(curves: Curves, rules: Mapping[str, Rule], k: int) -> Figures:
+    """Score each rule once, under whatever names it stands in the table."""
+    of_rule = {
+        rule: figures_of(curves.timed, picks_of(curves, rule, k), k, SHOWN)
+        for rule in dict.fromkeys(rules.values())
+    }
+    return {name: of_rule[rule] for name, rule in rules.items()}
+
+
+def _rows(
+    curves: Curves,
+    rules: Mapping[str, Rule],
+    figures: Figures,
+    seed: int,
+    numbers: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Return for each rule its figures and their paired differences to plain quarters."""
+    some = list(range(len(curves.timed))) if numbers is None else list(numbers)
+    videos = [curves.videos[n] for n in some]
+
+    def row(table: npt.NDArray[np.float64]) -> Any:
+        found: Row = dict(zip(SHOWN, estimates(table[some], videos, seed), strict=True))
+        return row_json(found)
+
+    return {
+        name: {
+            "rule": described(rule),
+            "figures": row(figures[name]),
+            "minus_quarters": row(figures[name] - figures["quarters"]),
+        }
+        for name, rule in rules.items()
+    }
+
+
+def baselines(timed: Sequence[TimedQuestion], seed: int) -> dict[str, dict[str, Any]]:
+    """Return uniform, random and oracle at each K, by K."""
+    found = {}
+    for k in KS:
+        table = score_table(timed, figure_tables(timed, {}, k), list(FIGURES), seed)
+        rows = {name: row_json(row) for name, row in table.rows.items()}
+        found[str(k)] = {
+            name: {figure: row[figure] for figure in SHOWN} for name, row in rows.items()
+        }
+    return found
+
+
+@dataclass(kw_only=True, slots=True)
+class BenchConfig:
+    """Flags of examples/picks/bench.py."""
+
+    folder: tyro.conf.Positional[Path]
+    """Folder with clips/ and index/."""
+    seed: int = 42
+    """Seed of the bootstrap and of the noise."""
+
+
+def command(config: BenchConfig) -> int:
+    """Run the bench and print its result; returns 0."""
+    result = bench(config.folder, config.seed)
+    print((config.folder / "picks.md").read_text(), file=sys.stderr)
+    print(json_line(result))
+    return 0
+
+
+if __name__ == "__main__":
+    run(command, BenchConfig, __doc__)
