@@ -36,27 +36,30 @@ def test_it_chooses_on_one_side_and_measures_on_the_other(
     monkeypatch.setattr(examples.picks.bench, "PERCENT", (100,))
     few = [Rule(), Rule("hills", 0.6), Rule("dpp"), Rule("top", 0.6, "each", "mean")]
     monkeypatch.setattr(examples.picks.bench, "candidates", lambda: few)
-    assert command(BenchConfig(folder=folder)) == 0
+    assert command(BenchConfig(folder=folder, processes=1)) == 0
     said = capsys.readouterr()
     result = json.loads(said.out)
-    assert list(result["rungs"]) == ["100 % of training", "100 %, noise 0.5", "100 %, noise 1"]
+    assert list(result["rungs"]) == ["100 %", "100 %, noise 0.5", "100 %, noise 1"]
     asked = read_questions(str(folder / "clips/test/test.json")).records
     asked = [one for one in asked if not one.events]
-    rung = result["rungs"]["100 % of training"]
+    rung = result["rungs"]["100 %"]
     for k in ("1", "2", "4", "8"):
         rows = rung["frames"][k]
         assert list(rows)[:4] == ["quarters", "hills", "dpp", "top"]
         assert {row["figures"]["hit"]["questions"] for row in rows.values()} == {len(asked)}
         assert rows["quarters"]["minus_quarters"]["hit"]["mean"] == 0
     curves = read_curves(folder / "index" / "100", asked)
-    by_hand = figures_of(curves.timed, picks_of(curves, Rule("hills", 0.6), 4), 4, ["hit"])
+    by_hand = figures_of(curves.timed, picks_of(curves, Rule("hills", 0.6), 4), 4, ["hit"], {})
     assert rung["frames"]["4"]["hills, 0.6 s"]["figures"]["hit"]["mean"] == by_hand.mean()
     kinds = {one.model_extra["kind"] for one in asked if one.model_extra}
     assert set(rung["groups"]["kind"]) == kinds
     chosen = json.loads((folder / "chosen.json").read_text())
-    assert chosen["100 % of training"]["constants"] == [
-        *("quarters", "hills, 0.6 s", "dpp", "top, 0.6 s, each choice (mean)")
-    ]
+    assert chosen["100 %"]["best"] == {
+        "quarters": "quarters",
+        "hills": "hills, 0.6 s",
+        "dpp": "dpp",
+        "top": "top, 0.6 s, each choice (mean)",
+    }
     page = (folder / "picks.md").read_text()
     assert page in said.err
     assert "### 100 %, noise 1, K = 4" in page

@@ -13,11 +13,15 @@ The tables go to stderr as well, the result as one JSON object to stdout.
 """
 
 import json
+import multiprocessing
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +29,7 @@ import tyro
 
 from examples.picks.choosing import (
     Choice,
+    Known,
     best_constants,
     candidates,
     chosen_rule,
@@ -38,7 +43,7 @@ from examples.picks.groups import GROUPS, grouped
 from examples.picks.ladder import PERCENT
 from examples.picks.tables import markdown
 from index.messages import json_line, say
-from index.run_command import run
+from index.run_command import own_default, run
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.bootstrap import estimates
 from infer.evaluation.score_table import Row, figure_tables, score_table
@@ -58,48 +63,66 @@ Figures = dict[str, npt.NDArray[np.float64]]
 """(N, M) the shown figures of each question's picks, by rule."""
 
 
-def bench(folder: Path, seed: int) -> dict[str, Any]:
-    """Choose and measure; return the result, and write it to the folder."""
-    sides = {side: read_side(folder, side) for side in ("choosing", "test")}
-    rungs, chosen, timed = {}, {}, []
-    for name, both in read_ladder(folder / "index", sides, seed):
-        say(f"{name}: choosing rules")
-        rules, chosen[name] = choose(both["choosing"], seed)
-        say(f"{name}: measuring {len(rules)} rules")
-        timed = both["test"].timed
-        rungs[name] = measure(both["test"], rules, chosen[name], seed)
+class Rung(NamedTuple):
+    """An encoder of the ladder."""
+
+    share: int
+    """Per cent of the training."""
+    noise: float = 0.0
+
+    def __str__(self) -> str:
+        """Return its name in the tables."""
+        return f"{self.share} %, noise {self.noise:g}" if self.noise else f"{self.share} %"
+
+
+def bench(folder: Path, rungs: Sequence[Rung], seed: int, processes: int) -> dict[str, Any]:
+    """Choose and measure; return the result, and write it to the folder.
+
+    Some rungs are done at once, each by a process of its own; with 1, all by this one.
+    """
+    work = partial(of_rung, folder, seed)
+    if processes == 1:
+        done = [*map(work, rungs)]
+    else:
+        spawning = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, spawning) as pool:
+            done = [*pool.map(work, rungs)]
+    names = [str(rung) for rung in rungs]
+    (timed, *_) = [one.pop("timed") for one in done]  # the same on all rungs
     result = {
-        "questions": {side: len(questions) for side, questions in sides.items()},
         "chosen_at": CHOSEN_AT,
         "groups": list(GROUPS),
         "baselines": baselines(timed, seed),
-        "rungs": rungs,
+        "rungs": dict(zip(names, done, strict=True)),
+    }
+    chosen = {
+        name: {what: one[what] for what in ("best", "auto", "rule", "lead")}
+        for name, one in zip(names, done, strict=True)
     }
     (folder / "chosen.json").write_text(json.dumps(chosen, indent=1) + "\n")
     (folder / "picks.md").write_text(markdown(result))
     return result
 
 
+def of_rung(folder: Path, seed: int, rung: Rung) -> dict[str, Any]:
+    """Choose by an encoder's scores on the choosing side, and measure on the test side."""
+    sides = {
+        side: read_curves(folder / "index" / str(rung.share), read_side(folder, side))
+        for side in ("choosing", "test")
+    }
+    if rung.noise:
+        sides = {side: with_noise(curves, rung.noise, seed) for side, curves in sides.items()}
+    say(f"{rung}: choosing rules")
+    rules, chosen = choose(sides["choosing"], seed)
+    say(f"{rung}: measuring {len(rules)} rules")
+    measured = measure(sides["test"], rules, chosen, seed)
+    return {"timed": sides["test"].timed, **measured}
+
+
 def read_side(folder: Path, side: str) -> list[Question]:
     """Read the questions of a side; those about a sequence of events are not for these rules."""
     file = read_questions(str(folder / "clips" / side / f"{side}.json"))
     return [one for one in file.records if not one.events]
-
-
-def read_ladder(
-    indexes: Path, sides: Mapping[str, Sequence[Question]], seed: int
-) -> Iterator[tuple[str, dict[str, Curves]]]:
-    """Yield each rung's name and its scores by side: the encoders', then the last with noise."""
-    both: dict[str, Curves] = {}
-    for share in PERCENT:
-        index = indexes / str(share)
-        both = {side: read_curves(index, questions) for side, questions in sides.items()}
-        yield f"{share} % of training", both
-    for amplitude in NOISE:
-        yield (
-            f"{PERCENT[-1]} %, noise {amplitude:g}",
-            {side: with_noise(curves, amplitude, seed) for side, curves in both.items()},
-        )
 
 
 def choose(curves: Curves, seed: int) -> tuple[dict[str, Rule], dict[str, Any]]:
@@ -138,8 +161,9 @@ def _compared(chosen: Mapping[str, Any]) -> list[str]:
 
 def _figures(curves: Curves, rules: Mapping[str, Rule], k: int) -> Figures:
     """Score each rule once, under whatever names it stands in the table."""
+    known: Known = {}
     of_rule = {
-        rule: figures_of(curves.timed, picks_of(curves, rule, k), k, SHOWN)
+        rule: figures_of(curves.timed, picks_of(curves, rule, k), k, SHOWN, known)
         for rule in dict.fromkeys(rules.values())
     }
     return {name: of_rule[rule] for name, rule in rules.items()}
@@ -190,11 +214,15 @@ class BenchConfig:
     """Folder with clips/ and index/."""
     seed: int = 42
     """Seed of the bootstrap and of the noise."""
+    processes: Annotated[int | None, own_default("one on each core", "INT")] = None
+    """Rungs that are done at once."""
 
 
 def command(config: BenchConfig) -> int:
     """Run the bench and print its result; returns 0."""
-    result = bench(config.folder, config.seed)
+    rungs = [*map(Rung, PERCENT), *(Rung(PERCENT[-1], noise) for noise in NOISE)]
+    processes = config.processes or os.cpu_count() or 1
+    result = bench(config.folder, rungs, config.seed, processes)
     print((config.folder / "picks.md").read_text(), file=sys.stderr)
     print(json_line(result))
     return 0

@@ -35,22 +35,34 @@ def candidates() -> list[Rule]:
     return [Rule(name, s, *made) for name, s, made in product(names, SMOOTH_S, texts)]
 
 
+Known = dict[tuple[int, bytes], list[float]]
+"""Figures of a question's picks, by its number and their times: many rules pick the same."""
+
+
 def figures_of(
-    timed: Sequence[TimedQuestion], picks: Sequence[Floats], k: int, figures: Iterable[str]
+    timed: Sequence[TimedQuestion],
+    picks: Sequence[Floats],
+    k: int,
+    figures: Iterable[str],
+    known: Known,
 ) -> npt.NDArray[np.float64]:
-    """Return (N, M) some figures of each question's picks."""
+    """Return (N, M) some figures of each question's picks, and remember them in `known`."""
     values = [FIGURES[name].value for name in figures]
     rows = []
-    for one, picked_s in zip(timed, picks, strict=True):
-        spans = picked_spans(one, picked_s)
-        rows.append([value(one, spans, k) for value in values])
+    for n, (one, picked_s) in enumerate(zip(timed, picks, strict=True)):
+        key = n, picked_s.tobytes()
+        if key not in known:
+            spans = picked_spans(one, picked_s)
+            known[key] = [value(one, spans, k) for value in values]
+        rows.append(known[key])
     return np.array(rows, np.float64)
 
 
 def try_rules(curves: Curves, rules: Iterable[Rule], k: int) -> Tried:
     """Pick by each rule and judge the picks."""
+    known: Known = {}
     return {
-        rule: figures_of(curves.timed, picks_of(curves, rule, k), k, JUDGED).mean(axis=1)
+        rule: figures_of(curves.timed, picks_of(curves, rule, k), k, JUDGED, known).mean(axis=1)
         for rule in rules
     }
 
