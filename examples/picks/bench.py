@@ -13,11 +13,8 @@ The tables go to stderr as well, the result as one JSON object to stdout.
 """
 
 import json
-import multiprocessing
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +25,6 @@ import numpy.typing as npt
 import tyro
 
 from examples.picks.choosing import (
-    Choice,
     Known,
     best_constants,
     candidates,
@@ -41,6 +37,7 @@ from examples.picks.choosing import (
 from examples.picks.curves import Curves, picks_of, read_curves, with_noise
 from examples.picks.groups import GROUPS, grouped
 from examples.picks.ladder import PERCENT
+from examples.picks.processes import cores, in_processes
 from examples.picks.tables import markdown
 from index.messages import json_line, say
 from index.run_command import own_default, run
@@ -54,8 +51,8 @@ from infer.questions import Question
 from infer.selection.rules import Rule
 
 KS = (1, 2, 4, 8)
-CHOSEN_AT = 4
-"""The K at which rules are chosen."""
+SHOWN_AT = 4
+"""The K of the tables by rung and by group."""
 NOISE = (0.5, 1.0)
 """Amplitudes of the noise of two more rungs, in standard deviations of a question's scores."""
 SHOWN = ("hit", "recall", "precision", "all@0.5")
@@ -80,24 +77,18 @@ def bench(folder: Path, rungs: Sequence[Rung], seed: int, processes: int) -> dic
 
     Some rungs are done at once, each by a process of its own; with 1, all by this one.
     """
-    work = partial(of_rung, folder, seed)
-    if processes == 1:
-        done = [*map(work, rungs)]
-    else:
-        spawning = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, spawning) as pool:
-            done = [*pool.map(work, rungs)]
+    done = in_processes(partial(of_rung, folder, seed), rungs, processes)
     names = [str(rung) for rung in rungs]
     (timed, *_) = [one.pop("timed") for one in done]  # the same on all rungs
     result = {
-        "chosen_at": CHOSEN_AT,
+        "shown_at": SHOWN_AT,
         "groups": list(GROUPS),
         "baselines": baselines(timed, seed),
         "rungs": dict(zip(names, done, strict=True)),
     }
     chosen = {
-        name: {what: one[what] for what in ("best", "auto", "rule", "lead")}
-        for name, one in zip(names, done, strict=True)
+        name: {k: {what: one[what] for what in CHOSEN} for k, one in done_rung["frames"].items()}
+        for name, done_rung in zip(names, done, strict=True)
     }
     (folder / "chosen.json").write_text(json.dumps(chosen, indent=1) + "\n")
     (folder / "picks.md").write_text(markdown(result))
@@ -112,11 +103,23 @@ def of_rung(folder: Path, seed: int, rung: Rung) -> dict[str, Any]:
     }
     if rung.noise:
         sides = {side: with_noise(curves, rung.noise, seed) for side, curves in sides.items()}
-    say(f"{rung}: choosing rules")
-    rules, chosen = choose(sides["choosing"], seed)
-    say(f"{rung}: measuring {len(rules)} rules")
-    measured = measure(sides["test"], rules, chosen, seed)
-    return {"timed": sides["test"].timed, **measured}
+    frames, groups = {}, {}
+    for k in KS:
+        say(f"{rung}, K = {k}")
+        rules, chosen = choose(sides["choosing"], k, seed)
+        figures = _figures(sides["test"], rules, k)
+        frames[str(k)] = chosen | {"rows": _rows(sides["test"], rules, figures, seed)}
+        if k == SHOWN_AT:
+            names = ("quarters", "top", chosen["best"]["hills"], chosen["best"]["dpp"], "auto")
+            shown = {name: rules[name] for name in names}
+            groups = {
+                by: {
+                    group: _rows(sides["test"], shown, figures, seed, numbers)
+                    for group, numbers in members.items()
+                }
+                for by, members in grouped(sides["test"].timed).items()
+            }
+    return {"timed": sides["test"].timed, "frames": frames, "groups": groups}
 
 
 def read_side(folder: Path, side: str) -> list[Question]:
@@ -125,38 +128,19 @@ def read_side(folder: Path, side: str) -> list[Question]:
     return [one for one in file.records if not one.events]
 
 
-def choose(curves: Curves, seed: int) -> tuple[dict[str, Rule], dict[str, Any]]:
+CHOSEN = ("best", "auto", "rule", "lead")
+"""What is written of a choice: every strategy at its best, the chosen rule in words and as it is,
+and by how much the best of all exceeds the default on the choosing side."""
+
+
+def choose(curves: Curves, k: int, seed: int) -> tuple[dict[str, Rule], dict[str, Any]]:
     """Choose on the choosing side: the rules of the table by name, and what was chosen."""
-    tried = try_rules(curves, candidates(), CHOSEN_AT)
+    tried = try_rules(curves, candidates(), k)
     constants = best_constants(tried)
-    choice: Choice = chosen_rule(tried, curves.videos, seed)
-    return rules_to_show(constants, choice), {
-        "constants": [described(rule) for rule in constants.values()],
-        "best": {name: described(rule) for name, rule in constants.items()},
-        "auto": described(choice.rule),
-        "rule": choice.rule._asdict(),
-        "lead": choice.lead._asdict(),
-    }
-
-
-def measure(
-    curves: Curves, rules: Mapping[str, Rule], chosen: Mapping[str, Any], seed: int
-) -> dict[str, Any]:
-    """Measure rules on the test side, at each K and by group."""
-    of_k = {k: _figures(curves, rules, k) for k in KS}
-    frames = {str(k): _rows(curves, rules, of_k[k], seed) for k in KS}
-    shown = {name: rules[name] for name in ("quarters", *_compared(chosen), "auto")}
-    groups: dict[str, dict[str, Any]] = {}
-    for by, members in grouped(curves.timed).items():
-        groups[by] = {
-            group: _rows(curves, shown, of_k[CHOSEN_AT], seed, numbers)
-            for group, numbers in members.items()
-        }
-    return {**chosen, "frames": frames, "groups": groups}
-
-
-def _compared(chosen: Mapping[str, Any]) -> list[str]:
-    return [chosen["best"]["hills"], chosen["best"]["dpp"]]
+    choice = chosen_rule(tried, curves.videos, seed)
+    best = {name: described(rule) for name, rule in constants.items()}
+    told = (best, described(choice.rule), choice.rule._asdict(), choice.lead._asdict())
+    return rules_to_show(constants, choice), dict(zip(CHOSEN, told, strict=True))
 
 
 def _figures(curves: Curves, rules: Mapping[str, Rule], k: int) -> Figures:
@@ -176,7 +160,7 @@ def _rows(
     seed: int,
     numbers: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """Return for each rule its figures and their paired differences to plain quarters."""
+    """Return for each rule its figures and their paired differences to quarters and to top."""
     some = list(range(len(curves.timed))) if numbers is None else list(numbers)
     videos = [curves.videos[n] for n in some]
 
@@ -189,6 +173,7 @@ def _rows(
             "rule": described(rule),
             "figures": row(figures[name]),
             "minus_quarters": row(figures[name] - figures["quarters"]),
+            "minus_top": row(figures[name] - figures["top"]),
         }
         for name, rule in rules.items()
     }
@@ -221,7 +206,7 @@ class BenchConfig:
 def command(config: BenchConfig) -> int:
     """Run the bench and print its result; returns 0."""
     rungs = [*map(Rung, PERCENT), *(Rung(PERCENT[-1], noise) for noise in NOISE)]
-    processes = config.processes or os.cpu_count() or 1
+    processes = config.processes or cores()
     result = bench(config.folder, rungs, config.seed, processes)
     print((config.folder / "picks.md").read_text(), file=sys.stderr)
     print(json_line(result))

@@ -9,11 +9,8 @@
 """
 
 import json
-import multiprocessing
-import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,33 +19,34 @@ import tyro
 
 from examples.picks.asking import ask_side_questions
 from examples.picks.clips import SIDES, Clips, plan_side
+from examples.picks.processes import cores, in_processes
 from examples.scenes import Scene, draw_frames, write_video
 from index.run_command import run
 
 
-def draw_sides(folder: Path, sides: Mapping[str, tuple[Clips, ...]], seed: int) -> dict[str, int]:
+def draw_sides(
+    folder: Path, sides: Mapping[str, tuple[Clips, ...]], seed: int, processes: int
+) -> dict[str, int]:
     """Draw the sides' videos and write their questions, the same for the same seed.
 
-    What an earlier run drew is replaced. A process on each core draws whole videos.
+    What an earlier run drew is replaced. Each process draws whole videos; with 1, it is this one.
 
     Returns:
         The number of questions by side.
     """
     questions = {}
-    spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), spawning) as processes:
-        for side, clips in sides.items():
-            shutil.rmtree(folder / side, ignore_errors=True)
-            (folder / side / "videos").mkdir(parents=True)
-            scenes = list(plan_side(side, clips, seed))
-            # The longest first, so that no core waits for one that came last.
-            longest = sorted(scenes, key=lambda scene: -scene.frames)
-            list(processes.map(partial(_draw, folder / side / "videos", seed), longest))
-            records = [one for scene in scenes for one in ask_side_questions(scene, side, seed)]
-            content = {"__count__": len(records), "data": records}
-            text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-            (folder / side / f"{side}.json").write_text(text, encoding="utf-8")
-            questions[side] = len(records)
+    for side, clips in sides.items():
+        shutil.rmtree(folder / side, ignore_errors=True)
+        (folder / side / "videos").mkdir(parents=True)
+        scenes = list(plan_side(side, clips, seed))
+        # The longest first, so that no core waits for one that came last.
+        longest = sorted(scenes, key=lambda scene: -scene.frames)
+        in_processes(partial(_draw, folder / side / "videos", seed), longest, processes)
+        records = [one for scene in scenes for one in ask_side_questions(scene, side, seed)]
+        content = {"__count__": len(records), "data": records}
+        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        (folder / side / f"{side}.json").write_text(text, encoding="utf-8")
+        questions[side] = len(records)
     return questions
 
 
@@ -68,7 +66,8 @@ class DrawConfig:
 
 def draw(config: DrawConfig) -> int:
     """Draw both sides and print what was drawn; returns 0."""
-    for side, questions in draw_sides(config.folder, SIDES, config.seed).items():
+    drawn = draw_sides(config.folder, SIDES, config.seed, cores())
+    for side, questions in drawn.items():
         videos = sum(some.number for some in SIDES[side])
         print(f"drew {videos} videos with {questions} questions in {config.folder / side}")
     return 0

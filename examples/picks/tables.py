@@ -5,8 +5,10 @@ from typing import Any
 
 from infer.evaluation.text_tables import format_figure
 
+COMPARED = ("quarters", "hills", "dpp", "auto")
+"""The rules of the tables by K and by group; quarters as it is."""
 Shown = dict[str, Any]
-"""A row of the result: its rule in words, `figures` and `minus_quarters`, each as estimates."""
+"""A row of the result: its rule in words, its figures, and paired differences, as estimates."""
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -16,11 +18,12 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def _of_rung(name: str, rung: dict[str, Any], result: dict[str, Any]) -> str:
-    """Every strategy as it was chosen, at the K that it was chosen for."""
-    k = str(result["chosen_at"])
-    rows = rung["frames"][k]
-    best = {rows[described]["rule"]: rows[described] for described in rung["constants"]}
-    shown = {"quarters": rows["quarters"]} | best | {f"auto: {rung['auto']}": rows["auto"]}
+    """Every strategy with the constants that were chosen for it."""
+    k = str(result["shown_at"])
+    chosen = rung["frames"][k]
+    rows = chosen["rows"]
+    best = {described: rows[described] for described in chosen["best"].values()}
+    shown = {"quarters": rows["quarters"]} | best | {f"auto: {chosen['auto']}": rows["auto"]}
     shown |= {name: {"figures": row} for name, row in result["baselines"][k].items()}
     head = ["rule", "hit", "− quarters", "all@0.5", "− quarters", "recall", "precision"]
     body = [
@@ -35,7 +38,8 @@ def _of_rung(name: str, rung: dict[str, Any], result: dict[str, Any]) -> str:
         ]
         for label, row in shown.items()
     ]
-    return f"### {name}, K = {k}\n\n{table(head, body)}\n"
+    lead = _lead(rows["auto"], "hit", "top")
+    return f"### {name}, K = {k}\n\n{table(head, body)}\n\nHit of `auto` − `top`: {lead}.\n"
 
 
 def _by_k(result: dict[str, Any]) -> str:
@@ -44,8 +48,9 @@ def _by_k(result: dict[str, Any]) -> str:
     figures = ("hit", "precision", "all@0.5")
     body = []
     for name, rung in result["rungs"].items():
-        for label, key in _columns(rung).items():
-            cells = [" / ".join(_mean(rung["frames"][k][key], one) for one in figures) for k in ks]
+        for label in COMPARED:
+            rows = [_compared(rung["frames"][k], rung["frames"][k]["rows"])[label] for k in ks]
+            cells = [" / ".join(_mean(row, one) for one in figures) for row in rows]
             body.append([name, label, *cells])
     head = ["encoder", "rule", *(f"K = {k}" for k in ks)]
     return f"### Every K: {' / '.join(figures)}\n\n{table(head, body)}\n"
@@ -57,30 +62,27 @@ def _by_group(result: dict[str, Any], by: str) -> str:
     for name, rung in result["rungs"].items():
         for group, rows in rung["groups"][by].items():
             figures = ("hit", "all@0.5" if by != "kind" or group == "one" else "recall")
-            cells = [
-                " / ".join(_mean(rows[key], one) for one in figures)
-                for key in _columns(rung).values()
-            ]
+            compared = _compared(rung["frames"][str(result["shown_at"])], rows)
+            cells = [" / ".join(_mean(row, one) for one in figures) for row in compared.values()]
             number = str(rows["quarters"]["figures"]["hit"]["questions"])
             body.append([name, group, number, *cells])
-    labels = ["quarters", "hills", "dpp", "auto"]
     second = "all@0.5 (several, whole: recall)" if by == "kind" else "all@0.5"
-    title = f"### By {by.replace('_', ' ')}, K = {result['chosen_at']}: hit / {second}"
-    return f"{title}\n\n{table(['encoder', by, 'questions', *labels], body)}\n"
+    title = f"### By {by.replace('_', ' ')}, K = {result['shown_at']}: hit / {second}"
+    return f"{title}\n\n{table(['encoder', by, 'questions', *COMPARED], body)}\n"
 
 
-def _columns(rung: dict[str, Any]) -> dict[str, str]:
-    """The rules that are compared at every K, as named in a table and in the result."""
-    best = rung["best"]
-    return {"quarters": "quarters"} | {n: best[n] for n in ("hills", "dpp")} | {"auto": "auto"}
+def _compared(chosen: dict[str, Any], rows: dict[str, Shown]) -> dict[str, Shown]:
+    """Return the rows of the compared rules: strategies with the constants chosen for them."""
+    names = chosen["best"] | {"quarters": "quarters", "auto": "auto"}
+    return {label: rows[names[label]] for label in COMPARED}
 
 
 def _mean(row: Shown, figure: str) -> str:
     return format_figure(figure, row["figures"][figure]["mean"])
 
 
-def _lead(row: Shown, figure: str) -> str:
-    lead = row.get("minus_quarters", {}).get(figure)
+def _lead(row: Shown, figure: str, than: str = "quarters") -> str:
+    lead = row.get(f"minus_{than}", {}).get(figure)
     if not lead:
         return ""
     mean, low, high = (f"{100 * lead[one]:+.1f}" for one in ("mean", "low", "high"))
