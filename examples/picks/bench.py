@@ -25,14 +25,13 @@ import numpy.typing as npt
 import tyro
 
 from examples.picks.choosing import (
+    DEFAULT,
+    Chosen,
     Known,
-    best_constants,
     candidates,
-    chosen_rule,
+    choose,
     described,
     figures_of,
-    rules_to_show,
-    try_rules,
 )
 from examples.picks.curves import Curves, picks_of, read_curves, with_noise
 from examples.picks.groups import GROUPS, grouped
@@ -103,23 +102,23 @@ def of_rung(folder: Path, seed: int, rung: Rung) -> dict[str, Any]:
     }
     if rung.noise:
         sides = {side: with_noise(curves, rung.noise, seed) for side, curves in sides.items()}
+    test = sides["test"]
+    members = grouped(test.timed)
     frames, groups = {}, {}
     for k in KS:
         say(f"{rung}, K = {k}")
-        rules, chosen = choose(sides["choosing"], k, seed)
-        figures = _figures(sides["test"], rules, k)
-        frames[str(k)] = chosen | {"rows": _rows(sides["test"], rules, figures, seed)}
+        chosen = choose(sides["choosing"], candidates(), k, seed)
+        figures = measure(test, chosen, members["kind"], k)
+        frames[str(k)] = told(chosen) | {"rows": rows_of(test, figures, seed)}
         if k == SHOWN_AT:
-            names = ("quarters", "top", chosen["best"]["hills"], chosen["best"]["dpp"], "auto")
-            shown = {name: rules[name] for name in names}
+            own = [described(chosen.best[name]) for name in ("hills", "dpp")]
+            shown = ("quarters", "top", *own, "auto", "auto by kind")
+            some = {name: figures[name] for name in shown}
             groups = {
-                by: {
-                    group: _rows(sides["test"], shown, figures, seed, numbers)
-                    for group, numbers in members.items()
-                }
-                for by, members in grouped(sides["test"].timed).items()
+                by: {name: rows_of(test, some, seed, numbers) for name, numbers in of_by.items()}
+                for by, of_by in members.items()
             }
-    return {"timed": sides["test"].timed, "frames": frames, "groups": groups}
+    return {"timed": test.timed, "frames": frames, "groups": groups}
 
 
 def read_side(folder: Path, side: str) -> list[Question]:
@@ -128,37 +127,35 @@ def read_side(folder: Path, side: str) -> list[Question]:
     return [one for one in file.records if not one.events]
 
 
-CHOSEN = ("best", "auto", "rule", "lead")
-"""What is written of a choice: every strategy at its best, the chosen rule in words and as it is,
-and by how much the best of all exceeds the default on the choosing side."""
+CHOSEN = ("best", "auto", "auto by kind")
 
 
-def choose(curves: Curves, k: int, seed: int) -> tuple[dict[str, Rule], dict[str, Any]]:
-    """Choose on the choosing side: the rules of the table by name, and what was chosen."""
-    tried = try_rules(curves, candidates(), k)
-    constants = best_constants(tried)
-    choice = chosen_rule(tried, curves.videos, seed)
-    best = {name: described(rule) for name, rule in constants.items()}
-    told = (best, described(choice.rule), choice.rule._asdict(), choice.lead._asdict())
-    return rules_to_show(constants, choice), dict(zip(CHOSEN, told, strict=True))
+def told(chosen: Chosen) -> dict[str, Any]:
+    """Return what was chosen, as JSON values under the names of `CHOSEN`."""
+    best = {name: described(rule) for name, rule in chosen.best.items()}
+    by_kind = {kind: auto.told() for kind, auto in chosen.by_kind.items()}
+    return dict(zip(CHOSEN, (best, chosen.auto.told(), by_kind), strict=True))
 
 
-def _figures(curves: Curves, rules: Mapping[str, Rule], k: int) -> Figures:
-    """Score each rule once, under whatever names it stands in the table."""
+def measure(curves: Curves, chosen: Chosen, kinds: Mapping[str, Sequence[int]], k: int) -> Figures:
+    """Score strategies as they are and at their best, and what was chosen; each rule once."""
+    rules = {name: Rule(name) for name in chosen.best}
+    rules |= {described(rule): rule for rule in chosen.best.values()} | {"auto": chosen.auto.rule}
     known: Known = {}
     of_rule = {
         rule: figures_of(curves.timed, picks_of(curves, rule, k), k, SHOWN, known)
-        for rule in dict.fromkeys(rules.values())
+        for rule in {*rules.values(), *(auto.rule for auto in chosen.by_kind.values())}
     }
-    return {name: of_rule[rule] for name, rule in rules.items()}
+    by_kind = np.empty((len(curves.timed), len(SHOWN)))
+    for kind, numbers in kinds.items():
+        # A kind that the choosing side has not is picked for by the default.
+        rule = chosen.by_kind[kind].rule if kind in chosen.by_kind else DEFAULT
+        by_kind[numbers] = of_rule[rule][numbers]
+    return {name: of_rule[rule] for name, rule in rules.items()} | {"auto by kind": by_kind}
 
 
-def _rows(
-    curves: Curves,
-    rules: Mapping[str, Rule],
-    figures: Figures,
-    seed: int,
-    numbers: Sequence[int] | None = None,
+def rows_of(
+    curves: Curves, figures: Figures, seed: int, numbers: Sequence[int] | None = None
 ) -> dict[str, Any]:
     """Return for each rule its figures and their paired differences to quarters and to top."""
     some = list(range(len(curves.timed))) if numbers is None else list(numbers)
@@ -170,12 +167,11 @@ def _rows(
 
     return {
         name: {
-            "rule": described(rule),
-            "figures": row(figures[name]),
-            "minus_quarters": row(figures[name] - figures["quarters"]),
-            "minus_top": row(figures[name] - figures["top"]),
+            "figures": row(own),
+            "minus_quarters": row(own - figures["quarters"]),
+            "minus_top": row(own - figures["top"]),
         }
-        for name, rule in rules.items()
+        for name, own in figures.items()
     }
 
 

@@ -3,29 +3,31 @@
 Legend: N questions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from examples.picks.curves import JOINS, Curves, picks_of
+from examples.picks.groups import grouped
 from index.arrays import Floats
+from infer.choosing import candidates_of
 from infer.evaluation.baselines import FIGURES
-from infer.evaluation.bootstrap import Estimate, estimates
+from infer.evaluation.rule_choice import MAXIMISED, RuleChoice, choose_rule
+from infer.evaluation.rule_picks import Candidate
+from infer.evaluation.text_tables import row_json
 from infer.metrics import TimedQuestion, picked_spans
 from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.rules import Rule
 
 SMOOTH_S = (0.0, 0.6, 0.75, 1.0, 1.5, 2.0)
 """Seconds of smoothing to try. At 2 frames a second 0.5 s would reach no neighbour."""
-JUDGED = ("hit", "all@0.5")
-"""The figures whose mean decides."""
 DEFAULT = Rule()
 
 Tried = dict[Rule, npt.NDArray[np.float64]]
-"""(N,) the mean of the judged figures for each question, by rule."""
+"""(N, 2) the figures of `infer.evaluation.rule_choice.MAXIMISED`, whose mean decides, by rule."""
 
 
 def candidates() -> list[Rule]:
@@ -62,7 +64,7 @@ def try_rules(curves: Curves, rules: Iterable[Rule], k: int) -> Tried:
     """Pick by each rule and judge the picks."""
     known: Known = {}
     return {
-        rule: figures_of(curves.timed, picks_of(curves, rule, k), k, JUDGED, known).mean(axis=1)
+        rule: figures_of(curves.timed, picks_of(curves, rule, k), k, MAXIMISED, known)
         for rule in rules
     }
 
@@ -76,22 +78,42 @@ def best_constants(tried: Tried) -> dict[str, Rule]:
     return best
 
 
-class Choice(NamedTuple):
-    """The rule that was chosen."""
+class Auto(NamedTuple):
+    """What `infer/compare.py --choose` would write."""
 
     rule: Rule
-    lead: Estimate
-    """By how much the best rule's mean of the judged figures exceeds that of the default."""
+    choice: RuleChoice
+
+    def told(self) -> dict[str, Any]:
+        """Return what a reader wants to know of it, as JSON values."""
+        return {
+            "rule": described(self.rule),
+            "why": self.choice.why,
+            "gains": row_json(self.choice.gains),
+        }
 
 
-def chosen_rule(tried: Tried, videos: Sequence[str], seed: int) -> Choice:
-    """Choose the best rule if it is better than the default beyond doubt, else the default.
+def chosen_rule(
+    tried: Tried, videos: Sequence[str], numbers: Sequence[int], fps: float, seed: int
+) -> Auto:
+    """Choose by some of the questions, as `infer/compare.py --choose` does.
 
-    Beyond doubt: the 95 % interval of the paired difference, by videos, is above zero.
+    Args:
+        tried: Figures of its candidates, and perhaps of more rules.
+        videos: (N,) each question's video.
+        numbers: Which questions count.
+        fps: Frames per second of the index.
+        seed: Seed of the folds and of the bootstrap.
     """
-    best = max(tried, key=lambda rule: tried[rule].mean())
-    (lead,) = estimates((tried[best] - tried[DEFAULT])[:, None], videos, seed)
-    return Choice(best if lead.low > 0 else DEFAULT, lead)
+    candidates = candidates_of(Candidate(DEFAULT, 1), fps, has_choices=True).values()
+    rules = [candidate.rule for candidate in candidates]
+    some = np.array(numbers)
+    tables = {
+        figure: np.stack([tried[rule][some, column] for rule in rules], axis=1)
+        for column, figure in enumerate(MAXIMISED)
+    }
+    choice = choose_rule(tables, [videos[n] for n in numbers], seed)
+    return Auto(rules[choice.kept], choice)
 
 
 def described(rule: Rule) -> str:
@@ -101,7 +123,24 @@ def described(rule: Rule) -> str:
     return f"{rule.pick}{smooth}{texts}"
 
 
-def rules_to_show(constants: Mapping[str, Rule], choice: Choice) -> dict[str, Rule]:
-    """Return the rules of the table by name: strategies as they are and at their best, and auto."""
-    plain = {name: Rule(name) for name in constants}
-    return plain | {described(rule): rule for rule in constants.values()} | {"auto": choice.rule}
+class Chosen(NamedTuple):
+    """All that was chosen on the choosing side."""
+
+    best: dict[str, Rule]
+    """Every strategy with its best constants."""
+    auto: Auto
+    """One rule for all questions."""
+    by_kind: dict[str, Auto]
+    """A rule for each kind of question, chosen by questions of that kind."""
+
+
+def choose(curves: Curves, rules: Iterable[Rule], k: int, seed: int) -> Chosen:
+    """Choose among rules for K frames."""
+    tried = try_rules(curves, rules, k)
+    everything = range(len(curves.timed))
+    kinds = {"all": everything, **grouped(curves.timed)["kind"]}
+    autos = {
+        kind: chosen_rule(tried, curves.videos, numbers, curves.fps, seed)
+        for kind, numbers in kinds.items()
+    }
+    return Chosen(best_constants(tried), autos.pop("all"), autos)

@@ -36,6 +36,8 @@ class Curves(NamedTuple):
     timed: list[TimedQuestion]
     scored: dict[tuple[ChoiceTexts, Join], list[tuple[Sequence[int], ScoredVideo]]]
     """By what they are made of: the numbers of some questions, and their video with scores."""
+    fps: float
+    """Frames per second of the index."""
 
     @property
     def videos(self) -> list[str]:
@@ -68,7 +70,7 @@ def read_curves(index: Path, questions: Sequence[Question]) -> Curves:
         for join in joins:
             blocks = scored_blocks(index, profile, groups, texts, join)
             scored[choices, join] = list(blocks)
-    return Curves(timed, scored)
+    return Curves(timed, scored, profile.fps)
 
 
 def with_noise(curves: Curves, amplitude: float, seed: int) -> Curves:

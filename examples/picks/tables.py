@@ -5,10 +5,10 @@ from typing import Any
 
 from infer.evaluation.text_tables import format_figure
 
-COMPARED = ("quarters", "hills", "dpp", "auto")
+COMPARED = ("quarters", "hills", "dpp", "auto", "auto by kind")
 """The rules of the tables by K and by group; quarters as it is."""
 Shown = dict[str, Any]
-"""A row of the result: its rule in words, its figures, and paired differences, as estimates."""
+"""A row of the result: figures of a rule, and paired differences, as estimates."""
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -23,7 +23,8 @@ def _of_rung(name: str, rung: dict[str, Any], result: dict[str, Any]) -> str:
     chosen = rung["frames"][k]
     rows = chosen["rows"]
     best = {described: rows[described] for described in chosen["best"].values()}
-    shown = {"quarters": rows["quarters"]} | best | {f"auto: {chosen['auto']}": rows["auto"]}
+    shown = {"quarters": rows["quarters"]} | best
+    shown |= {name: rows[name] for name in ("auto", "auto by kind")}
     shown |= {name: {"figures": row} for name, row in result["baselines"][k].items()}
     head = ["rule", "hit", "− quarters", "all@0.5", "− quarters", "recall", "precision"]
     body = [
@@ -38,8 +39,11 @@ def _of_rung(name: str, rung: dict[str, Any], result: dict[str, Any]) -> str:
         ]
         for label, row in shown.items()
     ]
-    lead = _lead(rows["auto"], "hit", "top")
-    return f"### {name}, K = {k}\n\n{table(head, body)}\n\nHit of `auto` − `top`: {lead}.\n"
+    rules = {"all": chosen["auto"], **chosen["auto by kind"]}
+    kept = "; ".join(f"{kind}: {auto['rule']}" for kind, auto in rules.items())
+    leads = ", ".join(f"{one} {_lead(rows[one], 'hit', 'top')}" for one in ("auto", "auto by kind"))
+    note = f"Chosen for questions of each kind: {kept}. Hit − that of plain `top`: {leads}."
+    return f"### {name}, K = {k}\n\n{table(head, body)}\n\n{note}\n"
 
 
 def _by_k(result: dict[str, Any]) -> str:
@@ -73,8 +77,8 @@ def _by_group(result: dict[str, Any], by: str) -> str:
 
 def _compared(chosen: dict[str, Any], rows: dict[str, Shown]) -> dict[str, Shown]:
     """Return the rows of the compared rules: strategies with the constants chosen for them."""
-    names = chosen["best"] | {"quarters": "quarters", "auto": "auto"}
-    return {label: rows[names[label]] for label in COMPARED}
+    names = {label: chosen["best"][label] for label in ("hills", "dpp")}
+    return {label: rows[names.get(label, label)] for label in COMPARED}
 
 
 def _mean(row: Shown, figure: str) -> str:
