@@ -25,8 +25,10 @@ from infer.record_files.tables import csv_rows, parquet_rows, separator_of
 _IN_MEMORY_BYTES = 8 << 20
 """Longest standard input that is held in memory; a longer one goes through a file."""
 _BLOCK_BYTES = 1 << 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+_JSON = (".json", ".jsonl", ".ndjson")
 _NO_TEXT = {
     b"\xff\xfe": "UTF-16; save the file as UTF-8",
     b"\xfe\xff": "UTF-16; save the file as UTF-8",
@@ -51,7 +53,11 @@ class RawRecord(NamedTuple):
 
 
 def read_raw_records(
-    source: str | Path, noun: str, is_field: Callable[[str], bool]
+    source: str | Path,
+    noun: str,
+    is_field: Callable[[str], bool],
+    *,
+    plain_lines: bool = False,
 ) -> Iterator[RawRecord]:
     """Yield the records of a file, or of standard input where source is "-".
 
@@ -59,6 +65,8 @@ def read_raw_records(
         source: The file.
         noun: Name of a record in errors: "question".
         is_field: Whether a key is the name of a field of a record.
+        plain_lines: Whether a file that is neither a table nor JSON holds a text on each line that
+            is not blank.
 
     Raises:
         CueframeError: The file cannot be read, or is in no format that is known.
@@ -78,6 +86,8 @@ def read_raw_records(
             for number, found in csv_rows(file, name):
                 error = found if isinstance(found, str) else None
                 yield RawRecord(f"line {number}", None if error else found, error=error)
+        elif plain_lines and suffix not in _JSON and not _begins_as_json(file):
+            yield from _text_lines(file)
         else:
             yield from _json_records(file, suffix, name, noun, is_field)
 
@@ -125,10 +135,34 @@ def _has_head(file: IO[bytes], is_field: Callable[[str], bool]) -> bool:
     return line.lstrip()[:1] not in ("[", "{") and sum(map(is_field, names)) >= 2
 
 
+def _begins_as_json(file: IO[bytes]) -> bool:
+    """Return whether the first character of a file that is no blank is a bracket."""
+    start = b""
+    while not start:
+        block = file.read(_BLOCK_BYTES)
+        start = block.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1]
+        if not block:
+            break
+    file.seek(0)
+    return start in (b"[", b"{")
+
+
+def _text_lines(file: IO[bytes]) -> Iterator[RawRecord]:
+    for number, raw in _lines(file):
+        place = f"line {number}"
+        if isinstance(raw, TooLongError):
+            yield RawRecord(place, None, error=f"{raw}; shorten it")
+            continue
+        try:
+            yield RawRecord(place, raw.removeprefix(_BYTE_ORDER_MARK).decode())
+        except UnicodeDecodeError as error:
+            yield RawRecord(place, None, error=f"byte {error.start} of it is not UTF-8; save it so")
+
+
 def _json_records(
     file: IO[bytes], suffix: str, name: str, noun: str, is_field: Callable[[str], bool]
 ) -> Iterator[RawRecord]:
-    if file.read(3) != b"\xef\xbb\xbf":
+    if file.read(3) != _BYTE_ORDER_MARK:
         file.seek(0)
     start = file.tell()
     in_lines = suffix in (".jsonl", ".ndjson") and file.read(64).lstrip()[:1] != b"["
@@ -166,6 +200,12 @@ def _are_lines(file: IO[bytes]) -> bool:
 
 
 def _line_records(file: IO[bytes]) -> Iterator[RawRecord]:
+    for number, raw in _lines(file):
+        yield _parsed(f"line {number}", raw, None, number)
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | TooLongError]]:
+    """Yield the number and the bytes of each line that is not blank."""
     number = 0
     while line := file.readline(MAX_RECORD_BYTES + 1):
         number += 1
@@ -175,7 +215,7 @@ def _line_records(file: IO[bytes]) -> Iterator[RawRecord]:
             while line and not line.endswith(b"\n"):
                 line = file.readline(MAX_RECORD_BYTES)
         if isinstance(raw, TooLongError) or raw.strip():
-            yield _parsed(f"line {number}", raw, None, number)
+            yield number, raw
 
 
 def _parsed(place: str, raw: bytes | TooLongError, key: str | None, line: int) -> RawRecord:

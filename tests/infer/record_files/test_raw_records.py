@@ -79,3 +79,33 @@ def test_a_full_temporary_folder_is_not_laid_to_the_input(monkeypatch: pytest.Mo
     monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", full)
     with pytest.raises(CueframeError, match=r"no temporary file .* \(No space left .* by TMPDIR"):
         read("-")
+
+
+def test_lines_of_text_where_they_are_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "texts"
+
+    def texts() -> list[RawRecord]:
+        names = {"id", "question"}.__contains__
+        return list(read_raw_records(path, "text", names, plain_lines=True))
+
+    long = b"x" * (MAX_RECORD_BYTES + 9)
+    path.write_bytes(b"\xef\xbb\xbfa car\n\n \t\r\na [b]\r\n\xff\n" + long + b"\nb")
+    assert [(one.place, str(one.value).strip()) for one in texts()] == [
+        ("line 1", "a car"),
+        ("line 4", "a [b]"),
+        ("line 5", "None"),
+        ("line 6", "None"),
+        ("line 7", "b"),
+    ]
+    assert [bool(one.error) for one in texts()] == [False, False, True, True, False]
+    for text in ('["a car", "b"]', ' \n[\n"a car", "b"]', '"id","question"\n1,a car\n2,b\n'):
+        path.write_text(text)
+        found = [
+            one.value["question"] if isinstance(one.value, dict) else one.value for one in texts()
+        ]
+        assert found == ["a car", "b"]
+    path.write_bytes(b"")
+    assert texts() == []
+    path.write_text("a car")
+    with pytest.raises(CueframeError, match="want"):
+        read(path)
