@@ -15,13 +15,14 @@ from transformers import CLIPProcessor
 from examples.tiny_clip import make_tiny_clip
 from index.build import BuildConfig, build
 from index.check import CheckConfig, check
-from index.decoding.decoders import read
+from index.decoding.decoders import frames_at, read
 from index.decoding.frame_types import sample_times
 from index.storage.catalog import all_videos, open_catalog
 from index.storage.store import read_vectors, vectors_path
 from infer.predict import get_top4_frames
 from tests import fixtures_train
 from tests.fixtures_infer import hf_model, ran, seen_as, text_vectors, write_questions
+from tests.moments import plain_moments
 from train.mine import MineConfig, mine
 
 SIZES = {  # pixels, tiles
@@ -148,17 +149,40 @@ def test_a_frame_too_long_costs_its_video_one_line(
 
 
 @pytest.mark.parametrize("top", [1, 5, 1000])
-def test_find_gives_each_frame_once_with_its_best_tile(
+def test_find_gives_each_moment_once_with_the_best_tile_of_its_peak(
     world: Path, capsys: Capture, top: int
 ) -> None:
     result = ran(capsys, "find.py", TEXTS[0], "--index", world / "index", "--top", top)
     assert (result.code, result.err) == (0, "")
-    expected = every_frame(world, TEXTS[0])[:top]
+    frames, peaks = every_frame(world, TEXTS[0]), []
+    for name in SIZES:
+        own = sorted((f for f in frames if f[1] == name), key=lambda frame: frame[2])
+        peaks += [own[peak] for peak, _, _ in plain_moments([score for score, *_ in own])]
+    expected = sorted(peaks, key=lambda frame: -frame[0])[:top]
     assert len(result.records) == len(expected)
     for record, (score, name, time_s, tile) in zip(result.records, expected, strict=True):
         assert record["score"] == pytest.approx(score, abs=2e-6)
         assert (Path(record["video"]).name, record["time_s"]) == (name, time_s)
         assert record.get("tile", "none") == (tile or "none")
+
+
+def test_a_picture_and_a_moment_find_the_frame_of_many_tiles(
+    world: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """The best pair of tiles counts; the picture's own frame has all of them."""
+    own = stored(world, world / "index", "wide.mp4")
+    row, at_s = 4, float(own.time_s[4])
+    next(frames_at(world / "videos" / "wide.mp4", [at_s])).image.save(tmp_path / "frame.png")
+    flags = ("--index", world / "index", "--videos", "wide.mp4", "--top", 99)
+    picture = ran(capsys, "find.py", "--image", tmp_path / "frame.png", *flags).records
+    cosines = own.embeddings.astype(np.float64) @ own.embeddings[row].astype(np.float64).T
+    moments = plain_moments(cosines.max(axis=(1, 2)).tolist())
+    peaks = sorted(own.time_s[peak] for peak, _, _ in moments)
+    assert sorted(hit["time_s"] for hit in picture) == peaks
+    (best,) = (hit for hit in picture if hit["start_s"] <= at_s < hit["end_s"])
+    assert best["score"] == pytest.approx(1, abs=2e-3)
+    like = ran(capsys, "find.py", "--like", f"wide.mp4@{at_s}", *flags).records
+    assert [hit["time_s"] for hit in like] == [hit["time_s"] for hit in picture if hit != best]
 
 
 def asked(path: Path, **more: Any) -> Path:
@@ -267,12 +291,11 @@ def test_what_is_lost_or_damaged_is_made_again(world: Path, index: Path, capsys:
     # Batches are cut anew, so the last bits may differ.
     assert files(index).keys() == before.keys()
     capsys.readouterr()
-    with_tiles = ran(capsys, "find.py", TEXTS[1], "--index", index, "--top", 30).out
-    assert with_tiles.count('"tile"') > 0
-    for line, (score, name, _, _) in zip(
-        map(json.loads, with_tiles.splitlines()), every_frame(world, TEXTS[1])[:30], strict=True
-    ):
-        assert line["score"] == pytest.approx(score, abs=1e-3), name
+    again = ran(capsys, "find.py", TEXTS[1], "--index", index, "--top", 30)
+    first = ran(capsys, "find.py", TEXTS[1], "--index", world / "index", "--top", 30)
+    assert again.out.count('"tile"') > 0
+    for line, other in zip(again.records, first.records, strict=True):
+        assert line["score"] == pytest.approx(other["score"], abs=1e-3)
 
 
 def test_a_video_that_is_gone_leaves_with_all_its_tiles(world: Path, tmp_path: Path) -> None:

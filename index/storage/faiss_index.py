@@ -16,6 +16,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from index.arrays import Bools
 from index.errors import CueframeError, DamagedError
 from index.storage.atomic_write import written_whole
 from index.storage.catalog import VideoRow
@@ -96,6 +97,16 @@ def held_ids(search: Any) -> npt.NDArray[np.int64]:
     """Return the ids of all vectors, in storage order."""
     ids: npt.NDArray[np.int64] = faiss.vector_to_array(search.id_map)
     return ids
+
+
+def search_within(inside: Bools) -> Any:
+    """Return the parameters of a search of some vectors alone: which of all, in storage order.
+
+    For `SearchIndex.faiss.index`, whose results are places in that order.
+    """
+    untyped: Any = faiss  # its types are those of C++
+    bits = np.packbits(inside, bitorder="little")
+    return untyped.SearchParameters(sel=untyped.IDSelectorBitmap(bits))
 
 
 def as_held(embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
