@@ -73,11 +73,14 @@ def choose_and_write(
     has_choices = any(question.choices for question in questions)
     tried = candidates_of(default, read_profile(index).fps, has_choices=has_choices)
     readings = [candidate.reading for candidate in tried.values()]
-    labelled = [question for question in questions if is_labelled(question)]
+    # The frames of events are a sequence, whatever the rule.
+    labelled = [one for one in questions if is_labelled(one) and not one.events]
     asked = ask(labelled, index, readings, long_text=long_text, model=model, dtype=dtype)
     print_failures(asked.failed, "not used")
     if not asked.timed:
-        raise CueframeError(f"none of {len(labelled)} questions can be asked of {index}")
+        raise CueframeError(
+            f"none of {len(labelled)} questions without events can be asked of {index}"
+        )
     warn_of_late_labels(asked.timed)
     tables = figures_of(index, asked, tried, k)
     videos = [one.video for one in asked.timed]
@@ -105,7 +108,7 @@ def choose_and_write(
     result: dict[str, Any] = {
         "questions": len(videos),
         "videos": len(set(videos)),
-        "unlabelled": len(questions) - len(labelled),
+        "unlabelled": sum(not is_labelled(one) for one in questions),
         "not_used": len(asked.failed),
         "frames": k,
         "default": names[0],

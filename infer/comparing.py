@@ -12,11 +12,13 @@ from index.messages import json_line
 from index.models.long_texts import LongText
 from index.models.model_loading import Dtype
 from index.progress import bar
+from infer.comparing_events import compare_events
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.rule_picks import Candidate, ask, picks_of_rules
-from infer.evaluation.score_table import figure_tables, score_table
+from infer.evaluation.score_table import ScoreTable, figure_tables, score_table
 from infer.evaluation.text_tables import format_estimate, print_table, table_json
+from infer.metrics import is_labelled
 from infer.queries import print_failures
 from infer.question_texts import ChoiceTexts, caption_setting
 from infer.questions import Question
@@ -46,6 +48,9 @@ def compare_strategies(
 ) -> int:
     """Score all strategies: the table to stderr, all figures as one JSON object to stdout.
 
+    Questions with events have a table of their own, whatever the strategies and K: their best
+    sequences beside the best frame of each event.
+
     Arguments are the flags of infer/compare.py; `chosen` is the content of --rules, which gets a
     row "auto".
 
@@ -63,18 +68,34 @@ def compare_strategies(
         candidates["auto"] = Candidate(chosen.rule, chosen.caption)
     readings = [candidate.reading for candidate in candidates.values()]
     asked = ask(questions, index, readings, long_text=long_text, model=model, dtype=dtype)
-    timed, failed = asked.timed, asked.failed
+    failed = asked.failed
     print_failures(failed, "not scored")
-    if not timed:
+    if not asked.timed:
         raise CueframeError(f"none of {len(questions)} questions can be asked of {index}")
-    warn_of_late_labels(timed)
+    warn_of_late_labels(asked.timed)
+    compared, without_frames = compare_events(
+        index,
+        asked.profile,
+        asked.queries,
+        asked.timed,
+        asked.texts[readings[0]],
+        smooth_s=smooth_s,
+        seed=seed,
+    )
+    print_failures(without_frames, "not scored")
+    failed |= without_frames
+    asked = asked.without_events()
+    timed = asked.timed
     times_s: dict[str, list[Floats]] = {name: [np.empty(0)] * len(timed) for name in candidates}
     picked = picks_of_rules(index, asked, candidates, k)
     for n, of_question in bar(picked, "question", len(timed)):
         for name, own_s in of_question.items():
             times_s[name][n] = own_s
 
-    table = score_table(timed, figure_tables(timed, times_s, k), list(FIGURES), seed)
+    if compared and not any(is_labelled(one.question) for one in timed):
+        table = ScoreTable({}, {}, 0, len(timed))
+    else:
+        table = score_table(timed, figure_tables(timed, times_s, k), list(FIGURES), seed)
     head = ["%, _s: seconds", *SHOWN, "hit − uniform"]
     body = [
         [
@@ -84,10 +105,14 @@ def compare_strategies(
         ]
         for name, row in table.rows.items()
     ]
-    print_table([head, *body])
+    if body:
+        print_table([head, *body])
+    if compared:
+        print_table(compared.cells())
     result: dict[str, Any] = {"questions": table.questions, "unlabelled": table.skipped}
     result |= {"frames": k, "not_scored": len(failed)}
     if chosen:
         result["auto"] = {"caption": chosen.caption, **chosen.rule._asdict()}
-    print(json_line(result | table_json(table)))
+    result |= table_json(table)
+    print(json_line(result | ({"events": compared.json()} if compared else {})))
     return 1 if failed else 0

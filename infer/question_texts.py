@@ -23,6 +23,8 @@ def question_texts(
 ) -> tuple[Text, ...]:
     """Make the texts that the encoder reads for a question, for training and asking alike.
 
+    Of a question with events, they are its events' texts, each of which gets a frame of its own.
+
         1, joined           What colour is it?
         2, joined           A. Red B. Blue
         3, joined           What colour is it? A. Red B. Blue
@@ -36,6 +38,15 @@ def question_texts(
         CueframeError: Setting 2 for a question without choices, a question without a text, a text
             that is too long, or a setting other than these.
     """
+    return event_texts(question) or _own_texts(question, setting, choices)
+
+
+def event_texts(question: Question) -> tuple[Text, ...]:
+    """Return the texts of a question's events, in their order; none without any."""
+    return tuple(map(_spaced, question.events))
+
+
+def _own_texts(question: Question, setting: int, choices: ChoiceTexts) -> tuple[Text, ...]:
     if setting not in (1, 2, 3):
         raise CueframeError(
             f"--caption {setting} is unknown; want 1 (question), 2 (choices) or 3 (both)"
@@ -112,5 +123,8 @@ def caption_setting(caption: int | None, choices: ChoiceTexts) -> int:
 
 
 def caption(question: Question, setting: int) -> str:
-    """Return the one text of a question with a `--caption` setting; see `question_texts`."""
-    return str(question_texts(question, setting)[0])
+    """Return a question's own text with a `--caption` setting, with events as without.
+
+    See `question_texts`.
+    """
+    return str(_own_texts(question, setting, "joined")[0])

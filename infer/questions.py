@@ -93,3 +93,8 @@ class Question(Record):
         description="a list of other names of the video, tried in order where video_path is not "
         "found",
     )
+
+
+def frames_asked(question: Question, k: int) -> int:
+    """Return how many frames a question asks for: one for each of its events, or K without any."""
+    return len(question.events) or k

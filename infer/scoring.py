@@ -34,7 +34,7 @@ from infer.metrics import TimedQuestion, is_labelled, require_labels
 from infer.queries import make_queries, on_timelines, print_failures
 from infer.query_encoder import load_query_encoder
 from infer.question_texts import ChoiceTexts, caption_setting
-from infer.questions import Question
+from infer.questions import Question, frames_asked
 from infer.report.cases import summary, with_curves, worst_cases
 from infer.report.page import times_to_show, write_report
 from infer.report.thumbnails import thumbnails_of
@@ -99,9 +99,9 @@ def score_answers(
         scored = {query.content_hash: query.path for query in queries}
         refuse_leakage(scored, check_leak, folders, indexed)
     chosen = [by_id[query.question.id] for query in queries]
-    k = _picks_each(chosen, timed)
+    ks = _picks_each(chosen, timed)
     picks = [np.array([frame.time_s for frame in answer.frames]) for answer in chosen]
-    graded = grade(timed, chosen, frames_seen(timed, picks, uniform_picks(timed, k)), k)
+    graded = grade(timed, chosen, frames_seen(timed, picks, uniform_picks(timed, ks)), ks)
     print_some("not graded", graded.wrong)
     if not graded.graded:
         require_labels(one.question for one in timed)
@@ -115,14 +115,14 @@ def score_answers(
 
     file_of = partial(find_video_file, indexed, elsewhere=elsewhere)
     frames = _score_frames(
-        timed, picks, k, loaded_judge, file_of, every_row=judge_frames == "all", seed=seed
+        timed, picks, ks, loaded_judge, file_of, every_row=judge_frames == "all", seed=seed
     )
     result: dict[str, Any] = {
         "questions": frames.table.questions,
         "unlabelled": frames.table.skipped,
         "not_scored": len(failed),
         "videos": len({one.video for one in timed}),
-        "frames": k,
+        "frames": ks[0] if len(set(ks)) == 1 else {"least": min(ks), "most": max(ks)},
         **panel_json(frames),
     }
     lines = [source]
@@ -145,17 +145,19 @@ def score_answers(
         scored_questions = frames.table.questions
         labels = f"{scored_questions} labelled" if scored_questions else f"{len(timed)}"
         top = (
-            f"{labels} questions about {result['videos']} videos, {k} picks each; {len(cases)} are "
-            "shown, the worst first"
+            f"{labels} questions about {result['videos']} videos, {_from_to(ks)} picks each; "
+            f"{len(cases)} are shown, the worst first"
         )
-        write_report(report, summary(frames.table, OWN_ROW, [top, *lines], k), cases, pictures)
+        plain = (own for own, one in zip(ks, timed, strict=True) if not one.question.events)
+        head = summary(frames.table, OWN_ROW, [top, *lines], next(plain, max(ks)))
+        write_report(report, head, cases, pictures)
     return 1 if failed else 0
 
 
 def _score_frames(
     timed: Sequence[TimedQuestion],
     picks: Sequence[Floats],
-    k: int,
+    ks: Sequence[int],
     judge: Judge | None,
     file_of: Callable[[str], Path],
     *,
@@ -171,10 +173,10 @@ def _score_frames(
         )
         unknown = np.full((len(timed), len(columns)), np.nan)
         return Panel(columns, unknown, ScoreTable({}, {}, 0, len(timed)), {})
-    tables = figure_tables(timed, {OWN_ROW: picks}, k)
+    tables = figure_tables(timed, {OWN_ROW: picks}, ks)
     if judge:
-        pickers = {OWN_ROW: picks, "uniform": uniform_picks(timed, k)}
-        similarity = sim_tables(timed, pickers, file_of, judge, k, every_row=every_row)
+        pickers = {OWN_ROW: picks, "uniform": uniform_picks(timed, ks)}
+        similarity = sim_tables(timed, pickers, file_of, judge, ks, every_row=every_row)
         columns += SIM_COLUMNS
         tables = {name: np.hstack([table, similarity[name]]) for name, table in tables.items()}
     panel = make_panel(timed, tables, columns, seed)
@@ -212,16 +214,31 @@ def _pair(
     return good, [question for question in questions if question.id in good]
 
 
-def _picks_each(answers: Sequence[Answer], timed: Sequence[TimedQuestion]) -> int:
-    """Return K; every answer must have K frames, or all frames of a shorter video."""
-    k = max(len(answer.frames) for answer in answers)
-    for answer, one in zip(answers, timed, strict=True):
-        if len(answer.frames) != min(k, len(one.time_s)):
-            raise CueframeError(
-                f"answer {answer.id!r} has {len(answer.frames)} frames where others have {k}, so "
-                "no baseline compares; score answers with one number of frames"
+def _picks_each(answers: Sequence[Answer], timed: Sequence[TimedQuestion]) -> list[int]:
+    """Return (N,) each question's K: its number of events, or that of all without any.
+
+    Every answer must have K frames, or all frames of a shorter video.
+    """
+    numbers = [len(answer.frames) for answer in answers]
+    k = max(
+        [n for n, one in zip(numbers, timed, strict=True) if not one.question.events], default=0
+    )
+    ks = [frames_asked(one.question, k) for one in timed]
+    for answer, one, own_k in zip(answers, timed, ks, strict=True):
+        if len(answer.frames) != min(own_k, len(one.time_s)):
+            remedy = (
+                f"where its question has {own_k} events; answer it again with python "
+                "infer/answer.py"
+                if one.question.events
+                else f"where others have {own_k}, so no baseline compares; score answers with one "
+                "number of frames"
             )
-    return k
+            raise CueframeError(f"answer {answer.id!r} has {len(answer.frames)} frames {remedy}")
+    return ks
+
+
+def _from_to(ks: Sequence[int]) -> str:
+    return f"{min(ks)} to {max(ks)}" if len(set(ks)) > 1 else str(ks[0])
 
 
 def _warn_of_foreign_times(

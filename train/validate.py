@@ -1,6 +1,7 @@
 """Validation with the code of `index` and `infer`: index the videos, pick frames, score the picks.
 
-K is 4: the best frame of each quarter, beside uniform, random and oracle picks.
+K is 4: the best frame of each quarter, beside uniform, random and oracle picks; of a question with
+events, the best sequence.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ from infer.queries import (
     on_timelines,
 )
 from infer.query_encoder import encode_each
+from infer.question_texts import event_texts
+from infer.questions import frames_asked
 from infer.selection.rules import Rule
 from train.data import Example
 
@@ -150,7 +153,7 @@ def score(
         Query(
             place=place,
             question=one["question"],
-            texts=(one["caption"],),
+            texts=event_texts(one["question"]) or (one["caption"],),
             path=one["video_path"],
             content_hash=one["content_hash"],
         )
@@ -173,7 +176,8 @@ def score(
     ]
     _, timed, _ = on_timelines(index, profile, [one for one, _ in answered])
     picks = [np.array([f["time_s"] for f in record["frames"]]) for _, record in answered]
-    tables = figure_tables(timed, {"trained": picks}, K)
+    ks = [frames_asked(one.question, K) for one in timed]
+    tables = figure_tables(timed, {"trained": picks}, ks)
     return Validation(score_table(timed, tables, list(FIGURES), seed), records)
 
 

@@ -15,7 +15,9 @@ from index.boundary import costs_one
 from index.errors import CueframeError
 from index.storage.store import Profile
 from infer.queries import AnswerRecord, EncodedQuery, failure_record
+from infer.selection.events import event_frames, scored_events
 from infer.selection.frame_scores import (
+    PickedFrame,
     picked_frames,
     questions_at_once,
     read_stored_video,
@@ -23,11 +25,13 @@ from infer.selection.frame_scores import (
 )
 from infer.selection.parts import parts_asked
 from infer.selection.rules import Rule, load_rule
+from infer.selection.sequences import best_sequence
 from infer.selection.strategies import ScoredVideo, question_seed
 
 VectorReader = Callable[[ScoredVideo, Integers, Sequence[EncodedQuery]], list[dict[str, Any]]]
 """A reader of stored vectors: takes a video, or the part of it that queries ask about, the picked
-rows of these queries and the queries; returns for each what its record gains, or its error."""
+rows of these queries (Q, picks) and the queries; returns for each what its record gains, or its
+error."""
 
 
 def answer_all(
@@ -41,6 +45,8 @@ def answer_all(
     read: VectorReader | None = None,
 ) -> Iterator[list[tuple[int, AnswerRecord]]]:
     """Pick K frames for each question, block by block of a video's questions.
+
+    One that has events gets a frame for each, the best sequence, whatever rule and K.
 
     Args:
         index: Folder of the index.
@@ -66,13 +72,18 @@ def answer_all(
             records: dict[int, AnswerRecord] = {}
             failed = dict(lost)
             good = [one for one in block if not isinstance(one.texts, CueframeError)]
-            if good and not lost:
+            plain = [one for one in good if not one.query.question.events]
+            if plain and not lost:
                 with costs_one(failed, content):
-                    seeds = [question_seed(seed, one.query.question.id) for one in good]
+                    seeds = [question_seed(seed, one.query.question.id) for one in plain]
                     seeded = np.array(seeds, np.uint64)
-                    scored = score_video(stored, _vectors(good), seeded, rule.join)
+                    scored = score_video(stored, _vectors(plain), seeded, rule.join)
                     # One by one, so that the parts before a failing one keep their records.
-                    records.update(_picked(scored, good, choose, rule, k, read))
+                    records.update(_picked(scored, plain, choose, rule, k, read))
+            if len(plain) < len(good) and not lost:
+                with costs_one(failed, content):
+                    ordered = [one for one in good if one.query.question.events]
+                    records.update(_sequences(stored, ordered, rule.smooth_s, read))
             for one in block:
                 if one.query.place not in records:
                     why = one.texts if isinstance(one.texts, CueframeError) else failed[content]
@@ -89,7 +100,7 @@ def _picked(
     read: VectorReader | None,
 ) -> Iterator[tuple[int, AnswerRecord]]:
     """Yield places and records of a block's questions, part by part of the video."""
-    how = {"pick": rule.pick} | ({"smooth_s": rule.smooth_s} if rule.smooth_s else {})
+    how = _how(rule.pick, rule.smooth_s)
     for asked, part in parts_asked(scored, [one.query.question.span_s for one in block]):
         own = [block[q] for q in asked]
         if isinstance(part, CueframeError):
@@ -99,12 +110,48 @@ def _picked(
         rows = choose(part.video, k)
         more = read(part.video, rows, own) if read else [{}] * len(own)
         frames = picked_frames(part, rows, k, _vectors(own))
-        for (one, *_), picked, gained in zip(own, frames, more, strict=True):
-            if "error" in gained:
-                yield one.place, failure_record(one.question, gained["error"])
-            else:
-                base = {"id": one.question.id, "video": one.path, **how}
-                yield one.place, base | {"frames": picked} | gained
+        yield from _records(own, frames, more, how)
+
+
+def _sequences(
+    stored: ScoredVideo,
+    block: Sequence[EncodedQuery],
+    smooth_s: float,
+    read: VectorReader | None,
+) -> Iterator[tuple[int, AnswerRecord]]:
+    """Yield places and records of a block's questions that have events."""
+    texts = _vectors(block)
+    spans_s = [one.query.question.span_s for one in block]
+    for asked, found in scored_events(stored, texts, spans_s, smooth_s):
+        own = [block[q] for q in asked]
+        if isinstance(found, CueframeError):
+            for one, *_ in own:
+                yield one.place, failure_record(one.question, found)
+            continue
+        rows = best_sequence(found.curves)  # (Q, E)
+        more = read(found.of_questions, rows, own) if read else [{}] * len(own)
+        frames = event_frames(found, rows, [texts[q] for q in asked])
+        yield from _records(own, frames, more, _how("sequence", smooth_s))
+
+
+def _how(pick: str, smooth_s: float) -> dict[str, Any]:
+    """Return what a record says of how its frames were picked."""
+    return {"pick": pick} | ({"smooth_s": smooth_s} if smooth_s else {})
+
+
+def _records(
+    queries: Sequence[EncodedQuery],
+    frames: Sequence[list[PickedFrame]],
+    more: Sequence[dict[str, Any]],
+    how: dict[str, Any],
+) -> Iterator[tuple[int, AnswerRecord]]:
+    """Yield places and records of queries, given each one's frames and what a reader adds."""
+    for (one, *_), picked, gained in zip(queries, frames, more, strict=True):
+        if "error" in gained:
+            yield one.place, failure_record(one.question, gained["error"])
+        else:
+            base = {"id": one.question.id, "video": one.path, **how}
+            yield one.place, base | {"frames": picked} | gained
 
 
 def _vectors(queries: Sequence[EncodedQuery]) -> list[Sequence[Floats]]:

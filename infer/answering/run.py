@@ -195,7 +195,7 @@ def _records(
     file_of: Callable[[str], Path],
 ) -> Iterator[tuple[int, AnswerRecord, float]]:
     """Yield each question's place, record and seconds; the time of a part is split evenly."""
-    which, k = config.reader_frames, config.frames
+    which = config.reader_frames
     clip = config.reader == "clip"
     text_s: dict[int, float] = {}
     parts = answer_all(
@@ -203,9 +203,9 @@ def _records(
         inputs.profile,
         encode_queries(todo, texts, text_s, choices=clip),
         rule=inputs.rule,
-        k=k,
+        k=config.frames,
         seed=config.seed,
-        read=partial(read_choices, scale=scale, which=which, k=k) if clip else None,
+        read=partial(read_choices, scale=scale, which=which) if clip else None,
     )
     if ask_model:
         parts = read_answers(
@@ -215,7 +215,6 @@ def _records(
             index=config.index,
             file_of=file_of,
             which=which,
-            k=k,
             batch=config.reader_batch,
             side=config.reader_side,
             free=config.free,

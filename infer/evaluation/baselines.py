@@ -20,6 +20,7 @@ from index.arrays import Bools, Floats, Integers
 from index.spans import Spans, seconds_away
 from infer.evaluation.bootstrap import ARITHMETIC, Average, geometric
 from infer.evaluation.draws import Draws
+from infer.evaluation.event_order import of_sequence, sequence
 from infer.evaluation.exact_random import chance_of_none, ways_to_match
 from infer.evaluation.ukss import LEAST_UKSS, ukss
 from infer.evaluation.window_means import mean_and_best
@@ -191,6 +192,7 @@ FIGURES: dict[str, Figure] = {
         name: Figure(partial(counted, figure), partial(of_counted, figure))
         for name, figure in COUNTED.items()
     },
+    "sequence": Figure(sequence, of_sequence),
     "segments": Figure(segments_hit, of_segments),
     "distance_s": Figure(distance_s, of_distance),
     "IoP": Figure(partial(window, iop), partial(of_window, iop)),

@@ -17,6 +17,7 @@ from index.messages import say
 from index.progress import bar
 from infer.evaluation.baselines import of_matches
 from infer.evaluation.draws import with_draws
+from infer.evaluation.score_table import each_k
 from infer.judge import SIM_THRESHOLDS, Judge, judge_vectors, weakest_match
 from infer.metrics import TimedQuestion, every
 
@@ -29,7 +30,7 @@ def sim_tables(
     picks: Mapping[str, Sequence[Floats]],
     file_of: Callable[[str], Path],
     judge: Judge,
-    k: int,
+    k: int | Sequence[int],
     *,
     every_row: bool,
 ) -> dict[str, npt.NDArray[np.float64]]:
@@ -42,7 +43,7 @@ def sim_tables(
         picks: For each picker's name, the times in seconds of its picks for each question.
         file_of: Returns the file of a `TimedQuestion.video`; may raise VideoError.
         judge: From `infer.judge.load_judge`.
-        k: K of random and oracle.
+        k: K of random and oracle, for all questions or (N,) for each.
         every_row: Judge every row; else random and oracle are all NaN.
 
     Returns:
@@ -74,12 +75,13 @@ def sim_tables(
                 say(f"failed: no sim_m for {asked} questions: {reason}")
             failed.clear()
 
+    ks = each_k(k, len(timed))
     vectors, rows = judge_vectors(stream(), judge)
     for numbers, times_s, start in judged:
         row_at = dict(zip(times_s, rows[start:].tolist(), strict=False))
         asked = [timed[n] for n in numbers]
         of_draws, frames = None, vectors
-        for place, one, draws in with_draws(asked, [k] * len(asked)):
+        for place, one, draws in with_draws(asked, [ks[n] for n in numbers]):
             n = numbers[place]
             true = vectors[[row_at[time_s] for time_s in one.question.support_frames]]  # (E, D)
             for name, own in picks.items():

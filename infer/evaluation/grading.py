@@ -18,6 +18,7 @@ from index.errors import CueframeError
 from infer.answer_file import Answer, Chosen, ReaderFrames
 from infer.choices import lettered, right_letters
 from infer.evaluation.baselines import FIGURES
+from infer.evaluation.score_table import each_k
 from infer.metrics import TimedQuestion, picked_spans, true_times_asked
 from infer.questions import Question
 
@@ -81,7 +82,7 @@ def grade(
     timed: Sequence[TimedQuestion],
     answers: Sequence[Answer],
     seen: Sequence[Mapping[ReaderFrames, Floats]],
-    k: int,
+    k: int | Sequence[int],
 ) -> GradedAnswers:
     """Grade the answers (N,) that have a letter, or none because of a tie, which is not right.
 
@@ -89,13 +90,14 @@ def grade(
         timed: The N questions.
         answers: The answer of each question.
         seen: From `frames_seen`.
-        k: K picks of a question.
+        k: K picks, of all questions or (N,) of each.
 
     A letter that is no choice of its question, probabilities that are not those of its choices, and
     a right answer that is none of them (`infer.choices.right_letters`) cost their question alone.
     """
     graded, unlabelled, unanswered, wrong = [], 0, 0, []
-    for one, answer, times_s in zip(timed, answers, seen, strict=True):
+    ks = each_k(k, len(timed))
+    for one, answer, times_s, own_k in zip(timed, answers, seen, ks, strict=True):
         given = answer.by_frames.items()
         said = {shown: by for shown, by in given if by.letter or by.undecided}
         try:
@@ -113,7 +115,8 @@ def grade(
             unanswered += 1
         else:
             grades = {
-                shown: _grade(one, by, right, times_s.get(shown), k) for shown, by in said.items()
+                shown: _grade(one, by, right, times_s.get(shown), own_k)
+                for shown, by in said.items()
             }
             graded.append(GradedQuestion(one, right, len(one.question.choices), grades))
     return GradedAnswers(graded, unlabelled, unanswered, wrong)

@@ -60,6 +60,15 @@ class AskedQuestions(NamedTuple):
     failed: dict[int, AnswerRecord]
     """By place, the failure records of the questions that cannot be asked."""
 
+    def without_events(self) -> "AskedQuestions":
+        """Return those that a rule picks for: frames of events are a sequence, whatever the rule."""
+        kept = [n for n, one in enumerate(self.queries) if not one.question.events]
+        return self._replace(
+            queries=[self.queries[n] for n in kept],
+            timed=[self.timed[n] for n in kept],
+            texts={reading: [own[n] for n in kept] for reading, own in self.texts.items()},
+        )
+
 
 def ask(
     questions: Sequence[Question],

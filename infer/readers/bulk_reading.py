@@ -1,6 +1,6 @@
 """Answer many questions with a vision-language reader, decoding each video once.
 
-Legend: B questions of a batch, K picks.
+Legend: B questions of a batch.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -63,7 +63,6 @@ def read_answers(
     index: Path,
     file_of: Callable[[str], Path],
     which: Sequence[ReaderFrames],
-    k: int,
     batch: int,
     side: int,
     free: bool,
@@ -80,7 +79,6 @@ def read_answers(
         index: Folder of the index.
         file_of: Returns the file of a content hash; may raise VideoError.
         which: Kinds of frames to show; the first gives the answer.
-        k: K of the frames "uniform".
         batch: Maximum B.
         side: Longer side of an image in pixels, to which a larger one is shrunk.
         free: Ask for a free text, without the choices.
@@ -112,7 +110,7 @@ def read_answers(
 
     videos = _by_video(blocks, lambda placed: query_at(placed[0]).content_hash)
     for turns in _ahead(
-        videos, lambda records: _tasks(records, query_at, index, file_of, which, k, side, free)
+        videos, lambda records: _tasks(records, query_at, index, file_of, which, side, free)
     ):
         waiting += turns
         while len(waiting) >= batch:
@@ -169,7 +167,6 @@ def _tasks(
     index: Path,
     file_of: Callable[[str], Path],
     which: Sequence[ReaderFrames],
-    k: int,
     side: int,
     free: bool,
 ) -> list[_ReaderTask]:
@@ -186,7 +183,7 @@ def _tasks(
         timeline = read_timeline(index, content)
         for place, record in records:
             with costs_one(wrong, place, CueframeError):
-                plans[place] = _plan(query_at(place).question, record, timeline, which, k, free)
+                plans[place] = _plan(query_at(place).question, record, timeline, which, free)
         shown_s = chain.from_iterable(plan.times.values() for plan in plans.values())
         wanted_s = sorted(set(chain.from_iterable(shown_s)))
         if wanted_s:
@@ -209,7 +206,6 @@ def _plan(
     record: AnswerRecord,
     timeline: Timeline,
     which: Sequence[ReaderFrames],
-    k: int,
     free: bool,
 ) -> _Plan:
     """Return the frame times and the choices to show with a question.
@@ -221,7 +217,7 @@ def _plan(
         raise CueframeError(record["error"])
     choices = [] if free else lettered(question)
     picked_s = [frame["time_s"] for frame in record["frames"]]
-    times = {name: times_shown(name, question, picked_s, timeline, k) for name in which}
+    times = {name: times_shown(name, question, picked_s, timeline) for name in which}
     if not all(times.values()):
         raise CueframeError(no_label(question.id))
     return _Plan(times, choices)

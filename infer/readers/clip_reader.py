@@ -64,17 +64,15 @@ def read_choices(
     *,
     scale: float,
     which: Sequence[ReaderFrames],
-    k: int,
 ) -> list[dict[str, Any]]:
     """Answer the questions about a video: return the answers of each, or its error.
 
     Args:
         scored: The video, or the part of it that the Q questions ask about.
-        rows: (Q, min(K, F)) picked rows.
+        rows: (Q, picks) picked rows; the frames "uniform" are as many.
         queries: The Q questions, with the vectors of their choices.
         scale: The model's own scale, `index.models.encoder.Encoder.scale`.
         which: Kinds of frames to show; the first gives the answer.
-        k: K of the frames "uniform".
 
     Raises:
         CueframeError: The scale is not finite.
@@ -96,7 +94,7 @@ def read_choices(
     texts, counts = [*chain.from_iterable(of_each)], [len(own) for own in of_each]
     part = scored._replace(scores=scored.scores[readable])
     for name in which:
-        shown = rows_shown(name, questions, part, rows[readable], k)
+        shown = rows_shown(name, questions, part, rows[readable])
         blind: Bools = ~np.any(shown, axis=1)
         shown[blind] = True  # computed with the others, then replaced by an error
         shares = choice_probabilities(texts, counts, part, shown, scale)

@@ -1,14 +1,15 @@
 """Frames shown to a reader: the picked ones, or others to compare with.
 
     picked    the picks of the question
-    uniform   the middles of K equal segments, whatever was picked
+    uniform   the middles of as many equal segments as frames were picked, whatever these are
     support   the true frames: at its support times, else in the middles of its support ranges, else
               in those of its scenes' segments
     all       every frame of the index; for --reader clip alone
 
 All are of the part of the video that the question asks about.
 
-Legend: Q questions of one video, F its rows, K picks.
+Legend: Q questions of one video, F its rows, P picks of each: as many as were wanted, or all rows
+of a shorter video, which are then the middles, too.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,6 @@ def times_shown(
     question: Question,
     picked_s: Sequence[float],
     timeline: Timeline,
-    k: int,
 ) -> list[float]:
     """Return ascending times in seconds of the frames to show; none where a label is missing.
 
@@ -46,21 +46,20 @@ def times_shown(
         question: The question, for its labels.
         picked_s: Times of its picks.
         timeline: The rows of its video.
-        k: K of "uniform".
     """
     if which == "picked":
         return list(picked_s)
     if which == "uniform":
         part = part_asked(question.span_s, timeline)
         time_s, end_s, duration_s = part.timeline
-        rows = pick_uniform(time_s, duration_s, k, end_s)
+        rows = pick_uniform(time_s, duration_s, len(picked_s), end_s)
         middles: list[float] = timeline.time_s[part.rows][rows].tolist()
         return middles
     return true_times_asked(question)
 
 
 def rows_shown(
-    which: ReaderFrames, questions: Sequence[Question], scored: ScoredVideo, rows: Integers, k: int
+    which: ReaderFrames, questions: Sequence[Question], scored: ScoredVideo, rows: Integers
 ) -> Bools:
     """Return (Q, F) which rows to show with each question; none where a label is missing.
 
@@ -70,14 +69,13 @@ def rows_shown(
         which: Kind of frames.
         questions: The Q questions.
         scored: Their video, or the part of it that they all ask about.
-        rows: (Q, min(K, F)) picked rows.
-        k: K of "uniform".
+        rows: (Q, P) picked rows.
     """
     shown = np.full(scored.scores.shape, which == "all")
     if which == "picked":
         np.put_along_axis(shown, rows, True, axis=1)
     elif which == "uniform":
-        shown[:, pick_uniform(scored.time_s, scored.duration_s, k, scored.end_s)] = True
+        shown[:, pick_uniform(scored.time_s, scored.duration_s, rows.shape[1], scored.end_s)] = True
     elif which == "support":
         for n, question in enumerate(questions):
             true_s = np.array(true_times_asked(question)) - scored.start_s

@@ -79,7 +79,8 @@ def with_curves(
         encoder: Encoder of the texts, from `infer.query_encoder.load_query_encoder`.
         index: Folder of the index.
         long_text: How long texts were read for the answers.
-        join: How the scores of a question's texts were joined for the answers.
+        join: How the scores of a question's texts were joined for the answers; of a question with
+            events, its events' scores are joined to one curve.
 
     Raises:
         CueframeError: A vector file is missing or damaged.
@@ -100,7 +101,8 @@ def with_curves(
         case = replace(cases[at], time_s=time_s)
         drawn[at] = replace(case, curve=curve_of(time_s, scores, case.end_s, case.picked_s))
         told, found = np.array(case.picked_scores), np.interp(case.picked_s, time_s, scores)
-        other += bool((np.abs(told - found) > _SAME).any())
+        # The score of a frame for its own event is not the joined one.
+        other += not case.question.events and bool((np.abs(told - found) > _SAME).any())
     if other:
         say(
             f"warning: the curves of {other} questions are not those by which their frames were "

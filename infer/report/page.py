@@ -27,7 +27,7 @@ from infer.answer_file import Chosen, ReaderFrames
 from infer.choices import LETTERS, letter_of
 from infer.evaluation.breakdown import language
 from infer.metrics import spans_of_evidence, true_times
-from infer.questions import Question
+from infer.questions import Question, frames_asked
 from infer.report.chart import CURVE_BOX, Curve, clock, share, ticks
 
 Pictures = Mapping[str, Mapping[float, bytes]]
@@ -79,7 +79,7 @@ class Summary:
     rows: Sequence[tuple[str, Sequence[str]]]
     """Rows of the table: a name, and a cell for each column."""
     k: int
-    """Number of equal segments of each timeline."""
+    """Number of equal segments of each timeline; of a question with events, as many as these."""
 
 
 def write_report(path: Path, summary: Summary, cases: Sequence[Case], pictures: Pictures) -> None:
@@ -162,6 +162,7 @@ class _Album:
 def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
     """Convert a case for the template: positions in per cent, and texts."""
     question, end_s = case.question, case.end_s
+    parts = frames_asked(question, k)
     return {
         "question": question,
         "video": case.video,
@@ -176,7 +177,9 @@ def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
             if not said.letter
         ],
         "end": clock(end_s, end_s),
-        "borders": [share(case.start_s + s * case.duration_s / k, end_s) for s in range(k + 1)],
+        "borders": [
+            share(case.start_s + s * case.duration_s / parts, end_s) for s in range(parts + 1)
+        ],
         "ticks": ticks(end_s),
         "curve": case.curve.path if case.curve else None,
         "scale": (_number(case.curve.low, 3), _number(case.curve.high, 3)) if case.curve else None,

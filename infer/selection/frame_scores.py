@@ -41,6 +41,8 @@ class PickedFrame(TypedDict):
     tile: NotRequired[list[float]]
     """Left, top, right and bottom of the tile that has this score, as fractions of the frame's
     width and height, to four decimals; only where a frame has several tiles."""
+    event: NotRequired[int]
+    """Number from 0 of the event that it shows; only of a question with events."""
 
 
 def cosines(texts: Floats, frames: Floats) -> npt.NDArray[np.float32]:

@@ -72,3 +72,11 @@ def test_many_long_choices_are_refused() -> None:
     with pytest.raises(CueframeError, match="has 79999 characters, and a text has 40000 at most"):
         caption(long, 2)
     assert caption(long, 1) == "Why?"
+
+
+def test_events_are_texts_of_their_own_and_training_reads_the_question() -> None:
+    ordered = question(events=["a  car\nstops", "a man gets out"], choices=["A. Red", "B. Blue"])
+    for setting in (1, 2, 3):
+        assert question_texts(ordered, setting) == ("a car stops", "a man gets out")
+        assert question_texts(ordered, setting, "each") == question_texts(ordered, 1)
+    assert caption(ordered, 3) == "Why? A. Red B. Blue"

@@ -103,7 +103,6 @@ def read(
     asked: Sequence[Query],
     rows: np.ndarray,
     which: Sequence[ReaderFrames],
-    k: int,
     scale: float = 20.0,
 ) -> list[dict[str, Any]]:
     """What the reader says of these questions."""
@@ -116,7 +115,7 @@ def read(
             choices = error
         encoded.append(EncodedQuery(one, [*encode(one.texts)], choices))
     part = video(VECTORS, len(asked))
-    return read_choices(part, rows, encoded, scale=scale, which=which, k=k)
+    return read_choices(part, rows, encoded, scale=scale, which=which)
 
 
 def expected(one: Query, shown: Sequence[int]) -> dict[str, float]:
@@ -135,7 +134,7 @@ def test_each_question_is_read_with_its_own_frames() -> None:
     ]
     numbers = [5, 4, 2, 1, 0]
     rows = np.array([[0, 1], [2, 3], [4, 5], [6, 7], [0, 7]])
-    found = read([block[n] for n in numbers], rows, ("picked", "all", "uniform"), 2)
+    found = read([block[n] for n in numbers], rows, ("picked", "all", "uniform"))
     for number, own, record in zip(numbers, rows.tolist(), found, strict=True):
         one = block[number]
         if number in (1, 5):
@@ -158,7 +157,7 @@ def test_an_unlabelled_question_has_no_true_frames() -> None:
         queries(2, "Red", "Blue", support_ranges=[[2.0, 3.0]]),
     ]
     for which in (("support", "picked"), ("picked", "support")):
-        unknown, known, ranged = read(block, np.array([[0, 1]] * 3), which, 2)
+        unknown, known, ranged = read(block, np.array([[0, 1]] * 3), which)
         assert list(unknown) == ["error"]
         assert "no support_frames" in unknown["error"]
         for one, record, row in ((block[1], known, 2), (block[2], ranged, 5)):
@@ -169,14 +168,14 @@ def test_an_unlabelled_question_has_no_true_frames() -> None:
 @pytest.mark.parametrize("numbers", [[0], [0, 1], [1]])
 def test_where_no_question_can_be_read_all_have_errors(numbers: list[int]) -> None:
     block = [queries(0), queries(1, "one")]
-    found = read([block[n] for n in numbers], np.array([[0]] * len(numbers)), ("picked",), 1)
+    found = read([block[n] for n in numbers], np.array([[0]] * len(numbers)), ("picked",))
     assert [list(record) for record in found] == [["error"]] * len(numbers)
 
 
 @pytest.mark.parametrize("scale", [math.nan, math.inf])
 def test_a_scale_that_is_not_finite_guesses_no_letter(scale: float) -> None:
     with pytest.raises(CueframeError, match="the scale of --model computes no finite numbers"):
-        read([queries(0, "Red", "Blue")], np.array([[0]]), ("picked",), 1, scale)
+        read([queries(0, "Red", "Blue")], np.array([[0]]), ("picked",), scale)
 
 
 def test_equal_vectors_of_different_choices_are_no_answer() -> None:
@@ -188,7 +187,6 @@ def test_equal_vectors_of_different_choices_are_no_answer() -> None:
         [EncodedQuery(one, [*encode(["?"])], vectors)],
         scale=100.0,
         which=("picked", "all"),
-        k=2,
     )
     for answer in found[0]["answers"].values():
         assert "letter" not in answer

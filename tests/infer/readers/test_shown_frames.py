@@ -34,12 +34,12 @@ def scored(questions: int, time_s: np.ndarray = TIME_S, duration_s: float = 4.0)
 
 
 def times(which: ReaderFrames, queries: Question) -> list[float]:
-    return times_shown(which, queries, [0.5, 3.0], Timeline(TIME_S, TIME_S + 0.04, 4.0), 3)
+    return times_shown(which, queries, [0.5, 1.0, 3.0], Timeline(TIME_S, TIME_S + 0.04, 4.0))
 
 
 def test_times() -> None:
     labelled = question(support_frames=[2.2, 0.3, 2.2], support_ranges=[[0, 3]])
-    assert times("picked", labelled) == [0.5, 3.0]
+    assert times("picked", labelled) == [0.5, 1.0, 3.0]
     # The middles are at 2/3, 2 and 10/3 s.
     assert times("uniform", labelled) == [0.5, 2.0, 3.5]
     assert times("support", labelled) == [0.3, 2.2]
@@ -53,11 +53,11 @@ def test_rows() -> None:
         question(),
         question(support_ranges=[[1.0, 1.4], [1.1, 1.5]]),
     ]
-    rows = np.array([[0, 1], [3, 7], [2, 4]])
+    rows = np.array([[0, 1, 2], [3, 4, 7], [2, 4, 5]])
     on = scored(3)._replace(end_s=TIME_S + 0.04)
 
     def shown(which: ReaderFrames) -> list[list[int]]:
-        found = rows_shown(which, queries, on, rows, 3)
+        found = rows_shown(which, queries, on, rows)
         assert found.shape == (3, 8)
         return [np.flatnonzero(row).tolist() for row in found]
 
@@ -74,19 +74,19 @@ def test_frames_of_a_part() -> None:
     timeline = Timeline(TIME_S, until_next(TIME_S, 4.0), 4.0)
 
     def shown_at(which: ReaderFrames) -> list[float]:
-        return times_shown(which, asked, [1.5], timeline, 3)
+        return times_shown(which, asked, [1.5, 2.0, 2.5], timeline)
 
-    assert (shown_at("picked"), shown_at("uniform")) == ([1.5], [1.5, 2.0, 2.5])
+    assert (shown_at("picked"), shown_at("uniform")) == ([1.5, 2.0, 2.5],) * 2
     assert shown_at("support") == [1.2, 2.6]
     whole = scored(1)._replace(end_s=timeline.end_s)
     ((_, part),) = parts_asked(whole, [asked.span_s])
     assert not isinstance(part, CueframeError)
 
     def rows_of(which: ReaderFrames) -> list[int]:
-        found = rows_shown(which, [asked], part.video, np.array([[0, 4]]), 3)
+        found = rows_shown(which, [asked], part.video, np.array([[0, 2, 4]]))
         return (part.first_row + np.flatnonzero(found[0])).tolist()
 
-    assert (rows_of("picked"), rows_of("uniform")) == ([2, 6], [3, 4, 5])
+    assert (rows_of("picked"), rows_of("uniform")) == ([2, 4, 6], [3, 4, 5])
     assert (rows_of("support"), rows_of("all")) == ([2, 5], [2, 3, 4, 5, 6])
 
 
@@ -104,14 +104,15 @@ def test_a_true_frame_is_the_nearest_row(
     time_s = np.array(sorted(at_s))
     on = scored(len(labels), time_s, 9.0)._replace(end_s=time_s)
     queries = [question(support_frames=own) for own in labels]
-    rows = np.zeros((len(labels), 1), np.int64)
-    for own, row in zip(labels, rows_shown("support", queries, on, rows, k), strict=True):
+    rows = np.tile(np.arange(min(k, len(time_s))), (len(labels), 1))
+    for own, row in zip(labels, rows_shown("support", queries, on, rows), strict=True):
         plain = {min(range(len(time_s)), key=lambda n: (abs(time_s[n] - t), n)) for t in own}
         assert set(np.flatnonzero(row)) == plain
-    middles = times_shown("uniform", queries[0], [], Timeline(time_s, time_s, 9.0), k)
+    picked_s = time_s[rows[0]].tolist()
+    middles = times_shown("uniform", queries[0], picked_s, Timeline(time_s, time_s, 9.0))
     assert middles == sorted(middles)
     assert len(middles) == min(k, len(time_s))
-    for row in rows_shown("uniform", queries, on, rows, k):
+    for row in rows_shown("uniform", queries, on, rows):
         assert time_s[row].tolist() == middles
 
 
