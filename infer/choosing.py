@@ -11,7 +11,7 @@ from index.messages import json_line, say
 from index.models.long_texts import LongText
 from index.models.model_loading import Dtype
 from index.progress import bar
-from index.storage.store import read_profile
+from infer.asked_indexes import AskedIndex, key_of
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.bootstrap import Estimate, estimates
 from infer.evaluation.late_labels import warn_of_late_labels
@@ -42,7 +42,7 @@ SHOWN = 8
 
 def choose_and_write(
     questions: Sequence[Question],
-    index: Path,
+    indexes: Sequence[AskedIndex],
     output: Path,
     *,
     k: int = 4,
@@ -51,7 +51,6 @@ def choose_and_write(
     choices: ChoiceTexts = "joined",
     join: Join = "max",
     long_text: LongText = "windows",
-    model: str | None = None,
     dtype: Dtype = "auto",
     seed: int = 42,
 ) -> int:
@@ -71,18 +70,18 @@ def choose_and_write(
         Rule("quarters", smooth_s, choices, join), caption_setting(caption, choices)
     )
     has_choices = any(question.choices for question in questions)
-    tried = candidates_of(default, read_profile(index).fps, has_choices=has_choices)
+    tried = candidates_of(default, indexes[0].profile.fps, has_choices=has_choices)
     readings = [candidate.reading for candidate in tried.values()]
     # The frames of events are a sequence, whatever the rule.
     labelled = [one for one in questions if is_labelled(one) and not one.events]
-    asked = ask(labelled, index, readings, long_text=long_text, model=model, dtype=dtype)
+    asked = ask(labelled, indexes, readings, long_text=long_text, dtype=dtype)
     print_failures(asked.failed, "not used")
     if not asked.timed:
         raise CueframeError(
-            f"none of {len(labelled)} questions without events can be asked of {index}"
+            f"none of {len(labelled)} questions without events can be asked of {indexes[0].folder}"
         )
     warn_of_late_labels(asked.timed)
-    tables = figures_of(index, asked, tried, k)
+    tables = figures_of(asked, tried, k)
     videos = [one.video for one in asked.timed]
     choice = choose_rule(tables, videos, seed)
 
@@ -97,7 +96,7 @@ def choose_and_write(
             caption=kept.caption,
             long_text=long_text,
             frames=k,
-            index=asked.profile.key,
+            index=key_of(indexes),
             questions=len(videos),
             videos=len(set(videos)),
             default=names[0],
@@ -165,11 +164,11 @@ def name_of(candidate: Candidate) -> str:
 
 
 def figures_of(
-    index: Path, asked: AskedQuestions, tried: dict[str, Candidate], k: int
+    asked: AskedQuestions, tried: dict[str, Candidate], k: int
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     """Return (N, R) by figure what R rules pick for N questions; NaN without such a label."""
     tables = {name: np.full((len(asked.timed), len(tried)), np.nan) for name in FIGURES_SHOWN}
-    for n, of_question in bar(picks_of_rules(index, asked, tried, k), "question", len(asked.timed)):
+    for n, of_question in bar(picks_of_rules(asked, tried, k), "question", len(asked.timed)):
         one = asked.timed[n]
         for column, name in enumerate(tried):
             spans = picked_spans(one, of_question[name])

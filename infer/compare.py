@@ -20,11 +20,13 @@ try:
     from index.run_command import own_default, positive, run
     from index.storage.atomic_write import folder_of, refuse_overwriting, refuse_unwritable
     from infer.flags import (
+        DEFAULT_INDEX,
         ChoicesSetting,
+        IndexFolders,
         JoinSetting,
         LabelFiles,
         LongTextSetting,
-        QueryModel,
+        QueryModels,
         QuestionFormat,
         ReadCaption,
         RulesFile,
@@ -45,8 +47,7 @@ class CompareConfig:
     """File of labelled questions, or - for standard input."""
     format: QuestionFormat = "auto"
     labels: LabelFiles = ()
-    index: Path = Path("video_index")
-    """Folder of the index."""
+    index: IndexFolders = ()
     frames: int = 4
     """K, frames per question."""
     smooth_s: SmoothSeconds = 0.0
@@ -55,8 +56,7 @@ class CompareConfig:
     choices: ChoicesSetting = "joined"
     join: JoinSetting = "max"
     long_text: LongTextSetting = "windows"
-    model: QueryModel = None
-    """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
+    model: QueryModels = ()
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the encoder. auto: float16 on a GPU, float32 on a CPU."""
     seed: int = 42
@@ -71,6 +71,7 @@ def compare(config: CompareConfig) -> int:
     """Score all strategies; returns the exit code."""
     positive("--frames", config.frames)
     _refuse_outputs(config)
+    from infer.asked_indexes import asked_indexes, key_of
     from infer.metrics import require_labels
     from infer.question_files.loading import read_questions
 
@@ -78,6 +79,7 @@ def compare(config: CompareConfig) -> int:
     file = read_questions(config.questions, layout=config.format, labels=config.labels)
     file.print_refused("question")
     require_labels(file.records)
+    indexes = asked_indexes(config.index or (DEFAULT_INDEX,), config.model)
     common: dict[str, Any] = {
         "k": config.frames,
         "smooth_s": config.smooth_s,
@@ -85,18 +87,19 @@ def compare(config: CompareConfig) -> int:
         "choices": config.choices,
         "join": config.join,
         "long_text": config.long_text,
-        "model": config.model,
         "dtype": config.dtype,
         "seed": config.seed,
     }
     if config.choose:
         from infer.choosing import choose_and_write
 
-        code = choose_and_write(file.records, config.index, config.choose, **common)
+        code = choose_and_write(file.records, indexes, config.choose, **common)
     else:
         from infer.comparing import compare_strategies
 
-        code = compare_strategies(file.records, config.index, **common, chosen=_chosen(config))
+        code = compare_strategies(
+            file.records, indexes, **common, chosen=_chosen(config, key_of(indexes))
+        )
     return code if file.complete else 1
 
 
@@ -109,23 +112,21 @@ def _refuse_outputs(config: CompareConfig) -> None:
         {
             "the questions": [Path(config.questions)] if config.questions != "-" else [],
             "the labels": config.labels,
-            "the index": [config.index],
-            "the model": [folder_of(config.model)],
+            "the index": config.index or (DEFAULT_INDEX,),
+            "the model": map(folder_of, config.model),
         },
     )
     if config.choose:
         refuse_unwritable(config.choose, "--choose")
 
 
-def _chosen(config: CompareConfig) -> "ChosenRule | None":
+def _chosen(config: CompareConfig, key: str) -> "ChosenRule | None":
     """Return the content of --rules, checked against the other flags; None without it."""
     if not config.rules:
         return None
-    from index.storage.store import read_profile
     from infer.selection.rule_file import read_rule_file, refuse_other_use
 
     chosen = read_rule_file(config.rules)
-    key = read_profile(config.index).key
     refuse_other_use(config.rules, chosen, config.frames, key, config.long_text)
     return chosen
 

@@ -1,7 +1,6 @@
 """Compare all strategies on the same labelled questions, reading each video's vectors once."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from index.messages import json_line
 from index.models.long_texts import LongText
 from index.models.model_loading import Dtype
 from index.progress import bar
+from infer.asked_indexes import AskedIndex
 from infer.comparing_events import compare_events
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.late_labels import warn_of_late_labels
@@ -33,7 +33,7 @@ SHOWN = ("hit", "recall", "precision", "all@0.5", "distance_s")
 
 def compare_strategies(
     questions: Sequence[Question],
-    index: Path,
+    indexes: Sequence[AskedIndex],
     *,
     k: int = 4,
     smooth_s: float = 0.0,
@@ -41,7 +41,6 @@ def compare_strategies(
     choices: ChoiceTexts = "joined",
     join: Join = "max",
     long_text: LongText = "windows",
-    model: str | None = None,
     dtype: Dtype = "auto",
     seed: int = 42,
     chosen: ChosenRule | None = None,
@@ -67,15 +66,16 @@ def compare_strategies(
     if chosen:
         candidates["auto"] = Candidate(chosen.rule, chosen.caption)
     readings = [candidate.reading for candidate in candidates.values()]
-    asked = ask(questions, index, readings, long_text=long_text, model=model, dtype=dtype)
+    asked = ask(questions, indexes, readings, long_text=long_text, dtype=dtype)
     failed = asked.failed
     print_failures(failed, "not scored")
     if not asked.timed:
-        raise CueframeError(f"none of {len(questions)} questions can be asked of {index}")
+        raise CueframeError(
+            f"none of {len(questions)} questions can be asked of {indexes[0].folder}"
+        )
     warn_of_late_labels(asked.timed)
     compared, without_frames = compare_events(
-        index,
-        asked.profile,
+        indexes,
         asked.queries,
         asked.timed,
         asked.texts[readings[0]],
@@ -87,7 +87,7 @@ def compare_strategies(
     asked = asked.without_events()
     timed = asked.timed
     times_s: dict[str, list[Floats]] = {name: [np.empty(0)] * len(timed) for name in candidates}
-    picked = picks_of_rules(index, asked, candidates, k)
+    picked = picks_of_rules(asked, candidates, k)
     for n, of_question in bar(picked, "question", len(timed)):
         for name, own_s in of_question.items():
             times_s[name][n] = own_s

@@ -1,14 +1,13 @@
 """What order is worth: the best sequence beside the best frame of each event."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from index.arrays import Floats
 from index.errors import CueframeError
-from index.storage.store import Profile
+from infer.asked_indexes import AskedIndex
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.bootstrap import Estimate, estimates
 from infer.evaluation.score_table import Row, ScoreTable, figure_tables, score_table
@@ -16,7 +15,7 @@ from infer.evaluation.text_tables import format_estimate, row_json, table_json
 from infer.metrics import TimedQuestion, is_labelled, picked_spans
 from infer.queries import AnswerRecord, Query, failure_record, group_by_video
 from infer.selection.events import scored_events
-from infer.selection.frame_scores import read_stored_video
+from infer.selection.frame_scores import read_other_view, read_stored_video
 from infer.selection.sequences import best_sequence
 
 SEQUENCE, APART = "sequence", "best of each event"
@@ -51,11 +50,10 @@ class ComparedEvents(NamedTuple):
 
 
 def compare_events(
-    index: Path,
-    profile: Profile,
+    indexes: Sequence[AskedIndex],
     queries: Sequence[Query],
     timed: Sequence[TimedQuestion],
-    texts: Sequence[Sequence[Floats]],
+    texts: Sequence[Sequence[Sequence[Floats]]],
     *,
     smooth_s: float,
     seed: int,
@@ -63,11 +61,10 @@ def compare_events(
     """Score the best sequences of those of some questions that have events.
 
     Args:
-        index: Folder of the index.
-        profile: Its profile.
+        indexes: The indexes that are asked.
         queries: N questions.
         timed: The same on their timelines.
-        texts: Vectors of the texts of each.
+        texts: For each index the vectors of the texts of each.
         smooth_s: Seconds of `infer.selection.smoothing`.
         seed: Seed of the bootstrap.
 
@@ -75,15 +72,21 @@ def compare_events(
         The figures, None where no question with events that can be answered is labelled; and by
         place the failure records of those that cannot.
     """
+    first, *others = indexes
     failed: dict[int, AnswerRecord] = {}
     found: dict[int, tuple[Floats, Floats]] = {}
     for content, numbers in group_by_video(queries).items():
         numbers = [n for n in numbers if queries[n].question.events]
         if not numbers:
             continue
-        stored = read_stored_video(index, profile, content)
+        stored = read_stored_video(first.folder, first.profile, content)
+        own_texts, *other_texts = [[of_index[n] for n in numbers] for of_index in texts]
+        views = [
+            (read_other_view(one.folder, one.profile, content, stored), of_index)
+            for one, of_index in zip(others, other_texts, strict=True)
+        ]
         spans_s = [queries[n].question.span_s for n in numbers]
-        for places, scored in scored_events(stored, [texts[n] for n in numbers], spans_s, smooth_s):
+        for places, scored in scored_events(stored, own_texts, spans_s, smooth_s, views):
             own = [numbers[place] for place in places]
             if isinstance(scored, CueframeError):
                 asked = (queries[n] for n in own)

@@ -62,6 +62,28 @@ QueryModel = Annotated[
 ]
 """A dual encoder's folder or name; see `infer.query_encoder.load_query_encoder`."""
 
+DEFAULT_INDEX = Path("video_index")
+"""The folder without --index."""
+IndexFolders = Annotated[
+    tyro.conf.UseAppendAction[tuple[Path, ...]],
+    own_default("video_index", "PATH"),
+    tyro.conf.arg(
+        help="Folder of the index. Given several times, frames are those of the first, and each "
+        "index scores them by its own encoder."
+    ),
+]
+"""See `infer.asked_indexes.asked_indexes`."""
+QueryModels = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(
+        aliases=("--model-name",),
+        help="Dual encoder, a folder or a name on the hub; its vision side must be the index's. Of "
+        "several indexes one each, in their order.",
+    ),
+    own_default("the one that built the index", "STR"),
+]
+"""The same for each index that is asked."""
+
 LabelFiles = Annotated[
     tuple[Path, ...],
     own_default("none", "FILE"),

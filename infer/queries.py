@@ -49,6 +49,8 @@ class EncodedQuery(NamedTuple):
     choices: Sequence[Floats] | CueframeError | None = None
     """(w, D) vectors of the text "question choice" of each choice for a reader of stored vectors,
     or why there are none."""
+    others: Sequence[Sequence[Floats]] = ()
+    """The same as `texts` by the encoder of each further index that is asked."""
 
 
 def make_queries(

@@ -16,7 +16,7 @@ REASONS = {
     ("infer/answer.py", "infer.answering.run"): AFTER_FLAGS,
     ("infer/compare.py", "infer.metrics"): BEFORE_TORCH,
     ("infer/compare.py", "infer.question_files.loading"): BEFORE_TORCH,
-    ("infer/compare.py", "index.storage.store"): AFTER_FLAGS,
+    ("infer/compare.py", "infer.asked_indexes"): AFTER_FLAGS,
     ("infer/compare.py", "infer.selection.rule_file"): AFTER_FLAGS,
     ("infer/compare.py", "infer.choosing"): AFTER_FLAGS,
     ("infer/compare.py", "infer.comparing"): AFTER_FLAGS,

@@ -55,9 +55,9 @@ def asking(tmp_path: Path, model: Path) -> None:
     answer(
         AnswerConfig(
             questions=str(tmp_path / "q.json"),
-            index=world().index,
+            index=(world().index,),
             output=str(tmp_path / "a.jsonl"),
-            model=str(model),
+            model=(str(model),),
         )
     )
 
@@ -75,7 +75,7 @@ def test_of_a_vision_language_reader(tmp_path: Path, questions: Path) -> None:
     folder = halved(make_reader(tmp_path / "reader", "qwen2_5_vl"), tmp_path / "half")
     config = AnswerConfig(
         questions=str(questions),
-        index=world().index,
+        index=(world().index,),
         output=str(tmp_path / "a.jsonl"),
         reader=str(folder),
     )

@@ -42,7 +42,7 @@ ANSWERING: dict[str, Any] = {
     "choices": "each",
     "join": "mean",
     "long_text": "truncate",
-    "model": "another",
+    "model": ("another",),
     "dtype": "bfloat16",
     "seed": 7,
     "reader": "clip",
@@ -122,7 +122,7 @@ def _cleared() -> Iterator[None]:
 def answering(output: Path, **flags: Any) -> int:
     usual: dict[str, Any] = {
         "questions": str(output.parent / "q.json"),
-        "index": fixtures_infer.world().index,
+        "index": (fixtures_infer.world().index,),
         "output": str(output),
     }
     config = AnswerConfig(**(usual | flags))
@@ -139,14 +139,16 @@ def interrupted(tmp_path: Path) -> Path:
     first = output.read_text().splitlines(keepends=True)[0]
     output.unlink()
     config = AnswerConfig(
-        questions=str(tmp_path / "q.json"), index=fixtures_infer.world().index, output=str(output)
+        questions=str(tmp_path / "q.json"),
+        index=(fixtures_infer.world().index,),
+        output=str(output),
     )
     from index.resume import claim
     from infer.answering.run import contents_of, settings_of
 
     inputs = read_inputs(config)
     queries, _ = make_queries(
-        inputs.questions.records, read_indexed_videos(config.index), config.caption
+        inputs.questions.records, read_indexed_videos(*config.index), config.caption
     )
     contents = functools.partial(contents_of, config, inputs, queries)
     claim(log_folder(output) / "run.json", settings_of(config, inputs), "", contents)
@@ -187,7 +189,7 @@ def test_answering_refuses_other_questions_and_another_index(
     (tmp_path / "q.json").write_text(text)
     index = shutil.copytree(fixtures_infer.world().index, tmp_path / "index")
     write_profile(index, read_profile(index).model_copy(update={"fps": 3.0}))
-    refused(lambda: answering(interrupted, index=index), "--index")
+    refused(lambda: answering(interrupted, index=(index,)), "--index")
 
 
 def test_answering_refuses_a_prompt_of_other_words(interrupted: Path, tmp_path: Path) -> None:
@@ -214,13 +216,13 @@ def test_answering_refuses_a_model_whose_files_were_replaced(
     tensors = load_file(copy / "model.safetensors")
     tensors["text_projection.weight"] *= -1
     save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
-    refused(lambda: answering(interrupted, model=str(copy)), "other files of --model")
+    refused(lambda: answering(interrupted, model=(str(copy),)), "other files of --model")
     shutil.copy(model / "model.safetensors", copy)
     config = json.loads((model / "tokenizer_config.json").read_text())
     (copy / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": 5}))
-    refused(lambda: answering(interrupted, model=str(copy)), "other files of --model")
+    refused(lambda: answering(interrupted, model=(str(copy),)), "other files of --model")
     shutil.copy(model / "tokenizer_config.json", copy)
-    assert answering(interrupted, model=str(copy)) == 0
+    assert answering(interrupted, model=(str(copy),)) == 0
 
 
 def test_answering_refuses_a_video_that_was_replaced(interrupted: Path, tmp_path: Path) -> None:
@@ -230,7 +232,7 @@ def test_answering_refuses_a_video_that_was_replaced(interrupted: Path, tmp_path
     fixtures_infer.build_index(videos, index, here.model)
     shutil.copy(videos / "b_frames.mp4", videos / "few.mp4")
     fixtures_infer.build_index(videos, index, here.model)
-    refused(lambda: answering(interrupted, index=index), "other video of question q1")
+    refused(lambda: answering(interrupted, index=(index,)), "other video of question q1")
     assert len(list(log_folder(interrupted).glob("*.jsonl"))) == 1
 
 
@@ -249,12 +251,12 @@ def test_answering_goes_on_where_a_video_was_indexed_meanwhile(tmp_path: Path) -
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("infer.answering.run.write_answers", interrupt)
             with pytest.raises(KeyboardInterrupt):
-                answering(output, index=index)
+                answering(output, index=(index,))
         run = json.loads((log_folder(output) / "run.json").read_text())
         assert len([name for name in run["contents"] if name.startswith("video of")]) == 1 + number
         shutil.copy(here.videos / "few.mp4", videos)
         fixtures_infer.build_index(videos, index, here.model)
-    assert answering(output, index=index) == 0
+    assert answering(output, index=(index,)) == 0
 
 
 def test_answering_goes_on_with_another_free_flag(interrupted: Path, tmp_path: Path) -> None:

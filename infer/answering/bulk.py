@@ -17,9 +17,11 @@ from index.storage.store import Profile
 from infer.queries import AnswerRecord, EncodedQuery, failure_record
 from infer.selection.events import event_frames, scored_events
 from infer.selection.frame_scores import (
+    OtherView,
     PickedFrame,
     picked_frames,
     questions_at_once,
+    read_other_view,
     read_stored_video,
     score_video,
 )
@@ -43,6 +45,7 @@ def answer_all(
     k: int,
     seed: int,
     read: VectorReader | None = None,
+    others: Sequence[tuple[Path, Profile]] = (),
 ) -> Iterator[list[tuple[int, AnswerRecord]]]:
     """Pick K frames for each question, block by block of a video's questions.
 
@@ -56,6 +59,7 @@ def answer_all(
         k: K.
         seed: Seed of the strategies that draw.
         read: Reader of stored vectors.
+        others: Further indexes that are asked, and their profiles.
 
     Yields:
         For each block, the places and records of its questions. If a video's vectors cannot be
@@ -67,7 +71,9 @@ def answer_all(
         lost: dict[str, str] = {}
         with costs_one(lost, content, CueframeError):
             stored = read_stored_video(index, profile, content)
-        size = questions_at_once(1 if lost else stored.n_vectors)
+            views = [read_other_view(*other, content, stored) for other in others]
+            most = max([stored.n_vectors, *(view.n_vectors for view in views)])
+        size = questions_at_once(1 if lost else most)
         while block := list(islice(of_video, size)):
             records: dict[int, AnswerRecord] = {}
             failed = dict(lost)
@@ -78,12 +84,18 @@ def answer_all(
                     seeds = [question_seed(seed, one.query.question.id) for one in plain]
                     seeded = np.array(seeds, np.uint64)
                     scored = score_video(stored, _vectors(plain), seeded, rule.join)
+                    more = [
+                        view.scores(own, rule.join)
+                        for view, own in zip(views, _of_others(plain), strict=True)
+                    ]
+                    scored = scored._replace(others=more)
                     # One by one, so that the parts before a failing one keep their records.
                     records.update(_picked(scored, plain, choose, rule, k, read))
             if len(plain) < len(good) and not lost:
                 with costs_one(failed, content):
                     ordered = [one for one in good if one.query.question.events]
-                    records.update(_sequences(stored, ordered, rule.smooth_s, read))
+                    also = list(zip(views, _of_others(ordered), strict=True))
+                    records.update(_sequences(stored, also, ordered, rule.smooth_s, read))
             for one in block:
                 if one.query.place not in records:
                     why = one.texts if isinstance(one.texts, CueframeError) else failed[content]
@@ -115,6 +127,7 @@ def _picked(
 
 def _sequences(
     stored: ScoredVideo,
+    others: Sequence[tuple[OtherView, Sequence[Sequence[Floats]]]],
     block: Sequence[EncodedQuery],
     smooth_s: float,
     read: VectorReader | None,
@@ -122,7 +135,7 @@ def _sequences(
     """Yield places and records of a block's questions that have events."""
     texts = _vectors(block)
     spans_s = [one.query.question.span_s for one in block]
-    for asked, found in scored_events(stored, texts, spans_s, smooth_s):
+    for asked, found in scored_events(stored, texts, spans_s, smooth_s, others):
         own = [block[q] for q in asked]
         if isinstance(found, CueframeError):
             for one, *_ in own:
@@ -157,3 +170,8 @@ def _records(
 def _vectors(queries: Sequence[EncodedQuery]) -> list[Sequence[Floats]]:
     """Return the vectors of the texts of queries that have them."""
     return [one.texts for one in queries if not isinstance(one.texts, CueframeError)]
+
+
+def _of_others(queries: Sequence[EncodedQuery]) -> list[list[Sequence[Floats]]]:
+    """Return for each further index the vectors of the texts of queries."""
+    return [list(own) for own in zip(*(one.others for one in queries), strict=True)]

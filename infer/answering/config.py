@@ -10,10 +10,11 @@ from index.run_command import NoLock, own_default
 from infer.flags import (
     AnswerPick,
     ChoicesSetting,
+    IndexFolders,
     JoinSetting,
     LabelFiles,
     LongTextSetting,
-    QueryModel,
+    QueryModels,
     QuestionFormat,
     ReadCaption,
     RulesFile,
@@ -40,8 +41,7 @@ class AnswerConfig:
     """File of questions, or - for standard input."""
     format: QuestionFormat = "auto"
     labels: LabelFiles = ()
-    index: Path = Path("video_index")
-    """Folder of the index."""
+    index: IndexFolders = ()
     output: str = "answers.jsonl"
     """File of the answers, or - for stdout; the result of the run then goes to stderr. An
     interrupted run continues where it stopped."""
@@ -55,8 +55,7 @@ class AnswerConfig:
     choices: ChoicesSetting = "joined"
     join: JoinSetting = "max"
     long_text: LongTextSetting = "windows"
-    model: QueryModel = None
-    """Dual encoder, a folder or a name on the hub; its vision side must be the index's."""
+    model: QueryModels = ()
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the encoder and of a vision-language reader. auto: float16 and bfloat16 on a
     GPU, float32 on a CPU."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from index.arrays import Floats
 from index.boundary import in_halves
 from index.errors import CueframeError
 from index.models.long_texts import Text
@@ -31,7 +32,12 @@ def _choice_texts(query: Query) -> Sequence[Text] | CueframeError:
 
 
 def encode_queries(
-    queries: Sequence[Query], texts: TextCache, spent_s: dict[int, float], *, choices: bool
+    queries: Sequence[Query],
+    texts: TextCache,
+    spent_s: dict[int, float],
+    *,
+    choices: bool,
+    others: Sequence[TextCache] = (),
 ) -> Iterator[EncodedQuery]:
     """Yield queries video by video with their vectors, encoded block by block as they are taken.
 
@@ -42,12 +48,14 @@ def encode_queries(
         texts: The encoder, which has been told of all `texts_of` them.
         spent_s: Gets the seconds that it took by a query's place, a block's split evenly.
         choices: Encode the texts of the choices, too.
+        others: The encoders of further indexes, which have been told of the queries' own texts.
     """
 
     def encoded(block: Sequence[Query]) -> list[EncodedQuery]:
-        every = chain.from_iterable(one.texts for one in block)
-        vectors = iter(texts.encode([*every]))  # (w, D) each
-        made = [EncodedQuery(one, [next(vectors) for _ in one.texts]) for one in block]
+        made = [EncodedQuery(one, own) for one, own in zip(block, _own(block, texts), strict=True)]
+        if others:
+            by_others = zip(*(_own(block, other) for other in others), strict=True)
+            made = [one._replace(others=own) for one, own in zip(made, by_others, strict=True)]
         return _with_choices(made, texts) if choices else made
 
     places = [*chain.from_iterable(group_by_video(queries).values())]
@@ -59,6 +67,12 @@ def encode_queries(
         spent_s |= {one.place: share_s for one in block}
         for one, (made, why) in zip(block, found, strict=True):
             yield made or EncodedQuery(one, CueframeError(why))
+
+
+def _own(block: Sequence[Query], texts: TextCache) -> list[list[Floats]]:
+    """Return for each query the vectors (w, D) of each of its texts."""
+    vectors = iter(texts.encode([*chain.from_iterable(one.texts for one in block)]))
+    return [[next(vectors) for _ in one.texts] for one in block]
 
 
 def _with_choices(queries: Sequence[EncodedQuery], texts: TextCache) -> list[EncodedQuery]:

@@ -1,6 +1,7 @@
 """Read the inputs of infer/answer.py and check its flags, before a model is loaded."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,10 +9,11 @@ from index.discovery import list_videos
 from index.errors import CueframeError
 from index.run_command import positive
 from index.storage.atomic_write import folder_of, refuse_overwriting, refuse_unwritable
-from index.storage.store import Profile, read_profile
 from infer.answering.chosen_rule import read_chosen_rule, rule_of
 from infer.answering.config import AnswerConfig
 from infer.answering.submission import submission_columns
+from infer.asked_indexes import AskedIndex, asked_indexes, key_of
+from infer.flags import DEFAULT_INDEX
 from infer.question_files.loading import read_questions
 from infer.question_texts import caption_setting
 from infer.questions import Question
@@ -28,7 +30,8 @@ class Inputs(NamedTuple):
     """Content of the files that are read at the start."""
 
     questions: RecordFile[Question]
-    profile: Profile
+    indexes: Sequence[AskedIndex]
+    """The first has the rows, times and segments of the answers."""
     prompt: Prompt
     frame_size: tuple[int, int]
     """Width and height in pixels of saved frames."""
@@ -50,8 +53,8 @@ def read_inputs(config: AnswerConfig) -> Inputs:
             read, or an output could not be written.
     """
     refuse_bad_values(config)
-    profile = read_profile(config.index)
-    chosen = read_chosen_rule(config, profile.key)
+    indexes = asked_indexes(config.index or (DEFAULT_INDEX,), config.model)
+    chosen = read_chosen_rule(config, key_of(indexes))
     rule, caption = rule_of(config, chosen)
     load_rule(rule)
     return Inputs(
@@ -61,7 +64,7 @@ def read_inputs(config: AnswerConfig) -> Inputs:
         frame_size=frame_size(config.size),
         prompt=load_prompt(config.prompt),
         questions=read_questions(config.questions, layout=config.format, labels=config.labels),
-        profile=profile,
+        indexes=indexes,
         elsewhere=by_tail(map(str, list_videos(config.videos))) if config.videos else {},
     )
 
@@ -120,8 +123,8 @@ def refuse_bad_values(config: AnswerConfig) -> None:
             "the labels": config.labels,
             "the prompt": [Path(config.prompt)],
             "the rules": [config.rules],
-            "the index": [config.index],
-            "the model": map(folder_of, (config.model, config.reader)),
+            "the index": config.index or (DEFAULT_INDEX,),
+            "the model": map(folder_of, (*config.model, config.reader)),
         },
     )
     if not config.submission and (config.guess or config.submission_columns != "id,answer"):

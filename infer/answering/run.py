@@ -13,6 +13,7 @@ import torch
 import xxhash
 
 from index.distributed import join_processes
+from index.models.long_texts import Text
 from index.models.model_files import files_fingerprint
 from index.progress import bar
 from index.resume import claim, deciding
@@ -24,6 +25,7 @@ from infer.answering.inputs import Inputs
 from infer.answering.outputs import print_problems, save_all, undecided_of, write_answers
 from infer.answering.submission import write_submission
 from infer.answering.text_cache import TextCache
+from infer.asked_indexes import held_by_all, key_of
 from infer.choices import chosen
 from infer.queries import AnswerRecord, Query, make_queries
 from infer.query_encoder import load_query_encoder, print_long_texts
@@ -53,9 +55,12 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
     began_s = time.monotonic()
     questions = inputs.questions.records
     state = join_processes()
-    indexed = read_indexed_videos(config.index)
+    first, *others = inputs.indexes
+    indexed = read_indexed_videos(first.folder)
     file_of = partial(find_video_file, indexed, elsewhere=inputs.elsewhere)
     queries, failed = make_queries(questions, indexed, inputs.caption, inputs.rule.choices)
+    queries, unseen = held_by_all(queries, others)
+    failed |= unseen
     report: dict[str, Any] = {"long": [], "max_tokens": 0, "text_s": 0.0}
 
     def claimed(path: Path, remedy: str) -> None:
@@ -67,30 +72,37 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
         todo = [one for one in own_shard(queries, state) if one.question.id not in answers.lines]
         loaded_s = time.monotonic()
         if todo:
-            encoder = load_query_encoder(
-                config.index,
-                inputs.profile,
-                model=config.model,
-                dtype=config.dtype,
-                device=state.device,
-            )
+            encoders = [
+                load_query_encoder(
+                    one.folder,
+                    one.profile,
+                    model=one.model,
+                    dtype=config.dtype,
+                    device=state.device,
+                )
+                for one in inputs.indexes
+            ]
             ask_model = None
             if config.reader not in OWN_READERS:
                 ask_model = _model_reader(config, inputs, state.device)
             all_texts = partial(texts_of, choices=config.reader == "clip")
             every_text = chain.from_iterable(map(all_texts, todo))
-            texts = TextCache(encoder, every_text, config.long_text)
+            texts = [TextCache(encoders[0], every_text, config.long_text)]
+            for encoder in encoders[1:]:
+                own_texts = chain.from_iterable(one.texts for one in todo)
+                texts.append(TextCache(encoder, own_texts, config.long_text))
             loaded_s = time.monotonic()
-            records = _records(config, inputs, todo, texts, encoder.scale, ask_model, file_of)
+            records = _records(config, inputs, todo, texts, encoders[0].scale, ask_model, file_of)
             for place, record, seconds in bar(records, "question", len(todo)):
                 if "error" in record:
                     failed[place] = record
                 else:
                     answers.put(_finished(config, record, seconds))
-            if texts.too_long:
-                long = (one for one in todo if texts.too_long.intersection(all_texts(one)))
+            if unread := set[Text]().union(*(one.too_long for one in texts)):
+                long = (one for one in todo if unread.intersection(all_texts(one)))
                 report["long"] = [one.question.id for one in long]
-            report |= {"max_tokens": encoder.max_tokens, "text_s": texts.spent_s}
+            fewest = min(encoder.max_tokens for encoder in encoders)
+            report |= {"max_tokens": fewest, "text_s": _spent_s(texts)}
         picked_s = time.monotonic()
         reports = answers.gather(report | {"failed": list(failed.items())})
         if not state.is_main_process:
@@ -150,10 +162,11 @@ def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
         known = question.model_dump(exclude_unset=True)
         digest.update(json.dumps(known, sort_keys=True).encode() + b"\n")
     prompt = inputs.prompt
+    models = [one.model_name for one in inputs.indexes]
     return deciding(config, FREE) | {
         "QUESTIONS": digest.hexdigest(),
-        "--index": inputs.profile.key,
-        "--model": config.model or inputs.profile.model,
+        "--index": key_of(inputs.indexes),
+        "--model": models if len(models) > 1 else models[0],
         "--rules": inputs.chosen.model_dump() if inputs.chosen else None,
         "--prompt": [prompt.frame, prompt.choice, prompt.choices, prompt.free],
     }
@@ -161,10 +174,12 @@ def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
 
 def contents_of(config: AnswerConfig, inputs: Inputs, queries: Sequence[Query]) -> dict[str, str]:
     """Return hashes of the models and videos that decide the answers, as `claim` takes them."""
-    models = {"--model": config.model or inputs.profile.model}
+    first, *others = [one.model_name for one in inputs.indexes]
+    files = {"files of --model": files_fingerprint(first, "--model")}
+    for place, name in enumerate(others, 2):
+        files[f"files of --model {place}"] = files_fingerprint(name, "--model")
     if config.reader not in OWN_READERS:
-        models["--reader"] = config.reader
-    files = {f"files of {flag}": files_fingerprint(name, flag) for flag, name in models.items()}
+        files["files of --reader"] = files_fingerprint(config.reader, "--reader")
     return files | {f"video of question {one.question.id}": one.content_hash for one in queries}
 
 
@@ -189,44 +204,53 @@ def _records(
     config: AnswerConfig,
     inputs: Inputs,
     todo: Sequence[Query],
-    texts: TextCache,
+    texts: Sequence[TextCache],
     scale: float,
     ask_model: AskModel | None,
     file_of: Callable[[str], Path],
 ) -> Iterator[tuple[int, AnswerRecord, float]]:
-    """Yield each question's place, record and seconds; the time of a part is split evenly."""
+    """Yield each question's place, record and seconds; the time of a part is split evenly.
+
+    Texts are those of each index's encoder.
+    """
+    first, *others = inputs.indexes
     which = config.reader_frames
     clip = config.reader == "clip"
     text_s: dict[int, float] = {}
     parts = answer_all(
-        config.index,
-        inputs.profile,
-        encode_queries(todo, texts, text_s, choices=clip),
+        first.folder,
+        first.profile,
+        encode_queries(todo, texts[0], text_s, choices=clip, others=texts[1:]),
         rule=inputs.rule,
         k=config.frames,
         seed=config.seed,
         read=partial(read_choices, scale=scale, which=which) if clip else None,
+        others=[(one.folder, one.profile) for one in others],
     )
     if ask_model:
         parts = read_answers(
             parts,
             {one.place: one for one in todo}.__getitem__,
             ask_model,
-            index=config.index,
+            index=first.folder,
             file_of=file_of,
             which=which,
             batch=config.reader_batch,
             side=config.reader_side,
             free=config.free,
         )
-    since_s, texts_s = time.monotonic(), texts.spent_s
+    since_s, texts_s = time.monotonic(), _spent_s(texts)
     for part in parts:
         if not part:  # its time counts for the next one
             continue
-        other_s = time.monotonic() - since_s - (texts.spent_s - texts_s)
+        other_s = time.monotonic() - since_s - (_spent_s(texts) - texts_s)
         for place, record in part:
             yield place, record, text_s.pop(place) + other_s / len(part)
-        since_s, texts_s = time.monotonic(), texts.spent_s
+        since_s, texts_s = time.monotonic(), _spent_s(texts)
+
+
+def _spent_s(texts: Sequence[TextCache]) -> float:
+    return sum(one.spent_s for one in texts)
 
 
 def _finished(config: AnswerConfig, record: AnswerRecord, seconds: float) -> AnswerRecord:

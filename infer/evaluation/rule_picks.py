@@ -1,7 +1,6 @@
 """What several rules of picking pick for the same questions, reading each video's vectors once."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from index.arrays import Floats
 from index.errors import CueframeError
 from index.models.long_texts import LongText
 from index.models.model_loading import Dtype
-from index.storage.store import Profile, read_profile
+from infer.asked_indexes import AskedIndex, held_by_all
 from infer.metrics import TimedQuestion
 from infer.queries import AnswerRecord, Query, group_by_video, make_queries, on_timelines
 from infer.query_encoder import encode_each, load_query_encoder, print_long_texts
@@ -20,6 +19,7 @@ from infer.questions import Question
 from infer.selection.frame_scores import (
     Join,
     blocks_of_questions,
+    read_other_view,
     read_stored_video,
     score_video,
 )
@@ -52,31 +52,33 @@ class Candidate(NamedTuple):
 class AskedQuestions(NamedTuple):
     """Questions on their timelines, with the vectors of their texts in several readings."""
 
-    profile: Profile
+    indexes: Sequence[AskedIndex]
     queries: list[Query]
     timed: list[TimedQuestion]
-    texts: dict[Reading, list[list[Floats]]]
-    """For each reading the vectors of the N questions' texts."""
+    texts: dict[Reading, list[list[list[Floats]]]]
+    """For each reading, and for each index, the vectors of the N questions' texts."""
     failed: dict[int, AnswerRecord]
     """By place, the failure records of the questions that cannot be asked."""
 
     def without_events(self) -> "AskedQuestions":
-        """Return those that a rule picks for: frames of events are a sequence, whatever the rule."""
+        """Return those without events, of which the frames are a sequence, whatever the rule."""
         kept = [n for n, one in enumerate(self.queries) if not one.question.events]
         return self._replace(
             queries=[self.queries[n] for n in kept],
             timed=[self.timed[n] for n in kept],
-            texts={reading: [own[n] for n in kept] for reading, own in self.texts.items()},
+            texts={
+                reading: [[own[n] for n in kept] for own in of_indexes]
+                for reading, of_indexes in self.texts.items()
+            },
         )
 
 
 def ask(
     questions: Sequence[Question],
-    index: Path,
+    indexes: Sequence[AskedIndex],
     readings: Sequence[Reading],
     *,
     long_text: LongText = "windows",
-    model: str | None = None,
     dtype: Dtype = "auto",
 ) -> AskedQuestions:
     """Find the questions' videos, and encode their texts in several readings.
@@ -87,36 +89,43 @@ def ask(
         CueframeError: The model cannot be used or did not build the index, or no question can be
             asked.
     """
-    profile, indexed = read_profile(index), read_indexed_videos(index)
+    first_index, *others = indexes
+    indexed = read_indexed_videos(first_index.folder)
     made = {
         reading: make_queries(questions, indexed, reading.caption, reading.choices)
         for reading in dict.fromkeys(readings)
     }
     failed = {place: record for _, lost in made.values() for place, record in lost.items()}
     (first, _), *_ = made.values()
-    queries, timed, without_part = on_timelines(
-        index, profile, [query for query in first if query.place not in failed]
-    )
-    failed |= without_part
+    held, unseen = held_by_all([one for one in first if one.place not in failed], others)
+    queries, timed, without_part = on_timelines(first_index.folder, first_index.profile, held)
+    failed |= unseen | without_part
     if not queries:
-        return AskedQuestions(profile, [], [], {}, failed)
-    device = PartialState().device
-    encoder = load_query_encoder(index, profile, model=model, dtype=dtype, device=device)
-    texts, long = {}, dict.fromkeys((query.question.id for query in queries), False)
-    for reading, (of_reading, _) in made.items():
-        by_place = {query.place: query.texts for query in of_reading}
-        own = [by_place[query.place] for query in queries]
-        vectors, too_long = encode_each(encoder, own, long_text)
-        texts[reading] = [[*of_question] for of_question in vectors]
-        for query, is_long in zip(queries, too_long, strict=True):
-            long[query.question.id] |= is_long
-    names = [name for name, is_long in long.items() if is_long]
-    print_long_texts(names, long_text, encoder.max_tokens)
-    return AskedQuestions(profile, queries, timed, texts, failed)
+        return AskedQuestions(indexes, [], [], {}, failed)
+    texts: dict[Reading, list[list[list[Floats]]]] = {reading: [] for reading in made}
+    for index in indexes:
+        encoder = load_query_encoder(
+            index.folder,
+            index.profile,
+            model=index.model,
+            dtype=dtype,
+            device=PartialState().device,
+        )
+        long = dict.fromkeys((query.question.id for query in queries), False)
+        for reading, (of_reading, _) in made.items():
+            by_place = {query.place: query.texts for query in of_reading}
+            own = [by_place[query.place] for query in queries]
+            vectors, too_long = encode_each(encoder, own, long_text)
+            texts[reading].append([[*of_question] for of_question in vectors])
+            for query, is_long in zip(queries, too_long, strict=True):
+                long[query.question.id] |= is_long
+        names = [name for name, is_long in long.items() if is_long]
+        print_long_texts(names, long_text, encoder.max_tokens)
+    return AskedQuestions(indexes, queries, timed, texts, failed)
 
 
 def picks_of_rules(
-    index: Path, asked: AskedQuestions, candidates: Mapping[str, Candidate], k: int
+    asked: AskedQuestions, candidates: Mapping[str, Candidate], k: int
 ) -> Iterator[tuple[int, dict[str, Floats]]]:
     """Yield the number of each question, and the times in seconds of its picks by candidate.
 
@@ -126,19 +135,28 @@ def picks_of_rules(
         CueframeError: A rule or a vector file cannot be used.
     """
     choosers = {name: load_rule(candidate.rule) for name, candidate in candidates.items()}
+    first, *others = asked.indexes
     by_reading: dict[Reading, list[str]] = {}
     for name, candidate in candidates.items():
         by_reading.setdefault(candidate.reading, []).append(name)
     for content, of_video in group_by_video(asked.queries).items():
-        stored = read_stored_video(index, asked.profile, content)
-        for block in blocks_of_questions(len(of_video), stored.n_vectors):
+        stored = read_stored_video(first.folder, first.profile, content)
+        views = [read_other_view(one.folder, one.profile, content, stored) for one in others]
+        most = max([stored.n_vectors, *(view.n_vectors for view in views)])
+        for block in blocks_of_questions(len(of_video), most):
             numbers = of_video[block]
             spans_s = [asked.queries[n].question.span_s for n in numbers]
             seeds = np.zeros(len(numbers), np.uint64)
             picked: list[dict[str, Floats]] = [{} for _ in numbers]
             for reading, names in by_reading.items():
-                texts = [asked.texts[reading][n] for n in numbers]
+                texts, *more = [[own[n] for n in numbers] for own in asked.texts[reading]]
                 scored = score_video(stored, texts, seeds, reading.join)
+                scored = scored._replace(
+                    others=[
+                        view.scores(own, reading.join)
+                        for view, own in zip(views, more, strict=True)
+                    ]
+                )
                 for own, part in parts_asked(scored, spans_s):
                     if isinstance(part, CueframeError):  # `on_timelines` left none
                         raise part

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from index.arrays import Floats, Integers
 from index.errors import CueframeError
 from infer.selection.frame_scores import (
+    OtherView,
     PickedFrame,
     blocks_of_questions,
     picked_frames,
@@ -20,7 +22,7 @@ from infer.selection.frame_scores import (
     text_scores,
 )
 from infer.selection.parts import ScoredPart, SpanSeconds, parts_asked
-from infer.selection.smoothing import smoothed
+from infer.selection.rules import curves
 from infer.selection.strategies import ScoredVideo
 
 MOST_EVENTS = 100
@@ -33,7 +35,7 @@ class ScoredEvents(NamedTuple):
     part: ScoredPart
     """Each event is a question of its own here: scores (Q·E, F), question after question."""
     curves: Floats
-    """(Q, E, F) the same scores, smoothed."""
+    """(Q, E, F) the curves from which is picked: the same, of all encoders joined and smoothed."""
 
     @property
     def of_questions(self) -> ScoredVideo:
@@ -47,6 +49,7 @@ def scored_events(
     questions: Sequence[Sequence[Floats]],
     spans_s: Sequence[SpanSeconds],
     smooth_s: float,
+    others: Sequence[tuple[OtherView, Sequence[Sequence[Floats]]]] = (),
 ) -> Iterator[tuple[list[int], ScoredEvents | CueframeError]]:
     """Score the events of questions about a video, those of as many events together.
 
@@ -56,6 +59,8 @@ def scored_events(
             `infer.selection.frame_scores.text_scores`.
         spans_s: The part that each asks about.
         smooth_s: Seconds of `infer.selection.smoothing`; 0: scores as they are.
+        others: The video in each further index that is asked, and the vectors of the questions'
+            events by its encoder.
 
     Yields:
         The positions of some questions about one part, and its scores, or their error.
@@ -70,15 +75,13 @@ def scored_events(
         at_once = max(1, questions_at_once(stored.n_vectors) // number)
         for start in range(0, len(alike), at_once):
             some = alike[start : start + at_once]
-            texts = [event for q in some for event in questions[q]]  # Q·E
             scored = stored._replace(
-                scores=np.concatenate(
-                    [
-                        text_scores(texts[block], stored.vectors)
-                        for block in blocks_of_questions(len(texts), stored.n_vectors)
-                    ]
-                ),
-                seeds=np.zeros(len(texts), np.uint64),
+                scores=_scores(questions, some, stored.vectors),
+                seeds=np.zeros(len(some) * number, np.uint64),
+                others=[
+                    np.take(_scores(own, some, view.vectors), view.row, axis=1)
+                    for view, own in others
+                ],
             )
             spans = [spans_s[q] for q in some for _ in range(number)]
             for asked, part in parts_asked(scored, spans):
@@ -88,7 +91,8 @@ def scored_events(
                 elif why := _refused(number, len(part.time_s)):
                     yield own, why
                 else:
-                    yield own, _with_curves(part, number, smooth_s)
+                    of_events = curves(part.video, smooth_s)
+                    yield own, ScoredEvents(part, of_events.reshape(len(own), number, -1))
 
 
 def event_frames(
@@ -111,10 +115,14 @@ def event_frames(
     return [frames[start : start + events] for start in range(0, len(frames), events)]
 
 
-def _with_curves(part: ScoredPart, events: int, smooth_s: float) -> ScoredEvents:
-    scores = part.video.scores
-    curves = smoothed(scores, part.video.time_s, smooth_s) if smooth_s else scores
-    return ScoredEvents(part, curves.reshape(-1, events, scores.shape[1]))
+def _scores(
+    questions: Sequence[Sequence[Floats]], some: Sequence[int], vectors: Floats
+) -> npt.NDArray[np.float32]:
+    """Score a video's rows (F, T, D) by each event of some questions: (Q·E, F), in blocks."""
+    texts = [event for q in some for event in questions[q]]
+    frames, tiles, _ = vectors.shape
+    blocks = blocks_of_questions(len(texts), frames * tiles)
+    return np.concatenate([text_scores(texts[block], vectors) for block in blocks])
 
 
 def _refused(events: int, frames: int) -> CueframeError | None:

@@ -5,13 +5,14 @@ Legend: N questions, Q those of one video, F its frames, T tiles of a frame, D w
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from index.arrays import Floats, Integers
 from index.models.tiling import Box
+from index.spans import rows_shown_at
 from index.storage.store import Profile, read_own_vectors
 from infer.selection.parts import ScoredPart
 from infer.selection.strategies import ScoredVideo, Seeds, segments
@@ -139,6 +140,40 @@ def read_stored_video(index: Path, profile: Profile, content_hash: str) -> Score
     return ScoredVideo(
         no_scores, *vectors.timeline, frames, np.empty(0, np.uint64), tiles=vectors.tiles
     )
+
+
+class OtherView(NamedTuple):
+    """A video as another index has it."""
+
+    vectors: Floats
+    """(F', T, D) vectors of its rows there."""
+    row: Integers
+    """(F,) which of them is shown when a row of the first index begins, or is nearest to it."""
+
+    @property
+    def n_vectors(self) -> int:
+        """F'·T, as `ScoredVideo.n_vectors`."""
+        frames, tiles, _ = self.vectors.shape
+        return int(frames * tiles)
+
+    def scores(
+        self, questions: Sequence[Sequence[Floats]], join: Join = "max"
+    ) -> npt.NDArray[np.float32]:
+        """Score the first index's rows (Q, F) by texts of this index's encoder."""
+        of_rows = question_scores(questions, self.vectors, join)  # (Q, F')
+        return np.take(of_rows, self.row, axis=1)
+
+
+def read_other_view(
+    index: Path, profile: Profile, content_hash: str, first: ScoredVideo
+) -> OtherView:
+    """Read a video of another index beside that of the first.
+
+    Raises:
+        CueframeError: As `read_stored_video`.
+    """
+    there = read_stored_video(index, profile, content_hash)
+    return OtherView(there.vectors, rows_shown_at(there.time_s, there.end_s, first.time_s))
 
 
 def score_video(

@@ -110,5 +110,6 @@ def parts_asked(
             whole.seeds if alone else whole.seeds[questions],
             part.start_s,
             whole.tiles,
+            [(one if alone else one[questions])[:, part.rows] for one in whole.others],
         )
         yield questions, ScoredPart(video, part.rows.start, whole.time_s[part.rows])

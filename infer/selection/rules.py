@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from index.arrays import Integers
+from index.arrays import Floats, Integers
 from index.errors import CueframeError
 from infer.question_texts import ChoiceTexts
 from infer.selection.frame_scores import Join
+from infer.selection.joined_encoders import joined
 from infer.selection.registry import BASELINES
 from infer.selection.smoothing import LONGEST_SMOOTHING_S, smoothed
 from infer.selection.strategies import ScoredVideo, load_strategy
@@ -35,16 +36,19 @@ def load_rule(rule: Rule) -> Callable[[ScoredVideo, int], Integers]:
             f"--smooth-s is {rule.smooth_s:g}; give seconds from 0 to {LONGEST_SMOOTHING_S}"
         )
     choose = load_strategy(rule.pick)
-    if not rule.smooth_s:
-        return choose
-    if rule.pick in BASELINES:
+    if rule.smooth_s and rule.pick in BASELINES:
         raise CueframeError(
             f"--smooth-s {rule.smooth_s:g} changes nothing for --pick {rule.pick}, which uses no "
             "scores; leave it out, or name another strategy"
         )
 
-    def choose_smoothed(video: ScoredVideo, k: int) -> Integers:
-        scores = smoothed(video.scores, video.time_s, rule.smooth_s)
-        return choose(video._replace(scores=scores), k)
+    def choose_by_curves(video: ScoredVideo, k: int) -> Integers:
+        return choose(video._replace(scores=curves(video, rule.smooth_s)), k)
 
-    return choose_smoothed
+    return choose_by_curves
+
+
+def curves(video: ScoredVideo, smooth_s: float) -> Floats:
+    """Return (Q, F) the curves from which is picked: scores of all encoders joined and smoothed."""
+    scores = joined(video.scores, video.others)
+    return smoothed(scores, video.time_s, smooth_s) if smooth_s else scores

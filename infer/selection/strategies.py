@@ -52,6 +52,9 @@ class ScoredVideo(NamedTuple):
     """Second at which the timeline begins in its file (`infer.selection.parts`)."""
     tiles: Sequence[Box] = ((0.0, 0.0, 1.0, 1.0),)
     """(T,) where the tiles are in a frame, as fractions of its width and height."""
+    others: Sequence[Floats] = ()
+    """(Q, F) scores by each further encoder that is asked, of what it saw at these frames' times;
+    `infer.selection.joined_encoders` joins them."""
 
     @property
     def n_vectors(self) -> int:

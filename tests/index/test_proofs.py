@@ -45,8 +45,9 @@ def built(index: Path, **flags: Any) -> int:
 def asked(index: Path, folder: Path, model: Path | None = None) -> int:
     questions = write_questions(folder / "q.json", {"video_path": "few.mp4"})
     output = str(folder / "answers.jsonl")
-    name = str(model) if model else None
-    return answer(AnswerConfig(questions=str(questions), index=index, output=output, model=name))
+    names = (str(model),) if model else ()
+    config = AnswerConfig(questions=str(questions), index=(index,), output=output, model=names)
+    return answer(config)
 
 
 def test_a_side_is_proved_once_and_again_with_other_libraries(

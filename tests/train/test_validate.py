@@ -53,7 +53,7 @@ def test_picks_are_those_of_the_commands(tmp_path: Path) -> None:
     result = validated(examples, tmp_path / "scratch")
     index, answers = tmp_path / "index", tmp_path / "answers.jsonl"
     build_index(here.videos, index, here.model)
-    queries = AnswerConfig(questions=str(here.json_path), index=index, output=str(answers))
+    queries = AnswerConfig(questions=str(here.json_path), index=(index,), output=str(answers))
     assert answer(queries) == 0
     by_id = {line["id"]: line for line in map(json.loads, answers.read_text().splitlines())}
     assert len(result.records) == result.table.questions == len(examples)

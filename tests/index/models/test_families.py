@@ -205,7 +205,7 @@ def test_it_indexes_answers_and_trains(family: str, folder: Path, tmp_path: Path
     questions = write_questions(tmp_path / "q.json", record)
     output = tmp_path / "a.jsonl"
     config = AnswerConfig(
-        questions=str(questions), index=index, output=str(output), reader="clip", frames=2
+        questions=str(questions), index=(index,), output=str(output), reader="clip", frames=2
     )
     assert answer(config) == 0
     said = json.loads(output.read_text())
