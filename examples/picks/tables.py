@@ -89,7 +89,8 @@ def _lead(row: Shown, figure: str, than: str = "quarters") -> str:
     lead = row.get(f"minus_{than}", {}).get(figure)
     if not lead:
         return ""
-    mean, low, high = (f"{100 * lead[one]:+.1f}" for one in ("mean", "low", "high"))
+    signed = (f"{100 * lead[one]:+.1f}".replace("-", "−") for one in ("mean", "low", "high"))
+    mean, low, high = signed
     return f"{mean} ({low} … {high})"
 
 
