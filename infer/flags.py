@@ -96,7 +96,7 @@ LabelFiles = Annotated[
 
 if TYPE_CHECKING:
     PickStrategy = str
-    AnswerPick = str
+    AnswerPick = str | None
     QuestionFormat = str
     PicksFormat = str | None
 else:
@@ -115,6 +115,7 @@ else:
         {name: entry.help for name, entry in STRATEGIES.items()}
         | {"auto": "the rule in the file of --rules"},
         "Which frames of a video. ",
+        unset="quarters, or hills with --frames auto",
     )
     PicksFormat = one_of(
         {name: entry.help for name, entry in PICKS_FORMATS.items()},

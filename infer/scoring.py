@@ -217,13 +217,21 @@ def _pair(
 def _picks_each(answers: Sequence[Answer], timed: Sequence[TimedQuestion]) -> list[int]:
     """Return (N,) each question's K: its number of events, or that of all without any.
 
-    Every answer must have K frames, or all frames of a shorter video.
+    Every answer must have K frames, or all frames of a shorter video. One of --frames auto, which
+    has `coverage`, may have any number, and K is that.
     """
     numbers = [len(answer.frames) for answer in answers]
-    k = max(
-        [n for n, one in zip(numbers, timed, strict=True) if not one.question.events], default=0
-    )
-    ks = [frames_asked(one.question, k) for one in timed]
+    own = [(answer.model_extra or {}).get("coverage") is not None for answer in answers]
+    fixed = [
+        n
+        for n, one, is_own in zip(numbers, timed, own, strict=True)
+        if not one.question.events and not is_own
+    ]
+    k = max(fixed, default=0)
+    ks = [
+        n if is_own else frames_asked(one.question, k)
+        for n, one, is_own in zip(numbers, timed, own, strict=True)
+    ]
     for answer, one, own_k in zip(answers, timed, ks, strict=True):
         if len(answer.frames) != min(own_k, len(one.time_s)):
             remedy = (

@@ -37,6 +37,8 @@ ANSWERING: dict[str, Any] = {
     "pick": "top",
     "smooth_s": 1.0,
     "rules": "rules.json",
+    "coverage": 0.5,
+    "calibration": "labelled.json",
     "frames": 3,
     "caption": 3,
     "choices": "each",
@@ -170,6 +172,10 @@ def test_answering_refuses(name: str, interrupted: Path) -> None:
         flags["reader"] = "clip" if name == "reader_frames" else "some/model"
     if name == "join":
         flags["choices"] = "each"
+    if name in ("coverage", "calibration"):
+        labelled = {"video_path": "vp9.webm", "support_frames": [1.0]}
+        path = write_questions(interrupted.parent / "labelled.json", labelled)
+        flags = {"frames": "auto", "coverage": 0.5, "calibration": path}
     if name == "rules":
         path = interrupted.parent / "rules.json"
         key = read_profile(fixtures_infer.world().index).key

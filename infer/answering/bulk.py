@@ -14,6 +14,7 @@ from index.arrays import Floats, Integers
 from index.boundary import costs_one
 from index.errors import CueframeError
 from index.storage.store import Profile
+from infer.answering.choosers import Chooser, choose_fixed, choose_nested
 from infer.queries import AnswerRecord, EncodedQuery, failure_record
 from infer.selection.events import event_frames, scored_events
 from infer.selection.frame_scores import (
@@ -25,8 +26,9 @@ from infer.selection.frame_scores import (
     read_stored_video,
     score_video,
 )
+from infer.selection.nested import NestedSets
 from infer.selection.parts import parts_asked
-from infer.selection.rules import Rule, load_rule
+from infer.selection.rules import Rule
 from infer.selection.sequences import best_sequence
 from infer.selection.strategies import ScoredVideo, question_seed
 
@@ -42,7 +44,7 @@ def answer_all(
     queries: Iterable[EncodedQuery],
     *,
     rule: Rule,
-    k: int,
+    k: int | NestedSets,
     seed: int,
     read: VectorReader | None = None,
     others: Sequence[tuple[Path, Profile]] = (),
@@ -56,7 +58,7 @@ def answer_all(
         profile: Its profile.
         queries: The questions, those about a video one after another.
         rule: How frames are picked.
-        k: K.
+        k: K, or how large each question's own set of frames is.
         seed: Seed of the strategies that draw.
         read: Reader of stored vectors.
         others: Further indexes that are asked, and their profiles.
@@ -66,7 +68,9 @@ def answer_all(
         read, or anything unforeseen happens, all records of the block are errors; if a question's
         texts cannot be encoded, its video has no such span or the reader refuses it, that one is.
     """
-    choose = load_rule(rule)
+    choose = choose_nested(rule, k) if isinstance(k, NestedSets) else choose_fixed(rule, k)
+    how = _how(rule.pick, rule.smooth_s)
+    how |= {"coverage": k.coverage} if isinstance(k, NestedSets) else {}
     for content, of_video in groupby(queries, key=lambda one: one.query.content_hash):
         lost: dict[str, str] = {}
         with costs_one(lost, content, CueframeError):
@@ -90,7 +94,7 @@ def answer_all(
                     ]
                     scored = scored._replace(others=more)
                     # One by one, so that the parts before a failing one keep their records.
-                    records.update(_picked(scored, plain, choose, rule, k, read))
+                    records.update(_picked(scored, plain, choose, how, read))
             if len(plain) < len(good) and not lost:
                 with costs_one(failed, content):
                     ordered = [one for one in good if one.query.question.events]
@@ -106,23 +110,21 @@ def answer_all(
 def _picked(
     scored: ScoredVideo,
     block: Sequence[EncodedQuery],
-    choose: Callable[[ScoredVideo, int], Integers],
-    rule: Rule,
-    k: int,
+    choose: Chooser,
+    how: dict[str, Any],
     read: VectorReader | None,
 ) -> Iterator[tuple[int, AnswerRecord]]:
     """Yield places and records of a block's questions, part by part of the video."""
-    how = _how(rule.pick, rule.smooth_s)
     for asked, part in parts_asked(scored, [one.query.question.span_s for one in block]):
-        own = [block[q] for q in asked]
         if isinstance(part, CueframeError):
-            for one, *_ in own:
-                yield one.place, failure_record(one.question, part)
+            for q in asked:
+                yield block[q].query.place, failure_record(block[q].query.question, part)
             continue
-        rows = choose(part.video, k)
-        more = read(part.video, rows, own) if read else [{}] * len(own)
-        frames = picked_frames(part, rows, k, _vectors(own))
-        yield from _records(own, frames, more, how)
+        for same, alike, rows, k in choose(part):
+            own = [block[asked[q]] for q in same]
+            more = read(alike.video, rows, own) if read else [{}] * len(own)
+            frames = picked_frames(alike, rows, k, _vectors(own))
+            yield from _records(own, frames, more, how)
 
 
 def _sequences(

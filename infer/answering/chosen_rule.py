@@ -1,6 +1,7 @@
 """How the flags of infer/answer.py say that frames are picked: themselves, or a file of rules."""
 
 from index.errors import CueframeError
+from index.run_command import positive
 from infer.answering.config import AnswerConfig
 from infer.question_texts import caption_setting
 from infer.selection.rule_file import ChosenRule, read_rule_file, refuse_other_use
@@ -8,6 +9,8 @@ from infer.selection.rules import Rule
 
 AUTO = "auto"
 """The value of --pick that stands for the rule in --rules."""
+NESTED = "hills"
+"""The strategy whose sets grow with --frames auto (`infer.selection.nested`)."""
 _IN_THE_FILE = ("smooth_s", "caption", "choices", "join")
 """Flags whose values the file has."""
 
@@ -39,7 +42,7 @@ def read_chosen_rule(config: AnswerConfig, key: str) -> ChosenRule | None:
                 "one of them out"
             )
     chosen = read_rule_file(config.rules)
-    refuse_other_use(config.rules, chosen, config.frames, key, config.long_text)
+    refuse_other_use(config.rules, chosen, int(config.frames), key, config.long_text)
     return chosen
 
 
@@ -48,4 +51,35 @@ def rule_of(config: AnswerConfig, chosen: ChosenRule | None) -> tuple[Rule, int]
     if chosen:
         return chosen.rule, chosen.caption
     caption = caption_setting(config.caption, config.choices)
-    return Rule(config.pick, config.smooth_s, config.choices, config.join), caption
+    pick = config.pick or (NESTED if config.frames == "auto" else Rule().pick)
+    return Rule(pick, config.smooth_s, config.choices, config.join), caption
+
+
+def refuse_bad_coverage(config: AnswerConfig) -> None:
+    """Refuse the flags of --frames auto where they do not go together.
+
+    Raises:
+        CueframeError: As above.
+    """
+    if config.frames == "auto":
+        for flag, value in (("coverage", config.coverage), ("calibration", config.calibration)):
+            if value is None:
+                raise CueframeError(f"--frames auto needs --{flag}; give it, or a number of frames")
+        if config.pick not in (None, NESTED):
+            raise CueframeError(
+                f"--frames auto with --pick {config.pick} has no sets that grow; give --pick "
+                f"{NESTED}, or leave it out"
+            )
+    else:
+        positive("--frames", config.frames)
+        for name in ("coverage", "calibration", "trained_on"):
+            if getattr(config, name) is not None:
+                flag = "--" + name.replace("_", "-")
+                raise CueframeError(
+                    f"{flag} {getattr(config, name)} is for --frames auto; name that, too, or "
+                    f"leave {flag} out"
+                )
+    if config.coverage is not None and not 0 < config.coverage < 1:
+        raise CueframeError(
+            f"--coverage is {config.coverage}; give a share between 0 and 1, as 0.9"
+        )

@@ -45,11 +45,17 @@ class AnswerConfig:
     output: str = "answers.jsonl"
     """File of the answers, or - for stdout; the result of the run then goes to stderr. An
     interrupted run continues where it stopped."""
-    pick: AnswerPick = "quarters"
+    pick: AnswerPick = None
     rules: RulesFile = None
     smooth_s: SmoothSeconds = 0.0
-    frames: int = 4
-    """K, frames per question."""
+    frames: int | Literal["auto"] = 4
+    """K, frames per question; auto: the fewest that hold its evidence with --coverage."""
+    coverage: Annotated[float | None, own_default("none is promised", "SHARE")] = None
+    """Share of questions whose frames shall hold evidence, between 0 and 1, for --frames auto."""
+    calibration: Annotated[Path | None, own_default("none", "FILE")] = None
+    """Labelled questions about other videos of the index, from which --coverage is learnt."""
+    trained_on: Annotated[Path | None, own_default("as the model's folder tells", "FILE")] = None
+    """Questions that the encoder was trained on; --calibration on their videos is refused."""
     caption: ReadCaption = None
     """Text of a question: 1 the question, 2 its choices, 3 both."""
     choices: ChoicesSetting = "joined"
@@ -98,5 +104,6 @@ class AnswerConfig:
 FREE = (
     *("questions", "format", "labels", "index", "output", "videos", "save_frames", "size"),
     *("submission", "submission_columns", "guess", "reader_batch", "device_map", "no_lock"),
+    "trained_on",
 )
 """Flags that may differ when a run is resumed; questions and index are compared by content."""

@@ -9,7 +9,7 @@ from index.discovery import list_videos
 from index.errors import CueframeError
 from index.run_command import positive
 from index.storage.atomic_write import folder_of, refuse_overwriting, refuse_unwritable
-from infer.answering.chosen_rule import read_chosen_rule, rule_of
+from infer.answering.chosen_rule import read_chosen_rule, refuse_bad_coverage, rule_of
 from infer.answering.config import AnswerConfig
 from infer.answering.submission import submission_columns
 from infer.asked_indexes import AskedIndex, asked_indexes, key_of
@@ -35,6 +35,8 @@ class Inputs(NamedTuple):
     prompt: Prompt
     frame_size: tuple[int, int]
     """Width and height in pixels of saved frames."""
+    calibration: RecordFile[Question] | None
+    """The questions of --calibration."""
     chosen: ChosenRule | None
     """The content of --rules."""
     rule: Rule
@@ -58,6 +60,7 @@ def read_inputs(config: AnswerConfig) -> Inputs:
     rule, caption = rule_of(config, chosen)
     load_rule(rule)
     return Inputs(
+        calibration=read_questions(config.calibration) if config.calibration else None,
         chosen=chosen,
         rule=rule,
         caption=caption,
@@ -76,7 +79,7 @@ def refuse_bad_values(config: AnswerConfig) -> None:
         CueframeError: A flag's value is wrong, alone or combined with another, or a path cannot be
             written.
     """
-    positive("--frames", config.frames)
+    refuse_bad_coverage(config)
     caption_setting(config.caption, config.choices)
     if config.join == "mean" and config.choices == "joined":
         raise CueframeError("--join mean joins the texts of --choices each; name that, too")
@@ -123,6 +126,7 @@ def refuse_bad_values(config: AnswerConfig) -> None:
             "the labels": config.labels,
             "the prompt": [Path(config.prompt)],
             "the rules": [config.rules],
+            "the calibration": [config.calibration, config.trained_on],
             "the index": config.index or (DEFAULT_INDEX,),
             "the model": map(folder_of, (*config.model, config.reader)),
         },

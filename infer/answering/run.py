@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,12 @@ from index.models.model_files import files_fingerprint
 from index.progress import bar
 from index.resume import claim, deciding
 from infer.answering.bulk import answer_all
+from infer.answering.calibration import (
+    calibrated,
+    coverage_json,
+    find_labelled,
+    say_coverage,
+)
 from infer.answering.collector import collect_answers, own_shard
 from infer.answering.config import FREE, AnswerConfig
 from infer.answering.encoded_queries import encode_queries, texts_of
@@ -29,6 +35,7 @@ from infer.asked_indexes import held_by_all, key_of
 from infer.choices import chosen
 from infer.queries import AnswerRecord, Query, make_queries
 from infer.query_encoder import load_query_encoder, print_long_texts
+from infer.questions import Question
 from infer.readers.bulk_reading import AskModel, read_answers
 from infer.readers.clip_reader import read_choices
 from infer.readers.registry import OWN_READERS
@@ -38,6 +45,7 @@ from infer.readers.vision_language import (
     letter_probabilities,
     load_reader,
 )
+from infer.selection.nested import NestedSets
 from infer.videos.indexed_videos import read_indexed_videos
 from infer.videos.video_files import find_video_file
 
@@ -61,6 +69,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
     queries, failed = make_queries(questions, indexed, inputs.caption, inputs.rule.choices)
     queries, unseen = held_by_all(queries, others)
     failed |= unseen
+    labelled = find_labelled(config, inputs, indexed, queries)
     report: dict[str, Any] = {"long": [], "max_tokens": 0, "text_s": 0.0}
 
     def claimed(path: Path, remedy: str) -> None:
@@ -92,7 +101,9 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
                 own_texts = chain.from_iterable(one.texts for one in todo)
                 texts.append(TextCache(encoder, own_texts, config.long_text))
             loaded_s = time.monotonic()
-            records = _records(config, inputs, todo, texts, encoders[0].scale, ask_model, file_of)
+            k = calibrated(config, inputs, labelled, encoders) if labelled else int(config.frames)
+            scale = encoders[0].scale
+            records = _records(config, inputs, todo, texts, scale, ask_model, file_of, k)
             for place, record, seconds in bar(records, "question", len(todo)):
                 if "error" in record:
                     failed[place] = record
@@ -141,6 +152,9 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
             config.save_frames, queries, answers.lines, file_of, inputs.frame_size
         )
         result |= {"saved_frames": saved, "unsaved_videos": unsaved}
+    if labelled:
+        result |= coverage_json(labelled, answers.lines.values())
+        say_coverage(result)
     ended_s = time.monotonic()
     text_s = reports[0]["text_s"]
     result |= {
@@ -157,19 +171,25 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
 
 def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
     """Return the settings that decide the answers; a run is resumed only with equal ones."""
-    digest = xxhash.xxh3_128()
-    for question in inputs.questions.records:
-        known = question.model_dump(exclude_unset=True)
-        digest.update(json.dumps(known, sort_keys=True).encode() + b"\n")
-    prompt = inputs.prompt
+    prompt, calibration = inputs.prompt, inputs.calibration
     models = [one.model_name for one in inputs.indexes]
     return deciding(config, FREE) | {
-        "QUESTIONS": digest.hexdigest(),
+        "QUESTIONS": _digest(inputs.questions.records),
+        "--calibration": _digest(calibration.records) if calibration else None,
+        "--pick": config.pick or inputs.rule.pick,
         "--index": key_of(inputs.indexes),
         "--model": models if len(models) > 1 else models[0],
         "--rules": inputs.chosen.model_dump() if inputs.chosen else None,
         "--prompt": [prompt.frame, prompt.choice, prompt.choices, prompt.free],
     }
+
+
+def _digest(questions: Iterable[Question]) -> str:
+    digest = xxhash.xxh3_128()
+    for question in questions:
+        known = question.model_dump(exclude_unset=True)
+        digest.update(json.dumps(known, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def contents_of(config: AnswerConfig, inputs: Inputs, queries: Sequence[Query]) -> dict[str, str]:
@@ -208,6 +228,7 @@ def _records(
     scale: float,
     ask_model: AskModel | None,
     file_of: Callable[[str], Path],
+    k: int | NestedSets,
 ) -> Iterator[tuple[int, AnswerRecord, float]]:
     """Yield each question's place, record and seconds; the time of a part is split evenly.
 
@@ -222,7 +243,7 @@ def _records(
         first.profile,
         encode_queries(todo, texts[0], text_s, choices=clip, others=texts[1:]),
         rule=inputs.rule,
-        k=config.frames,
+        k=k,
         seed=config.seed,
         read=partial(read_choices, scale=scale, which=which) if clip else None,
         others=[(one.folder, one.profile) for one in others],

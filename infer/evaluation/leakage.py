@@ -1,12 +1,19 @@
-"""Check for leakage: scored videos that were trained on, by content, whatever their names."""
+"""Check for leakage: videos that were trained on, by content, whatever their names."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
 
 from index.errors import CueframeError
 from infer.question_files.loading import read_questions
 from infer.videos.indexed_videos import IndexedVideos
 from infer.videos.video_files import content_of, file_in
+
+_LARGEST = 1 << 26
+"""Bytes of a training.json that are read."""
+_GENERATIONS = 20
+"""Most models, each trained from the next, whose records are read."""
 
 
 def refuse_leakage(
@@ -14,14 +21,21 @@ def refuse_leakage(
     train_questions: Path,
     folders: Iterable[Path],
     indexed: IndexedVideos,
+    *,
+    what: str = "scored",
+    remedy: str = "score answers about other videos",
+    folder_flag: str = "--train-videos",
 ) -> None:
-    """Refuse scores on videos whose content training has seen.
+    """Refuse scores, or a calibration, on videos whose content training has seen.
 
     Args:
         scored: The path of each scored video, by content hash.
         train_questions: File of the training questions.
         folders: Folders in which their videos may be; the first that has one counts.
         indexed: The indexed videos; files that their catalog knows are not read.
+        what: What the videos are, in the error.
+        remedy: What to do about one.
+        folder_flag: The flag that names the folder of the training videos.
 
     Raises:
         CueframeError: There is such a video, or a training video is not found, so that a leak
@@ -44,13 +58,63 @@ def refuse_leakage(
     if lost:
         raise CueframeError(
             f"{len(lost)} of {len(names)} videos of {train_questions} are not found, the first "
-            f"{lost[0]}, so no leak can be ruled out; name their folder by --train-videos"
+            f"{lost[0]}, so no leak can be ruled out; name their folder by {folder_flag}"
         )
     trained = {content_of(indexed, file): path for path, file in files.items() if file}
     leaked = [content for content in scored if content in trained]
     if leaked:
         raise CueframeError(
-            f"{len(leaked)} of {len(scored)} scored videos were trained on, the first "
-            f"{scored[leaked[0]]} (in {train_questions} {trained[leaked[0]]}); score answers about "
-            "other videos"
+            f"{len(leaked)} of {len(scored)} {what} videos were trained on, the first "
+            f"{scored[leaked[0]]} (in {train_questions} {trained[leaked[0]]}); {remedy}"
         )
+
+
+class _Split(BaseModel):
+    """The parts of a training.json that tell what was trained on."""
+
+    class _Side(BaseModel):
+        class _Videos(BaseModel):
+            videos: list[str]
+
+        train: _Videos
+
+    class _Configuration(BaseModel):
+        model: str
+
+    split: _Side
+    configuration: _Configuration
+
+
+def trained_videos(model: str) -> set[str]:
+    """Return the content hashes of the videos that a model's folder says it was trained on.
+
+    Its training.json, which train/main.py writes, and that of the model that it was trained from,
+    as far as these folders are there. Of a model without it nothing is known.
+
+    Raises:
+        CueframeError: There is such a file, and it cannot be read.
+    """
+    found: set[str] = set()
+    for _ in range(_GENERATIONS):
+        path = Path(model) / "training.json"
+        try:
+            with path.open("rb") as file:
+                content = file.read(_LARGEST)
+        except FileNotFoundError:
+            break
+        except OSError as error:
+            raise CueframeError(_unread(path, str(error.strerror))) from error
+        try:
+            record = _Split.model_validate_json(content)
+        except ValidationError as error:
+            raise CueframeError(_unread(path, "it is not what train/main.py writes")) from error
+        found |= set(record.split.train.videos)
+        model = record.configuration.model
+    return found
+
+
+def _unread(path: Path, why: str) -> str:
+    return (
+        f"{path} cannot be read ({why}), so it cannot be told whether the calibration videos were "
+        "trained on; put it back, or remove it and name the training questions by --trained-on"
+    )

@@ -1,6 +1,7 @@
 """What several rules of picking pick for the same questions, reading each video's vectors once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from infer.question_texts import ChoiceTexts
 from infer.questions import Question
 from infer.selection.frame_scores import (
     Join,
+    OtherView,
     blocks_of_questions,
     read_other_view,
     read_stored_video,
@@ -25,6 +27,7 @@ from infer.selection.frame_scores import (
 )
 from infer.selection.parts import parts_asked
 from infer.selection.rules import Rule, load_rule
+from infer.selection.strategies import ScoredVideo
 from infer.videos.indexed_videos import read_indexed_videos
 
 
@@ -135,33 +138,52 @@ def picks_of_rules(
         CueframeError: A rule or a vector file cannot be used.
     """
     choosers = {name: load_rule(candidate.rule) for name, candidate in candidates.items()}
-    first, *others = asked.indexes
     by_reading: dict[Reading, list[str]] = {}
     for name, candidate in candidates.items():
         by_reading.setdefault(candidate.reading, []).append(name)
+    for numbers, scored_by in scored_blocks_of(asked):
+        spans_s = [asked.queries[n].question.span_s for n in numbers]
+        picked: list[dict[str, Floats]] = [{} for _ in numbers]
+        for reading, names in by_reading.items():
+            for own, part in parts_asked(scored_by(reading), spans_s):
+                if isinstance(part, CueframeError):  # `on_timelines` left none
+                    raise part
+                for name in names:
+                    rows = choosers[name](part.video, k)
+                    for place, q in enumerate(own):
+                        picked[q][name] = part.time_s[rows[place]]
+        yield from zip(numbers, picked, strict=True)
+
+
+def scored_blocks_of(
+    asked: AskedQuestions,
+) -> Iterator[tuple[Sequence[int], Callable[[Reading], ScoredVideo]]]:
+    """Yield the numbers of a block's questions, and what scores them in a reading.
+
+    Each video's vectors are read once.
+
+    Raises:
+        CueframeError: A vector file cannot be used.
+    """
+    first, *others = asked.indexes
     for content, of_video in group_by_video(asked.queries).items():
         stored = read_stored_video(first.folder, first.profile, content)
         views = [read_other_view(one.folder, one.profile, content, stored) for one in others]
         most = max([stored.n_vectors, *(view.n_vectors for view in views)])
         for block in blocks_of_questions(len(of_video), most):
             numbers = of_video[block]
-            spans_s = [asked.queries[n].question.span_s for n in numbers]
-            seeds = np.zeros(len(numbers), np.uint64)
-            picked: list[dict[str, Floats]] = [{} for _ in numbers]
-            for reading, names in by_reading.items():
-                texts, *more = [[own[n] for n in numbers] for own in asked.texts[reading]]
-                scored = score_video(stored, texts, seeds, reading.join)
-                scored = scored._replace(
-                    others=[
-                        view.scores(own, reading.join)
-                        for view, own in zip(views, more, strict=True)
-                    ]
-                )
-                for own, part in parts_asked(scored, spans_s):
-                    if isinstance(part, CueframeError):  # `on_timelines` left none
-                        raise part
-                    for name in names:
-                        rows = choosers[name](part.video, k)
-                        for place, q in enumerate(own):
-                            picked[q][name] = part.time_s[rows[place]]
-            yield from zip(numbers, picked, strict=True)
+            yield numbers, partial(_scored, asked, stored, views, numbers)
+
+
+def _scored(
+    asked: AskedQuestions,
+    stored: ScoredVideo,
+    views: Sequence[OtherView],
+    numbers: Sequence[int],
+    reading: Reading,
+) -> ScoredVideo:
+    """Score questions about a video by all encoders."""
+    texts, *more = [[own[n] for n in numbers] for own in asked.texts[reading]]
+    scored = score_video(stored, texts, np.zeros(len(numbers), np.uint64), reading.join)
+    others = [view.scores(own, reading.join) for view, own in zip(views, more, strict=True)]
+    return scored._replace(others=others)

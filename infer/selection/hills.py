@@ -51,30 +51,47 @@ def _around(scores: Floats, rows: Integers, base: Floats) -> tuple[Integers, Int
     return before + 1, after - 1
 
 
+def hill_tops(
+    scores: Floats, free: Bools, most: int | None = None, until: Bools | None = None
+) -> Bools:
+    """Return (Q, F) which rows are the best of their hills.
+
+    Again and again the best free peak that lies on no hill already taken (`hill_around`), the
+    earlier on a tie.
+
+    Args:
+        scores: (Q, F).
+        free: (Q, F) the peaks of `local_maxima`, or of each question those from a score up.
+        most: Hills of a question; None: all.
+        until: (Q, F) rows of which one is enough: a question has no hill below the best of them.
+    """
+    place = np.arange(scores.shape[1])
+    base = np.median(scores, axis=1, keepdims=True)
+    left, taken = free.copy(), np.zeros(scores.shape, np.bool_)
+    for _ in range(min(most or scores.shape[1], scores.shape[1])):
+        asked = np.flatnonzero(left.any(axis=1))
+        if not len(asked):
+            break
+        inside = scores[asked]
+        rows = np.where(left[asked], inside, -np.inf).argmax(axis=1)  # the first of equals
+        taken[asked, rows] = True
+        first, last = _around(inside, rows, base[asked])
+        left[asked] &= (place < first[:, None]) | (place > last[:, None])
+        if until is not None:
+            left[asked[until[asked, rows]]] = False
+    return taken
+
+
 def pick_hills(scores: Floats, time_s: Floats, duration_s: float, k: int) -> Integers:
     """Take the best frame of each of the K best hills, the earlier on a tie.
 
-    Again and again the best peak that lies on no hill already taken (`hill_around`), so that picks
-    are apart by at least the width of what they show. Where there are fewer than K, the best frames
-    of the K equal segments fill up, the best first, then the best others.
+    So picks are apart by at least the width of what they show (`hill_tops`). Where there are fewer
+    than K, the best frames of the K equal segments fill up, the best first, then the best others.
 
     For curves that are smoothed (`infer.selection.smoothing`): on others each jitter is a peak.
     scores (Q, F), time_s (F,) -> rows (Q, min(K, F)).
     """
-    frames = scores.shape[1]
-    place = np.arange(frames)
-    free = local_maxima(scores)
-    base = np.median(scores, axis=1, keepdims=True)
-    taken = np.zeros(scores.shape, np.bool_)
-    for _ in range(min(k, frames)):
-        left = np.flatnonzero(free.any(axis=1))
-        if not len(left):
-            break
-        inside = scores[left]
-        rows = np.where(free[left], inside, -np.inf).argmax(axis=1)  # the first of equals
-        taken[left, rows] = True
-        first, last = _around(inside, rows, base[left])
-        free[left] &= (place < first[:, None]) | (place > last[:, None])
+    taken = hill_tops(scores, local_maxima(scores), k)
     spread = np.zeros(scores.shape, np.bool_)
     np.put_along_axis(spread, pick_quarters(scores, time_s, duration_s, k), True, axis=1)
     return filled_up(taken, scores, k, first=spread)
