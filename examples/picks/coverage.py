@@ -8,6 +8,7 @@ its standard error, the mean number of frames, and the fixed number of best hill
 many questions, if there is one of up to `MOST` frames.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,17 +18,13 @@ import numpy as np
 import tyro
 
 from index.arrays import Bools, Floats
-from index.errors import CueframeError
-from index.spans import shown_during
+from infer.asked_indexes import asked_indexes
 from infer.evaluation.conformal import fewest_videos, floor_of, threshold_of
+from infer.evaluation.evidence_curves import evidence_curves
 from infer.evaluation.rule_picks import Reading, ask
-from infer.metrics import is_labelled, spans_of_evidence
-from infer.queries import group_by_video
+from infer.metrics import is_labelled
 from infer.question_files.loading import load_questions
-from infer.selection.frame_scores import scored_blocks
 from infer.selection.nested import distances
-from infer.selection.parts import parts_asked
-from infer.selection.smoothing import smoothed
 
 SPLITS = 200
 MOST = 30
@@ -42,6 +39,8 @@ class Found(NamedTuple):
     frames: float
     floor: float
     """Share of the splits whose coverage is not below `infer.evaluation.conformal.floor_of`."""
+    refused: int
+    """Splits that would be refused, since too much evidence is in no frame; left out above."""
 
 
 def over_splits(
@@ -73,6 +72,7 @@ def over_splits(
         ]
     )
     names, video = np.unique(np.array(videos), return_inverse=True)
+    place = np.array([np.count_nonzero(video[:n] == own) for n, own in enumerate(video)])
     rng = np.random.default_rng(seed)
     covered, frames = [], []
     for _ in range(SPLITS):
@@ -80,22 +80,26 @@ def over_splits(
         inside = np.isin(video, order[:calibrated_on])
         known = np.flatnonzero(inside)
         if most_questions:
-            rank = {n: r for own in order for r, n in enumerate(np.flatnonzero(video == own))}
-            known = np.array([n for n in known.tolist() if rank[n] < most_questions])
+            known = known[place[known] < most_questions]
         threshold = threshold_of(needed[known], [str(video[n]) for n in known], coverage)
+        if np.isinf(threshold):
+            continue
         asked = np.flatnonzero(~inside)
         sizes = np.array([np.searchsorted(rows[n], threshold, side="right") for n in asked])
-        holds = np.isfinite(needed[asked]) & (needed[asked] <= threshold)
+        holds = needed[asked] <= threshold
         share = 1 / np.bincount(video[asked], minlength=len(names))[video[asked]]
         covered.append(float((holds * share).sum() / share.sum()))
         frames.append(float((sizes * share).sum() / share.sum()))
+    if not covered:
+        return Found(math.nan, math.nan, math.nan, math.nan, SPLITS)
     least = floor_of(calibrated_on, coverage)
     found = np.array(covered)
     return Found(
         float(found.mean()),
-        float(found.std(ddof=1) / np.sqrt(SPLITS)),
+        float(found.std(ddof=1) / np.sqrt(len(found))),
         float(np.mean(frames)),
         float((found >= least).mean()),
+        SPLITS - len(found),
     )
 
 
@@ -118,24 +122,15 @@ def curves_of(
     questions: Path, index: Path, smooth_s: float, *, each: bool
 ) -> tuple[list[Floats], list[Bools], list[str]]:
     """Return the curve of each labelled question, the rows of its evidence, and its video."""
-    labelled = [one for one in load_questions(questions) if is_labelled(one)]
+    labelled = [one for one in load_questions(questions) if is_labelled(one) and not one.events]
     reading = Reading(3, "each") if each else Reading(1)
-    asked = ask(labelled, index, [reading])
+    asked = ask(labelled, asked_indexes([index], []), [reading])
     found: dict[int, tuple[Floats, Bools, str]] = {}
-    videos = group_by_video(asked.queries)
-    blocks = scored_blocks(index, asked.profile, videos, asked.texts[reading])
-    for numbers, scored in blocks:
-        spans_s = [asked.queries[n].question.span_s for n in numbers]
-        for own, part in parts_asked(scored, spans_s):
-            if isinstance(part, CueframeError):
-                raise part
-            scores = smoothed(part.video.scores, part.video.time_s, smooth_s)
-            for q, curve in zip(own, scores, strict=True):
-                one = asked.timed[numbers[q]]
-                shown = shown_during(*one.shown, spans_of_evidence(one.question)).any(axis=0)
-                found[numbers[q]] = curve, shown, one.video
-    curves, wanted, names = zip(*(found[n] for n in sorted(found)), strict=True)
-    return [*curves], [*wanted], [*names]
+    for numbers, curves, wanted in evidence_curves(asked, reading, smooth_s):
+        for n, curve, show in zip(numbers, curves, wanted, strict=True):
+            found[n] = curve, show, asked.timed[n].video
+    of_each = [found[n] for n in sorted(found)]
+    return [one[0] for one in of_each], [one[1] for one in of_each], [one[2] for one in of_each]
 
 
 def measure(
@@ -166,11 +161,14 @@ def measure(
         found = over_splits(
             curves, wanted, of_video, coverage, videos, most_questions=most_questions
         )
+        if found.refused == SPLITS:
+            print(f"{coverage}: refused, since too much evidence is in no frame")
+            continue
         enough = next((k for k, share in enumerate(fixed, 1) if share >= found.coverage), None)
         print(
             f"{coverage}: {found.coverage:.4f} ± {found.error:.4f}, {found.frames:.2f} frames; "
             f"fixed K = {enough}; {100 * found.floor:.1f} % of splits not below the floor of "
-            f"{floor_of(videos, coverage):.3f}"
+            f"{floor_of(videos, coverage):.3f}; {found.refused} refused"
         )
     print("fixed K, share covered:", ", ".join(f"{share:.3f}" for share in fixed[:8]))
     sys.stdout.flush()

@@ -15,20 +15,18 @@ import numpy as np
 from index.errors import CueframeError
 from index.messages import say
 from index.models.encoder import Encoder
-from index.spans import shown_during
 from infer.answering.config import AnswerConfig
 from infer.answering.inputs import Inputs
 from infer.asked_indexes import held_by_all
 from infer.evaluation.breakdown import language
 from infer.evaluation.conformal import fewest_videos, floor_of, threshold_of
+from infer.evaluation.evidence_curves import evidence_curves
 from infer.evaluation.leakage import refuse_leakage, trained_videos
-from infer.evaluation.rule_picks import AskedQuestions, Reading, scored_blocks_of
-from infer.metrics import TimedQuestion, is_labelled, spans_of_evidence
+from infer.evaluation.rule_picks import AskedQuestions, Reading
+from infer.metrics import TimedQuestion, is_labelled
 from infer.queries import Query, make_queries, on_timelines, print_failures
 from infer.query_encoder import encode_each
 from infer.selection.nested import NestedSets, least_distances
-from infer.selection.parts import parts_asked
-from infer.selection.rules import curves
 from infer.videos.indexed_videos import IndexedVideos
 
 _TELLING = 5
@@ -163,18 +161,8 @@ def calibrated(
         inputs.indexes, labelled.queries, labelled.timed, {reading: of_encoders}, {}
     )
     needed = np.full(len(texts), np.inf)
-    for numbers, scored_by in scored_blocks_of(asked):
-        spans_s = [labelled.queries[n].question.span_s for n in numbers]
-        for own, part in parts_asked(scored_by(reading), spans_s):
-            if isinstance(part, CueframeError):  # `on_timelines` left none
-                raise part
-            timed = [labelled.timed[numbers[q]] for q in own]
-            wanted = [
-                shown_during(*one.shown, spans_of_evidence(one.question)).any(axis=0)
-                for one in timed
-            ]
-            scores = curves(part.video, inputs.rule.smooth_s)
-            needed[[numbers[q] for q in own]] = least_distances(scores, np.array(wanted))
+    for numbers, scores, wanted in evidence_curves(asked, reading, inputs.rule.smooth_s):
+        needed[list(numbers)] = least_distances(scores, wanted)
     hashes = [query.content_hash for query in labelled.queries]
     threshold = threshold_of(needed, hashes, labelled.coverage)
     if math.isinf(threshold):

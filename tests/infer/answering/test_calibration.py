@@ -55,7 +55,7 @@ def test_each_question_has_the_frames_that_it_needs(
     # It was calibrated on these very questions, so that share of their weight has evidence.
     scored = ran(capsys, "score.py", output, labelled, "--index", index, "--judge", "none")
     assert scored.code == 0, scored.err
-    assert scored.records[0]["frames"] == told["mean_frames"]
+    assert scored.records[0]["frames"] == {"least": min(sizes), "most": max(sizes)}
     hits = []
     for path in INDEXED:
         own = tmp_path / "own.jsonl"
@@ -101,6 +101,19 @@ def test_wrong_calls_are_one_line(labelled: Path, tmp_path: Path, capsys: Captur
     refused(wrong(*auto, "--output", labelled), "overwrite")
 
 
+def test_evidence_between_the_frames_cannot_be_promised(tmp_path: Path, capsys: Capture) -> None:
+    records = [{"video_path": path, "support_ranges": [[0.7, 0.8]]} for path in INDEXED]
+    questions = write_questions(tmp_path / "q.json", *records)
+    output = tmp_path / "a.jsonl"
+    flags = ("--frames", "auto", "--coverage", 0.8, "--calibration", questions)
+    call = (questions, "--index", world().index, "--output", output)
+    result = ran(capsys, "answer.py", *call, *flags)
+    assert (result.code, result.out) == (2, "")
+    assert "--coverage 0.8 cannot be kept: no frame of" in result.err
+    assert "of 6 calibration questions" in result.err
+    assert list(tmp_path.iterdir()) == [questions]
+
+
 def test_videos_that_were_trained_on_are_refused(
     labelled: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -127,7 +140,7 @@ def test_videos_that_were_trained_on_are_refused(
     refused(ran(capsys, "answer.py", *call, *flags), "training.json cannot be read")
     (model / "training.json").unlink()
     trained_on = write_questions(tmp_path / "train.json", {"video_path": "videos/few.mp4"})
-    told = ("--trained-on", trained_on)
+    told: tuple[object, ...] = ("--trained-on", trained_on)
     refused(ran(capsys, "answer.py", *call, *flags, *told), "not found", "--videos")
     told += ("--videos", here.videos)
     refused(
