@@ -142,3 +142,14 @@ def test_compared_with_the_best_frame_of_each_event(
     assert alone.code == 0, alone.err
     assert (alone.records[0]["rows"], alone.records[0]["questions"]) == ({}, 0)
     assert alone.records[0]["events"]["rows"] == events["rows"]
+
+
+def test_a_rule_is_chosen_on_the_other_questions(
+    questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "rules.json"
+    flags = ("--index", world().index, "--choose", rules)
+    (told,) = ran(capsys, "compare.py", questions, *flags).records
+    assert (told["questions"], told["unlabelled"]) == (1, 1)
+    events = write_questions(tmp_path / "events.json", ASKED[1])
+    refused(ran(capsys, "compare.py", events, *flags), "none of 0 questions without events")
