@@ -15,6 +15,7 @@ from infer.asked_indexes import AskedIndex, key_of
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.bootstrap import Estimate, estimates
 from infer.evaluation.late_labels import warn_of_late_labels
+from infer.evaluation.leakage import trained_videos
 from infer.evaluation.rule_choice import MAXIMISED, RuleChoice, choose_rule, worth_of
 from infer.evaluation.rule_picks import AskedQuestions, Candidate, Reading, ask, picks_of_rules
 from infer.evaluation.score_table import Row
@@ -78,9 +79,10 @@ def choose_and_write(
     print_failures(asked.failed, "not used")
     if not asked.timed:
         raise CueframeError(
-            f"none of {len(labelled)} questions without events can be asked of {indexes[0].folder}"
+            f"no labelled question without events can be asked of {indexes[0].folder}; give others"
         )
     warn_of_late_labels(asked.timed)
+    _warn_of_trained_videos(indexes, asked)
     tables = figures_of(asked, tried, k)
     videos = [one.video for one in asked.timed]
     choice = choose_rule(tables, videos, seed)
@@ -121,6 +123,17 @@ def choose_and_write(
     }
     print(json_line(result))
     return 1 if asked.failed else 0
+
+
+def _warn_of_trained_videos(indexes: Sequence[AskedIndex], asked: AskedQuestions) -> None:
+    """Say how many videos an encoder was trained on: it is surer there than on any other."""
+    trained = set().union(*(trained_videos(index.model_name) for index in indexes))
+    videos = {one.video for one in asked.timed}
+    if known := videos & trained:
+        say(
+            f"warning: the encoder was trained on {len(known)} of these {len(videos)} videos; a "
+            "rule that is best there need not be on others, so choose on labels of other videos"
+        )
 
 
 def candidates_of(default: Candidate, fps: float, *, has_choices: bool) -> dict[str, Candidate]:

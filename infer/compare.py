@@ -50,11 +50,11 @@ class CompareConfig:
     index: IndexFolders = ()
     frames: int = 4
     """K, frames per question."""
-    smooth_s: SmoothSeconds = 0.0
+    smooth_s: SmoothSeconds = None
     caption: ReadCaption = None
     """Text of a question: 1 the question, 2 its choices, 3 both."""
-    choices: ChoicesSetting = "joined"
-    join: JoinSetting = "max"
+    choices: ChoicesSetting = None
+    join: JoinSetting = None
     long_text: LongTextSetting = "windows"
     model: QueryModels = ()
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -82,10 +82,10 @@ def compare(config: CompareConfig) -> int:
     indexes = asked_indexes(config.index or (DEFAULT_INDEX,), config.model)
     common: dict[str, Any] = {
         "k": config.frames,
-        "smooth_s": config.smooth_s,
+        "smooth_s": config.smooth_s or 0.0,
         "caption": config.caption,
-        "choices": config.choices,
-        "join": config.join,
+        "choices": config.choices or "joined",
+        "join": config.join or "max",
         "long_text": config.long_text,
         "dtype": config.dtype,
         "seed": config.seed,

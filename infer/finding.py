@@ -64,12 +64,17 @@ def find_and_print(config: FindConfig) -> int:
     moments = moments_cut(scope.paths, most, asked.like.frame if asked.like else None)
     cut = sequences_cut(scope.paths) if config.then else moments
     failed, lost = [*scope.failed], dict[str, str]()
+    nothing = 0
     for block in _queries(config, profile, asked, failed):
         found = best_hits(scope, [one.query for one in block], config.top, cut, lost)
         for (name, _), hits in zip(block, found, strict=True):
+            nothing += not hits
             for hit in hits:
                 named = {} if name is None else {"query": name}
                 print(json_line(named | hit.record))
+    if nothing and not (failed or lost):
+        few = f"no video has {1 + len(config.then)} frames" if config.then else "nothing is left"
+        say(f"nothing is found: {few} to search")
     for reason in (*failed, *lost.values()):
         say(f"failed: {reason}")
     if file:

@@ -20,7 +20,8 @@ ReadCaption = Annotated[
 ]
 """The same where None is `infer.question_texts.caption_setting`'s own choice."""
 ChoicesSetting = Annotated[
-    Literal["joined", "each"],
+    Literal["joined", "each"] | None,
+    own_default("joined", "{joined,each}"),
     tyro.conf.arg(
         help="joined: one text of a question, with its choices where --caption says so. each: one "
         "text for each choice beside the question's own, whose scores are joined."
@@ -28,14 +29,15 @@ ChoicesSetting = Annotated[
 ]
 """See `infer.question_texts.question_texts`."""
 JoinSetting = Annotated[
-    Literal["max", "mean"],
+    Literal["max", "mean"] | None,
+    own_default("max", "{max,mean}"),
     tyro.conf.arg(help="How the scores of --choices each are joined, frame by frame."),
 ]
 """See `infer.selection.frame_scores.question_scores`."""
 SmoothSeconds = Annotated[
-    float,
+    float | None,
+    own_default("0", "SECONDS"),
     tyro.conf.arg(
-        metavar="SECONDS",
         help="Average each frame's score with those of frames less than so many seconds away, the "
         "nearer the more; 0: scores as they are.",
     ),

@@ -78,7 +78,9 @@ class Question(Record):
         None, description="the length of the video in seconds, above 0, or null where not known"
     )
     events: list[CleanText] = Field(
-        default_factory=list, description="a list of texts in the order of what happens"
+        default_factory=list,
+        description="a list of texts in the order of what happens, none of them blank, each of "
+        f"{MAX_TEXT_CHARS} characters at most",
     )
     paraphrases: list[CleanText] = Field(
         default_factory=list,

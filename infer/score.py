@@ -73,8 +73,8 @@ class ScoreConfig:
     """Maximum number of questions in the report."""
     caption: ReadCaption = None
     """Text of the report's curves: 1 the question, 2 its choices, 3 both; as for the answers."""
-    choices: ChoicesSetting = "joined"
-    join: JoinSetting = "max"
+    choices: ChoicesSetting = None
+    join: JoinSetting = None
     long_text: LongTextSetting = "windows"
     model: QueryModel = None
     """Dual encoder of the report's curves; as for the answers."""
@@ -130,8 +130,8 @@ def score(config: ScoreConfig) -> int:
         report=config.report,
         report_limit=config.report_limit,
         caption=config.caption,
-        choices=config.choices,
-        join=config.join,
+        choices=config.choices or "joined",
+        join=config.join or "max",
         long_text=config.long_text,
         model=config.model,
         seed=config.seed,

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -15,8 +14,8 @@ def in_processes(work: Callable[[Item], Done], items: Sequence[Item], processes:
     if processes == 1:
         return [*map(work, items)]
     spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawning) as pool:
-        return [*pool.map(work, items)]
+    with spawning.Pool(processes) as pool:  # which ends its processes on any error or signal
+        return pool.map(work, items, chunksize=1)
 
 
 def cores() -> int:

@@ -21,6 +21,7 @@ from infer.asked_indexes import held_by_all
 from infer.evaluation.breakdown import language
 from infer.evaluation.conformal import fewest_videos, floor_of, threshold_of
 from infer.evaluation.evidence_curves import evidence_curves
+from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.leakage import refuse_leakage, trained_videos
 from infer.evaluation.rule_picks import AskedQuestions, Reading
 from infer.metrics import TimedQuestion, is_labelled
@@ -41,6 +42,8 @@ class Labelled(NamedTuple):
     queries: list[Query]
     timed: list[TimedQuestion]
     coverage: float
+    complete: bool
+    """Whether every record of the file could be used, or was left out for having no label."""
 
     @property
     def videos(self) -> set[str]:
@@ -78,13 +81,18 @@ def find_labelled(
     queries, failed = make_queries(labelled, indexed, inputs.caption, inputs.rule.choices)
     queries, unseen = held_by_all(queries, others)
     queries, timed, without_part = on_timelines(first.folder, first.profile, queries)
-    print_failures(failed | unseen | without_part, "not calibrated on")
-    found = Labelled(queries, timed, coverage)
+    failed |= unseen | without_part
+    print_failures(failed, "not calibrated on")
+    left_out = len(questions) - len(labelled)
+    without = f"{left_out} of {len(questions)} questions there have no labels, or have events"
+    found = Labelled(queries, timed, coverage, inputs.calibration.complete and not failed)
     needed = fewest_videos(coverage)
     if len(found.videos) < needed:
         raise CueframeError(
             f"--coverage {coverage} needs labels of {needed} videos of {first.folder} or more, and "
-            f"--calibration has {len(found.videos)}; label more, or promise less"
+            f"--calibration has {len(found.videos)} that can be used"
+            + (f", as {without}" if left_out else "")
+            + "; label more, or promise less"
         )
     for index in inputs.indexes:
         _refuse_trained(found, trained_videos(index.model_name), index.model_name)
@@ -103,6 +111,9 @@ def find_labelled(
         [query.question.question for query in asked],
         [query.question.question for query in queries],
     )
+    if left_out:
+        say(f"{without}; --calibration goes on without them")
+    warn_of_late_labels(timed)
     both = found.videos & {query.content_hash for query in asked}
     if both:
         say(
@@ -170,7 +181,8 @@ def calibrated(
         raise CueframeError(
             f"--coverage {labelled.coverage} cannot be kept: no frame of "
             f"{inputs.indexes[0].folder} is shown during the evidence of {never} of {len(needed)} "
-            "calibration questions; promise less, or build the index with a higher --fps"
+            "calibration questions; look at their labels, promise less, or build the index with a "
+            "higher --fps"
         )
     return NestedSets(threshold, labelled.coverage)
 

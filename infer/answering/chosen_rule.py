@@ -33,9 +33,8 @@ def read_chosen_rule(config: AnswerConfig, key: str) -> ChosenRule | None:
         raise CueframeError(f"{given} needs {missing}; give both, or neither")
     if not config.rules:
         return None
-    plain = AnswerConfig(questions="")
     for name in _IN_THE_FILE:
-        if getattr(config, name) != getattr(plain, name):
+        if getattr(config, name) is not None:
             flag = "--" + name.replace("_", "-")
             raise CueframeError(
                 f"{flag} {getattr(config, name)} is given besides --rules, which says it; leave "
@@ -50,9 +49,9 @@ def rule_of(config: AnswerConfig, chosen: ChosenRule | None) -> tuple[Rule, int]
     """Return how frames are picked, and the caption setting of the texts that this reads."""
     if chosen:
         return chosen.rule, chosen.caption
-    caption = caption_setting(config.caption, config.choices)
     pick = config.pick or (NESTED if config.frames == "auto" else Rule().pick)
-    return Rule(pick, config.smooth_s, config.choices, config.join), caption
+    rule = Rule(pick, config.smooth_s or 0.0, config.choices or "joined", config.join or "max")
+    return rule, caption_setting(config.caption, rule.choices)
 
 
 def refuse_bad_coverage(config: AnswerConfig) -> None:

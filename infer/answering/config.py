@@ -47,7 +47,7 @@ class AnswerConfig:
     interrupted run continues where it stopped."""
     pick: AnswerPick = None
     rules: RulesFile = None
-    smooth_s: SmoothSeconds = 0.0
+    smooth_s: SmoothSeconds = None
     frames: int | Literal["auto"] = 4
     """K, frames per question; auto: the fewest that hold its evidence with --coverage."""
     coverage: Annotated[float | None, own_default("none is promised", "SHARE")] = None
@@ -58,8 +58,8 @@ class AnswerConfig:
     """Questions that the encoder was trained on; --calibration on their videos is refused."""
     caption: ReadCaption = None
     """Text of a question: 1 the question, 2 its choices, 3 both."""
-    choices: ChoicesSetting = "joined"
-    join: JoinSetting = "max"
+    choices: ChoicesSetting = None
+    join: JoinSetting = None
     long_text: LongTextSetting = "windows"
     model: QueryModels = ()
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

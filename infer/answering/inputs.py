@@ -15,7 +15,6 @@ from infer.answering.submission import submission_columns
 from infer.asked_indexes import AskedIndex, asked_indexes, key_of
 from infer.flags import DEFAULT_INDEX
 from infer.question_files.loading import read_questions
-from infer.question_texts import caption_setting
 from infer.questions import Question
 from infer.readers.prompts import Prompt, load_prompt
 from infer.readers.registry import OWN_READERS
@@ -80,9 +79,6 @@ def refuse_bad_values(config: AnswerConfig) -> None:
             written.
     """
     refuse_bad_coverage(config)
-    caption_setting(config.caption, config.choices)
-    if config.join == "mean" and config.choices == "joined":
-        raise CueframeError("--join mean joins the texts of --choices each; name that, too")
     positive("--reader-batch", config.reader_batch)
     positive("--reader-side", config.reader_side)
     positive("--max-new-tokens", config.max_new_tokens)

@@ -13,6 +13,7 @@ import torch
 import xxhash
 
 from index.distributed import join_processes
+from index.messages import say
 from index.models.long_texts import Text
 from index.models.model_files import files_fingerprint
 from index.progress import bar
@@ -70,6 +71,8 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
     queries, unseen = held_by_all(queries, others)
     failed |= unseen
     labelled = find_labelled(config, inputs, indexed, queries)
+    if inputs.rule.choices == "each" and not any(one.choices for one in questions):
+        say("no question has choices, so --choices each changes nothing")
     report: dict[str, Any] = {"long": [], "max_tokens": 0, "text_s": 0.0}
 
     def claimed(path: Path, remedy: str) -> None:
@@ -166,7 +169,8 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
         "questions_per_s": round((len(questions) - resumed) / (ended_s - began_s), 1),
     }
     print(json.dumps(result), file=sys.stderr if config.output == "-" else sys.stdout)
-    return 1 if failed or unsaved or not inputs.questions.complete else 0
+    complete = inputs.questions.complete and (labelled is None or labelled.complete)
+    return 1 if failed or unsaved or not complete else 0
 
 
 def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
@@ -177,6 +181,10 @@ def settings_of(config: AnswerConfig, inputs: Inputs) -> dict[str, Any]:
         "QUESTIONS": _digest(inputs.questions.records),
         "--calibration": _digest(calibration.records) if calibration else None,
         "--pick": config.pick or inputs.rule.pick,
+        "--smooth-s": inputs.rule.smooth_s,
+        "--choices": inputs.rule.choices,
+        "--join": inputs.rule.join,
+        "--caption": inputs.caption,
         "--index": key_of(inputs.indexes),
         "--model": models if len(models) > 1 else models[0],
         "--rules": inputs.chosen.model_dump() if inputs.chosen else None,

@@ -65,8 +65,8 @@ def read_raw_records(
         source: The file.
         noun: Name of a record in errors: "question".
         is_field: Whether a key is the name of a field of a record.
-        plain_lines: Whether a file that is neither a table nor JSON holds a text on each line that
-            is not blank.
+        plain_lines: Whether a file that is neither a table nor JSON, or ends in .txt and is no
+            table, holds a text on each line that is not blank.
 
     Raises:
         CueframeError: The file cannot be read, or is in no format that is known.
@@ -86,7 +86,9 @@ def read_raw_records(
             for number, found in csv_rows(file, name):
                 error = found if isinstance(found, str) else None
                 yield RawRecord(f"line {number}", None if error else found, error=error)
-        elif plain_lines and suffix not in _JSON and not _begins_as_json(file):
+        elif plain_lines and (
+            suffix == ".txt" or (suffix not in _JSON and not _begins_as_json(file))
+        ):
             yield from _text_lines(file)
         else:
             yield from _json_records(file, suffix, name, noun, is_field)

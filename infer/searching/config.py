@@ -75,7 +75,17 @@ def refuse_bad_call(config: FindConfig) -> None:
         raise CueframeError(
             "--per-video is for moments, and --then finds each video once; leave one of them out"
         )
-    if config.like is not None and config.without is None and config.model is not None:
-        raise CueframeError(
-            "--model encodes nothing where --like is all that is asked; leave --model out"
-        )
+    plain = FindConfig()
+    if config.like is not None and config.without is None:
+        unused = [name for name in ("model", "dtype") if _is_given(config, plain, name)]
+        if unused:
+            raise CueframeError(
+                f"--{unused[0]} is for an encoder, and --like alone needs none; leave it out"
+            )
+    no_text = given[0] in ("--like", "--image") and not config.then and config.without is None
+    if no_text and _is_given(config, plain, "long_text"):
+        raise CueframeError(f"--long-text is for texts, and {given[0]} has none; leave it out")
+
+
+def _is_given(config: FindConfig, plain: FindConfig, name: str) -> bool:
+    return bool(getattr(config, name) != getattr(plain, name))

@@ -18,6 +18,8 @@ from index.models.encoder import Encoder, refuse_text_tower
 
 _SEEN_THROUGH = (255, 255, 255)
 """Colour that is seen where a picture is transparent."""
+_MOST_PIXELS = 89_000_000
+"""What a small file can unfold to: as Pillow's own bound, above which it warns."""
 _LONGEST = 32
 """Longer side in shorter sides: scaled by its shorter side, a longer picture takes gigabytes, and
 more tiles than a frame can have."""
@@ -27,18 +29,19 @@ def read_picture(path: Path) -> Image.Image:
     """Read a picture as people see it: turned as its EXIF data say, in RGB, on white.
 
     Raises:
-        CueframeError: It cannot be read, is too long, or has more than eight bits a channel.
+        CueframeError: It cannot be read, is too large or too long, or is grey with more than eight
+            bits a pixel.
     """
     remedy = "give a picture that opens elsewhere, as a JPEG or PNG"
     if not is_regular_file(path):
         raise CueframeError(f"--image {path} is no file; {remedy}")
     failed: dict[str, str] = {}
-    with costs_one(failed, "why", CueframeError):  # Pillow's decoders raise whatever they meet
+    with costs_one(failed, "why"):  # Pillow's decoders raise whatever they meet
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd EXIF data and palettes
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                _refuse_odd(opened)
+            # Of odd EXIF data and palettes; sizes are looked at below.
+            warnings.simplefilter("ignore")
+            with _opened(path) as opened:
+                _refuse_odd(path, opened)
                 picture = ImageOps.exif_transpose(opened)
         if picture.has_transparency_data:
             white = Image.new("RGBA", picture.size, _SEEN_THROUGH)
@@ -47,15 +50,31 @@ def read_picture(path: Path) -> Image.Image:
     raise CueframeError(f"--image {path} cannot be read ({failed['why']}); {remedy}")
 
 
-def _refuse_odd(picture: Image.Image) -> None:
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise CueframeError(
+            f"--image {path} has more than {_MOST_PIXELS // 10**6} million pixels; make it smaller"
+        ) from error
+
+
+def _refuse_odd(path: Path, picture: Image.Image) -> None:
+    size = f"{picture.width}x{picture.height} pixels"
+    if picture.width * picture.height > _MOST_PIXELS:
+        raise CueframeError(
+            f"--image {path} has {size}, more than {_MOST_PIXELS // 10**6} million; make it smaller"
+        )
     short, long = sorted(picture.size)
     if long > _LONGEST * short:
         raise CueframeError(
-            f"one side of {picture.width}x{picture.height} pixels is more than {_LONGEST} times "
-            "the other; cut it"
+            f"--image {path} has {size}, one side more than {_LONGEST} times the other; cut it"
         )
     if picture.mode.startswith(("I", "F")):
-        raise CueframeError(f"its mode is {picture.mode}; save it with eight bits a channel")
+        raise CueframeError(
+            f"--image {path} is grey with more than eight bits a pixel (mode {picture.mode}); save "
+            "it with eight"
+        )
 
 
 def picture_vectors(encoder: Encoder, picture: Image.Image) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 Legend: N vectors that are searched, W query vectors, n vectors found for each, D width of a vector.
 """
 
+import posixpath
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,7 +107,7 @@ def _shown_paths(indexed: IndexedVideos, glob: str | None) -> dict[str, str]:
     """Return by content hash the first path, or the first that a pattern matches."""
     if glob is None:
         return {content: paths[0] for content, paths in indexed.paths.items()}
-    pattern = comparable(glob)
+    pattern = comparable(posixpath.normpath(glob.replace("\\", "/")))
     shown: dict[str, str] = {}
     for content, paths in indexed.paths.items():
         matching = [path for path in paths if _matches(path, pattern)]
@@ -116,8 +117,12 @@ def _shown_paths(indexed: IndexedVideos, glob: str | None) -> dict[str, str]:
 
 
 def _matches(path: str, pattern: str) -> bool:
+    """Return whether a path, or the end of it, matches a pattern or is written as it.
+
+    A name may itself hold the brackets of a pattern.
+    """
     name = comparable(path)
-    return any(fnmatchcase(tail, pattern) for tail in (name, *tails_of(name)))
+    return any(tail == pattern or fnmatchcase(tail, pattern) for tail in (name, *tails_of(name)))
 
 
 def nearest_vectors(scope: Scope, vectors: Floats, n: int) -> tuple[Floats, Integers]:

@@ -50,7 +50,11 @@ def _fields(raw: RawRecord) -> Mapping[str, Any]:
         ValueError: It is neither a text nor an object with one.
     """
     if isinstance(raw.value, str):
-        return {"id": raw.place, "text": " ".join(raw.value.split()), "is_named": False}
+        if "\r" in raw.value.strip():
+            raise ValueError("its line ends are CR alone; save the file with LF or CRLF")
+        own = raw.place if raw.key is None else raw.key
+        line = " ".join(raw.value.split())
+        return {"id": own, "text": line, "is_named": raw.key is not None}
     fields = rename_fields(as_object(raw.value)).fields
     if "text" not in fields and "question" not in fields:
         raise ValueError('it has no "text"; want {"id": an id, "text": a text}')

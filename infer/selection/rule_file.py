@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from index.errors import CueframeError
 from index.models.long_texts import LongText
@@ -12,7 +12,7 @@ from index.storage.atomic_write import written_whole
 from infer.question_texts import ChoiceTexts
 from infer.records import short
 from infer.selection.frame_scores import Join
-from infer.selection.registry import STRATEGIES
+from infer.selection.registry import BASELINES, STRATEGIES
 from infer.selection.rules import Rule
 from infer.selection.smoothing import LONGEST_SMOOTHING_S
 
@@ -21,7 +21,7 @@ _LARGEST = 1 << 20
 
 
 def _known(pick: str) -> str:
-    if pick not in STRATEGIES:
+    if pick not in STRATEGIES or pick in BASELINES:
         raise ValueError("no strategy of this name")
     return pick
 
@@ -62,6 +62,14 @@ class ChosenRule(_Strict):
     why: str
     gains: dict[str, Gain]
     """By figure."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "ChosenRule":
+        if self.choices == "each" and self.caption == 1:
+            raise ValueError("caption 1 reads no choices")
+        if self.choices == "joined" and self.join == "mean":
+            raise ValueError("join mean has no texts to join")
+        return self
 
     @property
     def rule(self) -> Rule:
@@ -137,6 +145,7 @@ def _wrong(invalid: ValidationError) -> str:
     """Return what is wrong with the first wrong field, in one line."""
     error: Any = invalid.errors(include_url=False)[0]
     if not error["loc"]:
-        return "it is not a JSON object of a rule"
+        told = error.get("ctx", {}).get("error")
+        return str(told) if error["type"] == "value_error" else "it is not a JSON object of a rule"
     where = short(".".join(map(str, error["loc"])))
     return f"{where} is missing" if error["type"] == "missing" else f"{where} cannot be used"

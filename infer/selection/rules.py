@@ -28,9 +28,11 @@ def load_rule(rule: Rule) -> Callable[[ScoredVideo, int], Integers]:
     """Load what picks by a rule, given scores of its texts: (ScoredVideo, k) -> (Q, min(K, F)).
 
     Raises:
-        CueframeError: The seconds are out of range, or scores are to be smoothed for a strategy
-            that uses none.
+        CueframeError: The seconds are out of range, scores are to be smoothed for a strategy that
+            uses none, or those of one text to be averaged.
     """
+    if rule.join == "mean" and rule.choices == "joined":
+        raise CueframeError("--join mean joins the texts of --choices each; name that, too")
     if not 0 <= rule.smooth_s <= LONGEST_SMOOTHING_S:
         raise CueframeError(
             f"--smooth-s is {rule.smooth_s:g}; give seconds from 0 to {LONGEST_SMOOTHING_S}"

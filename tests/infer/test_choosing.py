@@ -112,7 +112,8 @@ def test_wrong_calls_are_one_line(
     refused(wrong("--pick", "auto"), "--pick auto needs --rules")
     refused(wrong("--rules", rules), "needs --pick auto")
     refused(wrong(*auto, "--smooth-s", 1), "--smooth-s 1.0 is given besides --rules")
-    refused(wrong(*auto, "--choices", "each"), "--choices each is given besides")
+    for flags in (("--choices", "each"), ("--choices", "joined"), ("--join", "max")):
+        refused(wrong(*auto, *flags), f"{' '.join(flags)} is given besides")
     refused(wrong(*auto, "--caption", 1), "--caption 1 is given besides")
     refused(wrong(*auto, "--frames", 3), "for 4 frames, not for 3")
     refused(wrong("--pick", "auto", "--rules", questions), "is no file of rules")

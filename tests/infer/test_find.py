@@ -294,10 +294,13 @@ def test_a_picture_then_a_text_and_a_moment_without_a_text(capsys: Capture, tmp_
 def test_some_videos_and_few_moments_of_each(capsys: Capture) -> None:
     index = world().index
     wanted = [m for m in every_moment() if m["video"].endswith("same.mp4")]
-    for glob in ("*/same.mp4", "?/same.mp4", f"{world().videos}/[xy]/*"):
+    for glob in ("*/same.mp4", ".//?/same.mp4", f"{world().videos}/[xy]/*"):
         result = ran(capsys, "find.py", TEXT, "--index", index, "--videos", glob, "--top", 99)
         assert (result.code, result.err) == (0, "")
         same(result.records, wanted)
+    nothing = ran(capsys, "find.py", TEXT, "--index", index, *("--then", TEXT) * 999)
+    assert (nothing.code, nothing.out) == (0, "")
+    assert nothing.err == "nothing is found: no video has 1000 frames to search\n"
     flags = ("--index", index, "--videos", "same.mp4", "--per-video", 1)
     found = ran(capsys, "find.py", TEXT, *flags).records
     assert found == [
@@ -317,7 +320,9 @@ def test_some_videos_and_few_moments_of_each(capsys: Capture) -> None:
         (("--like", "x.mp4@1", "--then", "car"), "--then with --like is not possible"),
         (("car", "--then", "bus", "--per-video", 1), "--per-video is for moments"),
         (("car", "--per-video", 0), "--per-video is 0"),
-        (("--like", "x.mp4@1", "--model", "m"), "--model encodes nothing"),
+        (("--like", "x.mp4@1", "--model", "m"), "--model is for an encoder"),
+        (("--like", "x.mp4@1", "--dtype", "float16"), "--dtype is for an encoder"),
+        (("--image", "x.png", "--long-text", "truncate"), "--long-text is for texts"),
         (("--like", "b_frames.mp4"), "want VIDEO@SECONDS"),
         (("--like", "b_frames.mp4@-1"), "want VIDEO@SECONDS"),
         (("--like", "b_frames.mp4@1e9"), "s long; name a second of it"),

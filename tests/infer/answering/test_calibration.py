@@ -96,9 +96,28 @@ def test_wrong_calls_are_one_line(labelled: Path, tmp_path: Path, capsys: Captur
         refused(wrong(*auto, "--coverage", share), "--coverage is")
     refused(wrong(*auto, "--pick", "top"), "--frames auto with --pick top")
     refused(wrong(*auto, "--pick", "auto", "--rules", labelled), "--frames auto with --pick auto")
-    refused(wrong(*auto, "--coverage", 0.9), "needs labels of 9 videos", "has 6")
+    refused(wrong(*auto, "--coverage", 0.9), "needs labels of 9 videos", "has 6 that can be used")
     refused(wrong(*auto, "--calibration", tmp_path / "none"), "cannot be read")
     refused(wrong(*auto, "--output", labelled), "overwrite")
+
+
+def test_what_is_left_out_of_a_calibration_is_told(
+    labelled: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    records = json.loads(labelled.read_text())["data"]
+    odd: list[dict[str, Any]] = [
+        {"id": "bare", "question": "?", "video_path": INDEXED[0]},
+        {"id": "ordered", "question": "?", "video_path": INDEXED[0], "support_frames": [0.5]}
+        | {"events": ["a"]},
+        {"id": "gone", "question": "?", "video_path": "gone.mp4", "support_frames": [1]},
+    ]
+    given = write_questions(tmp_path / "c.json", *records, *odd)
+    flags = ("--frames", "auto", "--coverage", 0.8, "--calibration", given, "--output", "-")
+    result = ran(capsys, "answer.py", labelled, "--index", world().index, *flags)
+    assert result.code == 1
+    assert f"of {len(records) + 3} questions there have no labels, or have events" in result.err
+    assert "not calibrated on: gone: " in result.err
+    assert len(result.records) == len(records)
 
 
 def test_evidence_between_the_frames_cannot_be_promised(tmp_path: Path, capsys: Capture) -> None:

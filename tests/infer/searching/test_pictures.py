@@ -48,11 +48,21 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
             lambda path: path.write_bytes(two_halves("RGB").tobytes()),
             "cannot be read (UnidentifiedImageError: ",
         ),
-        (lambda path: Image.new("I;16", (3, 3)).save(path, "png"), "its mode is I;16; save it"),
-        (lambda path: Image.new("L", (1, 33)).save(path, "png"), "one side of 1x33 pixels is more"),
+        (
+            lambda path: Image.new("I;16", (3, 3)).save(path, "png"),
+            "more than eight bits a pixel (mode I;16); save it",
+        ),
+        (
+            lambda path: Image.new("L", (1, 33)).save(path, "png"),
+            "1x33 pixels, one side more than 32 times the other; cut it",
+        ),
         (
             lambda path: Image.new("1", (13_000, 13_000)).save(path, "png"),
-            "cannot be read (DecompressionBombWarning: ",
+            "13000x13000 pixels, more than 89 million; make it smaller",
+        ),
+        (
+            lambda path: Image.new("1", (20_000, 10_000)).save(path, "png"),
+            "more than 89 million pixels; make it smaller",
         ),
     ],
 )

@@ -50,6 +50,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         (b"[" * 100_000, "not a JSON object"),
         (b" " * (2 << 20), "larger"),
         (json.dumps(GOOD | {"pick": "os.system"}).encode(), "'pick' cannot"),
+        (json.dumps(GOOD | {"pick": "uniform"}).encode(), "'pick' cannot"),
+        (json.dumps(GOOD | {"caption": 1}).encode(), "caption 1 reads no choices"),
+        (
+            json.dumps(GOOD | {"choices": "joined", "join": "mean"}).encode(),
+            "join mean has no texts to join",
+        ),
         (json.dumps(GOOD | {"smooth_s": float("nan")}).encode(), "'smooth_s' cannot"),
         (json.dumps(GOOD | {"smooth_s": 1e9}).encode(), "'smooth_s' cannot"),
         (json.dumps(GOOD | {"frames": 0}).encode(), "'frames' cannot"),
