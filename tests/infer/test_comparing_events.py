@@ -152,4 +152,4 @@ def test_a_rule_is_chosen_on_the_other_questions(
     (told,) = ran(capsys, "compare.py", questions, *flags).records
     assert (told["questions"], told["unlabelled"]) == (1, 1)
     events = write_questions(tmp_path / "events.json", ASKED[1])
-    refused(ran(capsys, "compare.py", events, *flags), "none of 0 questions without events")
+    refused(ran(capsys, "compare.py", events, *flags), "no labelled question without events")
