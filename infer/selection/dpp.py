@@ -66,7 +66,11 @@ def _greedy(scores: Floats, exact: Floats, tiles: int, picks: int) -> npt.NDArra
         before = factors[:place]
         shared = (before * before[:, questions, chosen][:, :, None]).sum(axis=0)  # (Q, F)
         spread = np.sqrt(np.maximum(residual[questions, chosen], _LEAST))
-        factors[place] = (_kernel(cosines)[of_question] - shared) / spread[:, None]
+        factor = (_kernel(cosines)[of_question] - shared) / spread[:, None]
+        # No frame shares more than it has left (Cauchy–Schwarz); where those taken leave hardly
+        # anything, rounding would say otherwise, and grow with each further pick.
+        most = np.sqrt(np.maximum(residual, 0.0))
+        factors[place] = np.clip(factor, -most, most)
         residual -= factors[place] ** 2
     return rows
 

@@ -49,6 +49,18 @@ def test_equal_frames_are_taken_last() -> None:
     assert pick_dpp(scores, vectors, 4).tolist() == [[0, 1, 3, 4]]
 
 
+def test_more_picks_than_directions_are_still_different_frames() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((40, 3, 2)).astype(np.float32)
+    vectors[:, 1:] = vectors[0, 1:]
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    scores = rng.standard_normal((4, 40)).astype(np.float32)
+    rows = pick_dpp(scores, vectors, 40)
+    assert rows.tolist() == [list(range(40))] * 4
+    few = pick_dpp(scores, vectors, 25)
+    assert (np.diff(few, axis=1) > 0).all()
+
+
 def test_a_block_of_questions_is_picked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     vectors, scores = rng.standard_normal((40, 1, 8)), rng.standard_normal((9, 40))
