@@ -21,6 +21,7 @@ try:
     from index.storage.atomic_write import folder_of, refuse_overwriting, refuse_unwritable
     from infer.flags import (
         DEFAULT_INDEX,
+        CaptionSetting,
         ChoicesSetting,
         IndexFolders,
         JoinSetting,
@@ -28,7 +29,6 @@ try:
         LongTextSetting,
         QueryModels,
         QuestionFormat,
-        ReadCaption,
         RulesFile,
         SmoothSeconds,
     )
@@ -51,7 +51,7 @@ class CompareConfig:
     frames: int = 4
     """K, frames per question."""
     smooth_s: SmoothSeconds = None
-    caption: ReadCaption = None
+    caption: CaptionSetting = None
     """Text of a question: 1 the question, 2 its choices, 3 both."""
     choices: ChoicesSetting = None
     join: JoinSetting = None

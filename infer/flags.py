@@ -11,14 +11,12 @@ from infer.picks.registry import PICKS_FORMATS
 from infer.question_files.formats import FORMATS
 from infer.selection.registry import STRATEGIES
 
-CaptionSetting = Annotated[Literal[1, 2, 3], tyro.conf.arg(aliases=("--caption-setting",))]
-"""See `infer.question_texts.caption`."""
-ReadCaption = Annotated[
+CaptionSetting = Annotated[
     Literal[1, 2, 3] | None,
     own_default("1, or 3 with --choices each", "{1,2,3}"),
     tyro.conf.arg(aliases=("--caption-setting",)),
 ]
-"""The same where None is `infer.question_texts.caption_setting`'s own choice."""
+"""See `infer.question_texts.caption_setting`, which also chooses where it is None."""
 ChoicesSetting = Annotated[
     Literal["joined", "each"] | None,
     own_default("joined", "{joined,each}"),
@@ -97,8 +95,7 @@ LabelFiles = Annotated[
 """See `infer.question_files.labels`."""
 
 if TYPE_CHECKING:
-    PickStrategy = str
-    AnswerPick = str | None
+    PickStrategy = str | None
     QuestionFormat = str
     PicksFormat = str | None
 else:
@@ -111,9 +108,6 @@ else:
         ),
     ]
     PickStrategy = one_of(
-        {name: entry.help for name, entry in STRATEGIES.items()}, "Which frames of a video. "
-    )
-    AnswerPick = one_of(
         {name: entry.help for name, entry in STRATEGIES.items()}
         | {"auto": "the rule in the file of --rules"},
         "Which frames of a video. ",

@@ -22,6 +22,7 @@ try:
     from index.run_command import own_default, positive, run
     from index.storage.atomic_write import folder_of, refuse_overwriting
     from infer.flags import (
+        CaptionSetting,
         ChoicesSetting,
         JoinSetting,
         LabelFiles,
@@ -29,7 +30,6 @@ try:
         PicksFormat,
         QueryModel,
         QuestionFormat,
-        ReadCaption,
     )
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
@@ -71,7 +71,7 @@ class ScoreConfig:
     """HTML page of all questions, the worst first."""
     report_limit: int = 1000
     """Maximum number of questions in the report."""
-    caption: ReadCaption = None
+    caption: CaptionSetting = None
     """Text of the report's curves: 1 the question, 2 its choices, 3 both; as for the answers."""
     choices: ChoicesSetting = None
     join: JoinSetting = None

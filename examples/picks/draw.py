@@ -21,8 +21,8 @@ from examples.picks.asking import ask_side_questions
 from examples.picks.clips import SIDES, Clips, plan_side
 from examples.picks.processes import cores, in_processes
 from examples.scenes import Scene, draw_frames, write_video
-from index.errors import CueframeError
 from index.run_command import run
+from index.storage.atomic_write import make_folder
 
 
 def draw_sides(
@@ -38,7 +38,7 @@ def draw_sides(
     questions = {}
     for side, clips in sides.items():
         shutil.rmtree(folder / side, ignore_errors=True)
-        _make_folder(folder / side / "videos")
+        make_folder(folder / side / "videos", "FOLDER")
         scenes = list(plan_side(side, clips, seed))
         # The longest first, so that no core waits for one that came last.
         longest = sorted(scenes, key=lambda scene: -scene.frames)
@@ -49,15 +49,6 @@ def draw_sides(
         (folder / side / f"{side}.json").write_text(text, encoding="utf-8")
         questions[side] = len(records)
     return questions
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CueframeError(
-            f"{folder} cannot be made ({error.strerror}); name another folder to draw in"
-        ) from error
 
 
 def _draw(videos: Path, seed: int, scene: Scene) -> None:

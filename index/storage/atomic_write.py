@@ -102,6 +102,24 @@ def _remove_leftovers(path: Path) -> None:
             continue
 
 
+def make_folder(path: Path, what: str) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Args:
+        path: The folder.
+        what: The flag or argument that names it, for the error message.
+
+    Raises:
+        CueframeError: It cannot be made, or is no folder.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CueframeError(
+            f"{what} {path} is no folder and cannot be made ({error.strerror}); name another"
+        ) from error
+
+
 def refuse_unwritable(path: Path, flag: str) -> None:
     """Check, before the work starts, that a file can be written; create its folder.
 

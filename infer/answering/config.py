@@ -8,15 +8,15 @@ import tyro
 
 from index.run_command import NoLock, own_default
 from infer.flags import (
-    AnswerPick,
+    CaptionSetting,
     ChoicesSetting,
     IndexFolders,
     JoinSetting,
     LabelFiles,
     LongTextSetting,
+    PickStrategy,
     QueryModels,
     QuestionFormat,
-    ReadCaption,
     RulesFile,
     SmoothSeconds,
 )
@@ -45,7 +45,7 @@ class AnswerConfig:
     output: str = "answers.jsonl"
     """File of the answers, or - for stdout; the result of the run then goes to stderr. An
     interrupted run continues where it stopped."""
-    pick: AnswerPick = None
+    pick: PickStrategy = None
     rules: RulesFile = None
     smooth_s: SmoothSeconds = None
     frames: int | Literal["auto"] = 4
@@ -56,7 +56,7 @@ class AnswerConfig:
     """Labelled questions about other videos of the index, from which --coverage is learnt."""
     trained_on: Annotated[Path | None, own_default("as the model's folder tells", "FILE")] = None
     """Questions that the encoder was trained on; --calibration on their videos is refused."""
-    caption: ReadCaption = None
+    caption: CaptionSetting = None
     """Text of a question: 1 the question, 2 its choices, 3 both."""
     choices: ChoicesSetting = None
     join: JoinSetting = None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from index.discovery import list_videos
 from index.errors import CueframeError
 from index.run_command import positive
-from index.storage.atomic_write import folder_of, refuse_overwriting, refuse_unwritable
+from index.storage.atomic_write import folder_of, make_folder, refuse_overwriting, refuse_unwritable
 from infer.answering.chosen_rule import read_chosen_rule, refuse_bad_coverage, rule_of
 from infer.answering.config import AnswerConfig
 from infer.answering.submission import submission_columns
@@ -133,13 +133,4 @@ def refuse_bad_values(config: AnswerConfig) -> None:
     if config.submission:
         refuse_unwritable(config.submission, "--submission")
     if config.save_frames:
-        _make_folder(config.save_frames, "--save-frames")
-
-
-def _make_folder(path: Path, what: str) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CueframeError(
-            f"{what} {path} is no folder and cannot be made ({error.strerror}); name another"
-        ) from error
+        make_folder(config.save_frames, "--save-frames")

@@ -115,6 +115,6 @@ def trained_videos(model: str) -> set[str]:
 
 def _unread(path: Path, why: str) -> str:
     return (
-        f"{path} cannot be read ({why}), so it cannot be told whether the calibration videos were "
-        "trained on; put it back, or remove it and name the training questions by --trained-on"
+        f"{path} cannot be read ({why}), so it cannot be told on which videos the encoder was "
+        "trained; put it back, or remove it if you know that these are others"
     )
