@@ -97,7 +97,7 @@ def print_long_texts(names: Sequence[str], long_text: LongText, max_tokens: int)
 def encode_texts(
     encoder: Encoder, texts: Sequence[Text], long_text: LongText
 ) -> tuple[list[npt.NDArray[np.float32]], npt.NDArray[np.bool_]]:
-    """Encode any number of texts.
+    """Encode any number of texts that are asked, each by the side of the model that reads it.
 
     Args:
         encoder: The encoder.
@@ -111,6 +111,25 @@ def encode_texts(
     Raises:
         CueframeError: A vector is not finite, as when float16 overflows.
     """
+    sides = encoder.model.text_sides()
+    if len(sides) == 1:
+        return _encoded(encoder, texts, long_text)
+    # Before long texts become windows, so that each is read as its side would read it alone.
+    whole = [text if isinstance(text, str) else " ".join(text) for text in texts]
+    chosen = encoder.model.side_of_texts(whole)
+    vectors: dict[int, npt.NDArray[np.float32]] = {}
+    too_long = np.zeros(len(texts), np.bool_)
+    for number, side in enumerate(sides):
+        places = [place for place, own in enumerate(chosen) if own == number]
+        read, too_long[places] = _encoded(Encoder(side), [texts[n] for n in places], long_text)
+        vectors |= zip(places, read, strict=True)
+    return [vectors[n] for n in range(len(texts))], too_long
+
+
+def _encoded(
+    encoder: Encoder, texts: Sequence[Text], long_text: LongText
+) -> tuple[list[npt.NDArray[np.float32]], npt.NDArray[np.bool_]]:
+    """Encode texts by one side; see `encode_texts`."""
     if not texts:
         return [], np.empty(0, np.bool_)
     read, too_long = read_as(texts, long_text, encoder.model)

@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.paths import ROOT
 
 AFTER_FLAGS = "after the flags are read, so that --help is quick"
+LANGUAGES = "it reads its model of 4 MB when it is imported, and few need a text's language"
 BEFORE_TORCH = "before torch is loaded, so that a wrong call costs no seconds"
 
 REASONS = {
@@ -30,9 +31,8 @@ REASONS = {
     ("infer/score.py", "infer.scoring"): AFTER_FLAGS,
     ("train/main.py", "train.training"): AFTER_FLAGS,
     ("train/mine.py", "train.mining.run"): AFTER_FLAGS,
-    ("infer/evaluation/breakdown.py", "py3langid"): (
-        "it reads its model of 4 MB when it is imported, and only tables by language need it"
-    ),
+    ("index/languages.py", "py3langid"): LANGUAGES,
+    ("index/languages.py", "py3langid.langid"): LANGUAGES,
     ("infer/record_files/tables.py", "pyarrow"): "an extra, for Parquet files alone",
     ("infer/metrics.py", "infer.judge"): "torch: seconds that the other figures do not need",
 }

@@ -7,6 +7,7 @@ vector, H, W: height and width of the model's input.
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import Any
 
 import torch
@@ -155,11 +156,19 @@ def set_training_mode(model: DualEncoder) -> None:
     frames are others, and a vector would depend on the frames beside it.
     """
     model.train()
-    for part in model.clip.children():
+    for part in _parts(model.clip):
         part.train(any(parameter.requires_grad for parameter in part.parameters()))
     for part in model.clip.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.eval()
+
+
+def _parts(module: nn.Module) -> list[nn.Module]:
+    """Return the towers and projections of a model, of one made of several models those of each."""
+    parts = [*module.children()]
+    if isinstance(module, nn.ModuleDict):
+        return [*chain.from_iterable(map(_parts, parts))]
+    return parts
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

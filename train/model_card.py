@@ -27,7 +27,7 @@ def save_model(model: DualModel, output: Path) -> None:
         model.save(temporary)
         for path in sorted(path for path in temporary.rglob("*") if path.is_file()):
             to = output / path.relative_to(temporary)
-            to.parent.mkdir(exist_ok=True)
+            to.parent.mkdir(parents=True, exist_ok=True)
             path.replace(to)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -64,6 +64,17 @@ class DualModel(ABC):
         """Return texts in which no word is a control token, which would end or mask the text."""
         return list(texts)
 
+    def text_sides(self) -> "tuple[DualModel, ...]":
+        """Return what reads texts that are asked, itself first; more than one where it routes.
+
+        In training it reads all texts by itself.
+        """
+        return (self,)
+
+    def side_of_texts(self, texts: Sequence[str]) -> list[int]:
+        """Return (B,) which of `text_sides` reads each text, by its number."""
+        return [0] * len(texts)
+
     @abstractmethod
     def side_of(self, weight: str) -> Side:
         """Say where a weight of `module.state_dict()` belongs, by its name."""

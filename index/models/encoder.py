@@ -14,13 +14,12 @@ import xxhash
 
 from index.errors import CueframeError
 from index.finite import not_finite
+from index.models.distilled_folder import load_distilled_model
 from index.models.dual_model import DualModel, Side
 from index.models.libraries import library_of
+from index.models.library_model import load_library_model
 from index.models.model_loading import Dtype, in_one_line
-from index.models.open_clip_model import load_open_clip_model
 from index.models.preprocess import ViewMode
-from index.models.sentence_model import load_sentence_model
-from index.models.transformers_model import load_transformers_model
 
 
 class Encoder:
@@ -88,8 +87,8 @@ class Encoder:
 
     @property
     def max_tokens(self) -> int:
-        """Number of tokens that the text tower reads; longer texts are truncated."""
-        return self.model.max_tokens
+        """Number of tokens that the text side reads, of several the least; see `DualModel`."""
+        return min(side.max_tokens for side in self.model.text_sides())
 
     @torch.inference_mode()
     def images(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -109,13 +108,16 @@ class Encoder:
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Encode texts; equal texts are encoded once, texts of similar length share a batch.
 
+        Of a model with several text sides the first reads them all; what is asked goes through
+        `infer.query_encoder.encode_texts`, which shares it out.
+
         Args:
             texts: The texts.
             batch_size: Texts per batch. None: 256 on a GPU, and 32 on a CPU, where 256 texts of
                 CLIP's size take 0.4 GB more and a fifth more time.
 
         Returns:
-            (Q, D) float32 unit vectors, and (Q,) bool, True for texts longer than `max_tokens`.
+            (Q, D) float32 unit vectors, and (Q,) bool, True for texts longer than the model reads.
         """
         device = self.model.device
         size = batch_size or (256 if device.type == "cuda" else 32)
@@ -132,7 +134,7 @@ class Encoder:
         back[order] = np.arange(len(order))
         place = {text: i for i, text in enumerate(unique)}
         rows = np.array([place[text] for text in texts])
-        return np.concatenate(parts)[back[rows]], (lengths > self.max_tokens)[rows]
+        return np.concatenate(parts)[back[rows]], (lengths > self.model.max_tokens)[rows]
 
 
 def load_encoder(
@@ -170,17 +172,17 @@ def ready_encoder(model: DualModel, *, dtype: Dtype, device: torch.device) -> En
     Raises:
         CueframeError: It cannot encode a text, or has no room on the device.
     """
-    encoder = Encoder(model)
-    encoder.check_texts()
+    for side in model.text_sides():
+        Encoder(side).check_texts()
     if dtype == "auto":
         dtype = "float16" if device.type == "cuda" else "float32"
     with in_one_line(model.name, "--model"):
         model.module.to(device=device, dtype=getattr(torch, dtype))
-    return encoder
+    return Encoder(model)
 
 
 def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
-    """Load a dual encoder of any library, with float32 weights on the CPU.
+    """Load a dual encoder of any library, or a distilled one, with float32 weights on the CPU.
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
@@ -188,11 +190,9 @@ def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
     """
     with in_one_line(name, "--model"):
         library = library_of(name)
-    if library == "open_clip":
-        return load_open_clip_model(name, view)
-    if library == "sentence_transformers":
-        return load_sentence_model(name, view)
-    return load_transformers_model(name, view)
+    if library == "distilled":
+        return load_distilled_model(name, view)
+    return load_library_model(name, library, view)
 
 
 def add_weights(digest: xxhash.xxh3_128, model: DualModel, side: Side) -> None:

@@ -1,5 +1,6 @@
 """Which library a model is of, and which of its files are read.
 
+distilled.json                                                         of two models, one within
 hf-hub:OWNER/NAME, or open_clip_config.json without a config.json of transformers   open_clip
 modules.json                                                           sentence-transformers
 else                                                                            transformers
@@ -10,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -19,16 +21,20 @@ from index.errors import CueframeError
 from index.models.model_folder import refuse_odd_files
 from index.models.model_loading import is_folder
 
-Library = Literal["transformers", "open_clip", "sentence_transformers"]
+Library = Literal["transformers", "open_clip", "sentence_transformers", "distilled"]
+"""distilled: a teacher and a student, each of a library (`index.models.distilled_folder`)."""
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 MODULES = "modules.json"
+DISTILLED = "distilled.json"
+TEACHER, STUDENT = "teacher", "student"
+"""Folders within that of a distilled model."""
 OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
 """In the order in which open_clip itself looks for them."""
 KINDS = ("*.json", "*.jinja", "*.model", "*.safetensors", "*.txt")
 """The files of a model that decide its vectors."""
 _HUB_PREFIX = "hf-hub:"
-MODEL_SIGNS = ("config.json", MODULES, OPEN_CLIP_CONFIG)
+MODEL_SIGNS = ("config.json", MODULES, OPEN_CLIP_CONFIG, DISTILLED)
 """Any of these in a folder shows that it holds a model."""
 _PACKAGES = {
     "open_clip": ("open_clip_torch", "open-clip"),
@@ -52,6 +58,8 @@ def library_of(name: str) -> Library:
         folder = Path(name)
     else:
         folder = Path(snapshot_download(name, allow_patterns=list(MODEL_SIGNS)))
+    if (folder / DISTILLED).is_file():
+        return "distilled"
     if (folder / MODULES).is_file():
         return "sentence_transformers"
     if (folder / OPEN_CLIP_CONFIG).is_file() and not _is_of_transformers(folder):
@@ -76,7 +84,9 @@ def fetch(name: str, library: Library) -> Path:
     if library == "open_clip":
         patterns = [kind for kind in KINDS if kind != "*.safetensors"] + list(OPEN_CLIP_WEIGHTS)
         return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*/*"]))
-    return Path(snapshot_download(name, allow_patterns=list(KINDS), ignore_patterns=["*/*/*"]))
+    # A distilled model has the folders of its student's modules in that of the student.
+    deeper = "*/*/*/*" if library == "distilled" else "*/*/*"
+    return Path(snapshot_download(name, allow_patterns=list(KINDS), ignore_patterns=[deeper]))
 
 
 def model_files(folder: Path, library: Library) -> list[Path]:
@@ -85,6 +95,10 @@ def model_files(folder: Path, library: Library) -> list[Path]:
     Raises:
         CueframeError: As `read_modules`.
     """
+    if library == "distilled":
+        parts = [folder / TEACHER, folder / STUDENT]
+        inner = [model_files(one, library_of(str(one))) for one in parts if one.is_dir()]
+        return [folder / DISTILLED, *chain.from_iterable(inner)]
     folders = [folder]
     if library == "sentence_transformers":
         folders += [folder / module["path"] for module in read_modules(folder) if module["path"]]

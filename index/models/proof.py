@@ -111,8 +111,13 @@ def _image_vectors(model: DualModel, pictures: Sequence[Image.Image]) -> Tensor:
 
 
 def prove_texts(model: DualModel) -> float | None:
-    """Compare our text vectors with the model's own, as `prove_images` does."""
+    """Compare our text vectors with the model's own, as `prove_images` does, on each text side."""
+    differences = [_proved_texts(side) for side in model.text_sides()]
+    known = [one for one in differences if one is not None]
+    return max(known) if len(known) == len(differences) else None
 
+
+def _proved_texts(model: DualModel) -> float | None:
     def ours() -> Tensor:
         return model.text_vectors(model.tokens(_TEXTS))
 
@@ -134,12 +139,16 @@ def structured_picture(width: int, height: int, seed: int) -> Image.Image:
 
 
 def text_fingerprint(model: DualModel) -> str:
-    """Hash what determines the text vectors that are compared: text weights, and our tokens."""
+    """Hash what determines the text vectors that are compared: text weights, and our tokens.
+
+    Where texts are shared out among sides, those of each.
+    """
     digest = xxhash.xxh3_128()
-    with in_one_line(model.name, "--model"):
-        add_weights(digest, model, "text")
-        tokens = {name: ids.tolist() for name, ids in model.tokens(_TEXTS).items()}
-        digest.update(repr(sorted(tokens.items())).encode())
+    for side in model.text_sides():
+        with in_one_line(side.name, "--model"):
+            add_weights(digest, side, "text")
+            tokens = {name: ids.tolist() for name, ids in side.tokens(_TEXTS).items()}
+            digest.update(repr(sorted(tokens.items())).encode())
     return digest.hexdigest()
 
 

@@ -41,34 +41,65 @@ def load_sentence_transformer(name: str, flag: str) -> Any:
         folder = fetch(name, "sentence_transformers")
         modules = read_modules(folder)
         _refuse_other_modules(modules, folder, flag)
-        for path in {folder / module["path"] for module in modules}:
+        first = folder / modules[0]["path"]
+        for path in {folder / module["path"] for module in modules} - {first}:
             if path.is_dir():
-                refuse_odd_files(path)
-                refuse_pickle(path)
-                _refuse_settings(path)
+                _refuse_odd(path)
         _refuse_other_type(folder, flag)
-        first = str(folder / modules[0]["path"])
-        load_config(first, flag)
-        # Read for its names and shapes alone: the library leaves a missing weight random.
-        load_weights(
-            AutoModel,
-            first,
-            flag,
-            dtype=torch.float32,
-            device_map=torch.device("meta"),
-            may_lack=("pooler.",),
-        )
+        refuse_unsound_transformer(first, flag)
         model = library.SentenceTransformer(
             str(folder),
             device="cpu",
             trust_remote_code=False,
             local_files_only=True,
             model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-            processor_kwargs=_processor_settings(Path(first)),
+            processor_kwargs=_processor_settings(first),
         )
         model.float()
+        drop_pooler(model[0])
     model.eval()
     return model
+
+
+def refuse_unsound_transformer(folder: Path, flag: str) -> None:
+    """Refuse a folder of transformers that is not whole, or from which code would run.
+
+    Args:
+        folder: The folder.
+        flag: The flag that names the model, for error messages.
+
+    Raises:
+        CueframeError: It is one, as `index.models.model_loading` says.
+    """
+    _refuse_odd(folder)
+    load_config(str(folder), flag)
+    # Read for its names and shapes alone: the library leaves a missing weight random.
+    load_weights(
+        AutoModel,
+        str(folder),
+        flag,
+        dtype=torch.float32,
+        device_map=torch.device("meta"),
+        may_lack=("pooler.",),
+    )
+
+
+def drop_pooler(first: Any) -> None:
+    """Drop the pooler of a Transformer module whose tokens' vectors are read.
+
+    Where the folder lacks it, it would be random: another model at each loading. In training it
+    would be waited for on several processes, since no gradient comes to it.
+    """
+    model = first.model
+    output = getattr(first, "module_output_name", None)
+    if output == "token_embeddings" and getattr(model, "pooler", None) is not None:
+        model.pooler = None
+
+
+def _refuse_odd(folder: Path) -> None:
+    refuse_odd_files(folder)
+    refuse_pickle(folder)
+    _refuse_settings(folder)
 
 
 def _refuse_other_modules(modules: list[dict[str, str]], folder: Path, flag: str) -> None:

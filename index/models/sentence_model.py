@@ -125,6 +125,12 @@ class SentenceModel(DualModel):
             return True
         return inner.startswith(("visual_projection", "text_projection"))
 
+    def is_head(self, weight: str) -> bool:
+        """Say whether a weight is of the last layer outside of the transformer."""
+        layers = {name.split(".")[0] for name in self.module.state_dict() if not _INNER.match(name)}
+        last = max((layer for layer in layers if layer.isdigit()), key=int, default=None)
+        return weight.split(".")[0] == last
+
     def preprocessing(self) -> Any:
         """See `DualModel`."""
         values = [np.float32(self._values[key]).tolist() for key in _PIXEL_VALUES if self._values]

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,23 +29,6 @@ def explain_unwritable(path: Path) -> Iterator[None]:
         if error.errno is None:  # Pillow's, of a picture that its format cannot hold
             raise
         raise _unwritable(path, error) from error
-
-
-@contextmanager
-def explain_temporary() -> Iterator[None]:
-    """Turn an error of a temporary file within the block into one line that names its folder.
-
-    Raises:
-        CueframeError: The file cannot be made or written.
-    """
-    try:
-        yield
-    except OSError as error:
-        where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
-        raise CueframeError(
-            f"no temporary file can be written{where} ({error.strerror}); make room or rights, or "
-            "name another folder by TMPDIR"
-        ) from error
 
 
 def _unwritable(path: Path, error: Exception) -> CueframeError:

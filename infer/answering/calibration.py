@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from index.errors import CueframeError
+from index.languages import language_of
 from index.messages import say
 from index.models.encoder import Encoder
 from infer.answering.config import AnswerConfig
 from infer.answering.inputs import Inputs
 from infer.asked_indexes import held_by_all
-from infer.evaluation.breakdown import language
 from infer.evaluation.conformal import fewest_videos, floor_of, threshold_of
 from infer.evaluation.evidence_curves import evidence_curves
 from infer.evaluation.late_labels import warn_of_late_labels
@@ -143,7 +143,7 @@ def refuse_other_language(asked: Sequence[str], known: Sequence[str]) -> None:
     Raises:
         CueframeError: The questions asked are in such a language.
     """
-    ours, theirs = Counter(map(language, asked)), Counter(map(language, known))
+    ours, theirs = Counter(map(language_of, asked)), Counter(map(language_of, known))
     if min(ours.total(), theirs.total()) < _TELLING:
         return
     name, most = ours.most_common(1)[0]

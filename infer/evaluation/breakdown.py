@@ -1,12 +1,11 @@
 """Score tables by kind of question: number of choices or support frames, clip length, language."""
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from index.storage.atomic_write import explain_temporary
+from index.languages import language_of
 from infer.evaluation.score_table import FigureTables, ScoreTable, score_table
 from infer.metrics import TimedQuestion, is_labelled
 
@@ -28,16 +27,6 @@ def clip_length(duration_s: float) -> str:
     return f"{above[-1]} to {below[0]} s" if below else f"{above[-1]} s and over"
 
 
-@functools.cache
-def language(text: str) -> str:
-    """Guess the language of a text with py3langid, as an ISO 639-1 code."""
-    # It unpacks its model into a temporary file, when it is imported or first asked.
-    with explain_temporary():
-        from py3langid import classify
-
-        return str(classify(text)[0])
-
-
 GROUPINGS: dict[str, Callable[[TimedQuestion], tuple[float, str]]] = {
     "choices": lambda one: _number(one.question.choices),
     "support_frames": lambda one: _number(one.question.support_frames),
@@ -45,7 +34,7 @@ GROUPINGS: dict[str, Callable[[TimedQuestion], tuple[float, str]]] = {
         float(np.searchsorted(_LENGTHS_S, one.duration_s, side="right")),
         clip_length(one.duration_s),
     ),
-    "language": lambda one: (0.0, language(one.question.question)),
+    "language": lambda one: (0.0, language_of(one.question.question)),
 }
 """Groupings by name: each maps a question to its group, as (sort key, name)."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from index.errors import CueframeError
+from index.models.libraries import DISTILLED, STUDENT, TEACHER
 from infer.question_files.loading import read_questions
 from infer.videos.indexed_videos import IndexedVideos
 from infer.videos.video_files import content_of, file_in
@@ -89,28 +90,39 @@ def trained_videos(model: str) -> set[str]:
     """Return the content hashes of the videos that a model's folder says it was trained on.
 
     Its training.json, which train/main.py writes, and that of the model that it was trained from,
-    as far as these folders are there. Of a model without it nothing is known.
+    as far as these folders are there; of a distilled model those of its teacher and its student,
+    too. Of a model without it nothing is known.
 
     Raises:
         CueframeError: There is such a file, and it cannot be read.
     """
     found: set[str] = set()
+    folders = [Path(model)]
     for _ in range(_GENERATIONS):
-        path = Path(model) / "training.json"
-        try:
-            with path.open("rb") as file:
-                content = file.read(_LARGEST)
-        except FileNotFoundError:
-            break
-        except OSError as error:
-            raise CueframeError(_unread(path, str(error.strerror))) from error
-        try:
-            record = _Split.model_validate_json(content)
-        except ValidationError as error:
-            raise CueframeError(_unread(path, "it is not what train/main.py writes")) from error
-        found |= set(record.split.train.videos)
-        model = record.configuration.model
+        before: list[Path] = []
+        for folder in folders:
+            if record := _record_in(folder):
+                found |= set(record.split.train.videos)
+                before.append(Path(record.configuration.model))
+            if (folder / DISTILLED).is_file():
+                before += [folder / TEACHER, folder / STUDENT]
+        folders = [*dict.fromkeys(before)]
     return found
+
+
+def _record_in(folder: Path) -> _Split | None:
+    path = folder / "training.json"
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CueframeError(_unread(path, str(error.strerror))) from error
+    try:
+        return _Split.model_validate_json(content)
+    except ValidationError as error:
+        raise CueframeError(_unread(path, "it is not what train/main.py writes")) from error
 
 
 def _unread(path: Path, why: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from index.storage.atomic_write import explain_temporary
+from index.temporary_files import explain_temporary
 
 _IN_MEMORY_BYTES = 64 << 20
 """93 pictures of 640 x 360: those of a short video never reach the disk."""

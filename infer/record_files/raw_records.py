@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from index.errors import CueframeError
-from index.storage.atomic_write import explain_temporary
+from index.temporary_files import explain_temporary
 from infer.record_files.json_stream import (
     MAX_RECORD_BYTES,
     BrokenJsonError,

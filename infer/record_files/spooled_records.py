@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, overload
 
 from pydantic import BaseModel
 
-from index.storage.atomic_write import explain_temporary
+from index.temporary_files import explain_temporary
 
 _IN_MEMORY_BYTES = 16 << 20
 

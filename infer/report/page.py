@@ -21,11 +21,11 @@ from PIL import Image
 
 from index.arrays import Bools, Floats
 from index.errors import CueframeError
+from index.languages import language_of
 from index.models.tiling import Box
 from index.storage.atomic_write import written_whole
 from infer.answer_file import Chosen, ReaderFrames
 from infer.choices import LETTERS, letter_of
-from infer.evaluation.breakdown import language
 from infer.metrics import spans_of_evidence, true_times
 from infer.questions import Question, frames_asked
 from infer.report.chart import CURVE_BOX, Curve, clock, share, ticks
@@ -166,7 +166,7 @@ def _view(case: Case, k: int, album: _Album) -> dict[str, Any]:
     return {
         "question": question,
         "video": case.video,
-        "language": language(question.question),
+        "language": language_of(question.question),
         "outcome": outcome(case),
         "figures": _figures(case),
         "read": bool(case.read),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from infer.evaluation.baselines import FIGURES
-from infer.evaluation.breakdown import breakdown, clip_length, language
+from infer.evaluation.breakdown import breakdown, clip_length
 from infer.evaluation.score_table import figure_tables
 from infer.metrics import TimedQuestion
 from infer.questions import Question
@@ -64,8 +64,3 @@ def test_groups_are_in_order_and_hold_each_labelled_question_once() -> None:
 )
 def test_clip_lengths(duration_s: float, group: str) -> None:
     assert clip_length(duration_s) == group
-
-
-def test_languages() -> None:
-    assert language("Biển báo nào ở bên phải đường?") == "vi"
-    assert language("Which sign stands on the right side of the road?") == "en"
