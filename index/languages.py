@@ -12,8 +12,11 @@ from typing import Any
 from index.errors import CueframeError
 from index.temporary_files import explain_temporary
 
-_CLEARLY = 0.5
-"""Probability among all languages from which on a text is of one that was not expected."""
+_CLEARLY = 20
+"""Times as probable as any expected language is one that was not expected, where the text is its.
+Of 3,000 pieces of English prose of six words none is so lost, with English and Vietnamese expected
+(of one or two words 3 in 1,000, such as "JSON"); a probability of a half loses more of the long
+ones, and finds less Russian or French."""
 
 
 @functools.cache
@@ -45,18 +48,15 @@ def is_in(text: str, language: str, others: Sequence[str]) -> bool:
 
     Returns:
         True where none of the others is more probable, and no language that is not expected is
-        the text's by a probability of a half or more.
+        `_CLEARLY` times as probable.
 
     Raises:
         CueframeError: As `refuse_unknown_languages`.
     """
     refuse_unknown_languages([language, *others])
-    ranked = _identifier().rank(text)
-    first, most = ranked[0]
-    if most >= _CLEARLY and first not in (language, *others):
-        return False
-    chance = dict(ranked)
-    return all(chance[language] >= chance[other] for other in others)
+    chance = dict(_identifier().rank(text))
+    expected = max(chance[one] for one in (language, *others))
+    return bool(chance[language] == expected and max(chance.values()) < _CLEARLY * expected)
 
 
 def refuse_unknown_languages(codes: Sequence[str]) -> None:

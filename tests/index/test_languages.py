@@ -40,9 +40,8 @@ def test_the_other_way_round() -> None:
     assert not any(is_in(text, "vi", ["en"]) for text in ENGLISH)
 
 
-@pytest.mark.parametrize(
-    "text", ["красная машина стоит на мосту", "ein roter Wagen fährt über die Brücke"]
-)
+# The last is Vietnamese without its marks, which looks like Ligurian.
+@pytest.mark.parametrize("text", ["красная машина", "une voiture rouge", "xe o to mau do"])
 def test_a_text_that_is_clearly_of_another_language(text: str) -> None:
     assert not is_in(text, "en", ["vi"])
 
