@@ -29,6 +29,8 @@ from index.models.proof import prove
 from train.config import Tune
 from train.losses.base import Loss
 
+_KEY_BIASES = ("k_proj.bias", ".key.bias", ".k_lin.bias")
+"""Of CLIP, of BERT and XLM-R, of DistilBERT."""
 MAX_LOGIT_SCALE = 4.605170185988092
 """ln 100, as CLIP was trained (Radford et al. 2021)."""
 
@@ -128,13 +130,18 @@ def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
     trained parameters is in eval mode.
 
     Raises:
-        CueframeError: The model has no such part.
+        CueframeError: The model has no such part, or another text side would not fit it any more.
     """
     dual = model.dual
+    if tune in ("all", "vision") and len(dual.text_sides()) > 1:
+        raise CueframeError(
+            f"{dual.name} sends texts in one language to its teacher, whose text side would not "
+            f"learn along with the pictures under --tune {tune}; choose --tune text"
+        )
     chosen = 0
     for name, parameter in model.clip.named_parameters():
         side = dual.side_of(name)
-        learns = side in ("vision", "text") and not name.endswith("k_proj.bias")
+        learns = side in ("vision", "text") and not name.endswith(_KEY_BIASES)
         if tune == "projection":
             learns = learns and dual.is_projection(name)
         elif tune != "all":
