@@ -170,10 +170,14 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def test_tuning_trains_the_student_alone(to_train: tuple[Path, Path], tmp_path: Path) -> None:
+def test_tuning_trains_the_student_alone(
+    to_train: tuple[Path, Path], tmp_path: Path, capsys: Capture
+) -> None:
     index, model = to_train
     flags: dict[str, Any] = {"model": str(model), "tune": "text", "index": index, "ratio": 0.2}
     tuned = fixtures_train.trained(tmp_path / "tuned", **flags)
+    said = capsys.readouterr().err
+    assert f" questions to train on are in the language that {model} sends" in said
     before, after = tensors(model), tensors(tuned)
     assert before.keys() == after.keys()
     moved = {name for name in before if not torch.equal(before[name], after[name])}

@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from index.errors import CueframeError
+from index.messages import say
 from index.models.dual_model import DualModel
 from index.models.encoder import Encoder
 from index.models.preprocess import ViewMode
@@ -203,7 +204,8 @@ def _loader(
 ) -> BatchLoader:
     texts = TokenizedTexts(encoder.model, train_list, config.long_text)
     if accelerator.is_main_process:
-        print_long_texts(texts.too_long, config.long_text, encoder.max_tokens)
+        print_long_texts(texts.too_long, config.long_text, encoder.model.max_tokens)
+        _say_read_by_another(encoder.model, train_list)
     if index is None:
         return MinedBatches(
             train_list,
@@ -226,6 +228,17 @@ def _loader(
     if accelerator.is_main_process:
         print_distances(loader.distances_s, index.profile.fps)
     return loader
+
+
+def _say_read_by_another(model: DualModel, train_list: list[Example]) -> None:
+    """Say how many questions train a text side by which such a question is not asked."""
+    others = sum(map(bool, model.side_of_texts([one["caption"] for one in train_list])))
+    if others:
+        say(
+            f"warning: {others} of {len(train_list)} questions to train on are in the language "
+            f"that {model.name} sends to its teacher; they train its student, which is not asked "
+            "in it"
+        )
 
 
 def set_initial_bias(config: TrainConfig, run: Run) -> None:

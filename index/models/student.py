@@ -52,6 +52,8 @@ def load_student(name: str, *, pooling: str | None, prompt: str | None) -> Sente
         library = library_of(name)
     if library == "sentence_transformers":
         model = load_sentence_transformer(name, _FLAG)
+        if "image" in model.modalities:
+            raise _with_vision(name)
         _refuse_other_pooling(name, model, pooling)
     elif library == "transformers":
         model = _of_transformers(name, pooling)
@@ -66,7 +68,7 @@ def load_student(name: str, *, pooling: str | None, prompt: str | None) -> Sente
         if (positions := _positions(model[0].config)) is not None:
             model.max_seq_length = min(model.max_seq_length or positions, positions)
         student = SentenceModel(name, model, None)
-        _refuse_no_student(student)
+        _refuse_cut_vectors(student)
         refuse_other_tokenizer(model.tokenizer, model[0].config, name)
     return student
 
@@ -147,9 +149,7 @@ def _refuse_no_text_encoder(name: str) -> None:
         )
 
 
-def _refuse_no_student(student: SentenceModel) -> None:
-    if student.has_vision:
-        raise _with_vision(student.name)
+def _refuse_cut_vectors(student: SentenceModel) -> None:
     if (cut := student.module.truncate_dim) is not None:
         raise CueframeError(
             f"{student.name} cuts its vectors to {cut} values (truncate_dim), and a head reads "
