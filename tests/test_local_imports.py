@@ -33,6 +33,9 @@ REASONS = {
     ("train/mine.py", "train.mining.run"): AFTER_FLAGS,
     ("index/languages.py", "py3langid"): LANGUAGES,
     ("index/languages.py", "py3langid.langid"): LANGUAGES,
+    ("train/distilling/column_language.py", "py3langid.langid"): (
+        "it makes a temporary file, and may say in a line why it cannot"
+    ),
     ("infer/record_files/tables.py", "pyarrow"): "an extra, for Parquet files alone",
     ("infer/metrics.py", "infer.judge"): "torch: seconds that the other figures do not need",
 }

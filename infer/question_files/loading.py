@@ -18,7 +18,7 @@ from infer.record_files.raw_records import RawRecord, read_raw_records, source_n
 from infer.records import MOST_REFUSED, RecordFile, as_object, short, validated
 
 KEPT = ("paraphrases", "negative_frames")
-"""Fields of a question that no code reads yet."""
+"""Fields of a question that answering, scoring and training do not read yet."""
 
 
 def load_questions(
@@ -43,13 +43,20 @@ def load_questions(
 
 
 def read_questions(
-    source: str | Path, *, layout: str = "auto", labels: Sequence[str | Path] = ()
+    source: str | Path,
+    *,
+    layout: str = "auto",
+    labels: Sequence[str | Path] = (),
+    used: Sequence[str] = (),
 ) -> RecordFile[Question]:
-    """Read and validate questions as `load_questions`; the refused records are returned as well."""
+    """Read and validate questions as `load_questions`; the refused records are returned as well.
+
+    `used` names the fields of `KEPT` that the caller reads.
+    """
     if [str(one) for one in (source, *labels)].count("-") > 1:
         raise CueframeError("standard input is given twice, and can be read once; name a file")
     name = source_name(source)
-    notices = _Notices(name)
+    notices = _Notices(name, used)
     by_id: Labels = {}
     for path in labels:
         more, wrong = read_labels(read_raw_records(path, "label", is_field_name))
@@ -98,8 +105,8 @@ def _as_records(raws: Iterable[RawRecord], notices: "_Notices") -> Iterator[RawR
 class _Notices:
     """What was met in a file and is said at its end, in one line for each kind."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, used: Sequence[str]) -> None:
+        self.name, self.used = name, used
         self.unread: Counter[tuple[str, str]] = Counter()
         self.kept: Counter[str] = Counter()
         self.labelled = self.records = 0
@@ -151,5 +158,5 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, notices: _Notices) -> M
             wanted = Question.model_fields[field].description
             raise ValueError(f"{field} is missing; {nearest_name(field, record)}; want {wanted}")
     notices.unread.update(item for item in unread.items() if item[0] not in entry.set_aside)
-    notices.kept.update(field for field in KEPT if fields.get(field))
+    notices.kept.update(field for field in KEPT if fields.get(field) and field not in notices.used)
     return fields

@@ -20,7 +20,7 @@ from infer.record_files.json_stream import (
     TooLongError,
     split_records,
 )
-from infer.record_files.tables import csv_rows, parquet_rows, separator_of
+from infer.record_files.tables import Row, csv_rows, parquet_rows, separator_of
 
 _IN_MEMORY_BYTES = 8 << 20
 """Longest standard input that is held in memory; a longer one goes through a file."""
@@ -37,6 +37,10 @@ _NO_TEXT = {
     b"ARRO": "an Arrow file; save it as Parquet",
 }
 """What a file is that begins with these bytes, and what to do."""
+
+TableRows = Callable[[IO[bytes], str], Iterator[tuple[int, Row | str]]]
+"""Yields the rows of a table of a name: the number of each row's line, and the row or what is wrong
+with it; see `infer.record_files.tables.csv_rows`."""
 
 
 class RawRecord(NamedTuple):
@@ -58,6 +62,7 @@ def read_raw_records(
     is_field: Callable[[str], bool],
     *,
     plain_lines: bool = False,
+    table: TableRows | None = None,
 ) -> Iterator[RawRecord]:
     """Yield the records of a file, or of standard input where source is "-".
 
@@ -67,6 +72,8 @@ def read_raw_records(
         is_field: Whether a key is the name of a field of a record.
         plain_lines: Whether a file that is neither a table nor JSON, or ends in .txt and is no
             table, holds a text on each line that is not blank.
+        table: Reads the rows of a table whose columns may have no names; any file that is not JSON
+            is then one.
 
     Raises:
         CueframeError: The file cannot be read, or is in no format that is known.
@@ -82,8 +89,12 @@ def read_raw_records(
         if start == b"PAR1" or suffix == ".parquet":
             for number, row in parquet_rows(file, name):
                 yield RawRecord(f"record {number}", row)
-        elif suffix in (".csv", ".tsv") or _has_head(file, is_field):
-            for number, found in csv_rows(file, name):
+        elif (
+            suffix in (".csv", ".tsv")
+            or _has_head(file, is_field)
+            or (table and suffix not in _JSON and not _begins_as_json(file))
+        ):
+            for number, found in (table or csv_rows)(file, name):
                 error = found if isinstance(found, str) else None
                 yield RawRecord(f"line {number}", None if error else found, error=error)
         elif plain_lines and (

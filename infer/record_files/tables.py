@@ -8,6 +8,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,16 +27,44 @@ def csv_rows(file: IO[bytes], name: str) -> Iterator[tuple[int, Row | str]]:
     Raises:
         CueframeError: It is not UTF-8, or no table.
     """
+    rows = csv_cells(file, name)
+    _, head = next(rows, (0, []))
+    if isinstance(head, str):
+        raise CueframeError(f"{name}: its first line is no head of a table: {head}")
+    keys = [key.strip() for key in head]
+    refuse_twice(keys, name)
+    for number, cells in rows:
+        if isinstance(cells, str):
+            yield number, cells
+        elif len(cells) > len(keys):
+            yield number, f"it has {len(cells)} cells, and the head has {len(keys)}"
+        else:
+            row = zip(keys, cells, strict=False)
+            yield number, {key: cell_value(cell) for key, cell in row if key and cell.strip()}
+
+
+def csv_cells(
+    file: IO[bytes], name: str, separator: str | None = None
+) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the number of each row's line and its cells, the head's first, or what is wrong.
+
+    Args:
+        file: The table.
+        name: Its name in errors.
+        separator: Stands between cells; None for the one of `,` `;` and tab that the first line
+            has most of.
+
+    Raises:
+        CueframeError: It is not UTF-8.
+    """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     number = 1
     try:
-        head, before = text.readline(), 1
+        head, before = text.readline(), 0
         while head and (not head.strip(" ,;\t\r\n") or head.startswith("sep=")):  # Excel's own line
             head, before = text.readline(), before + 1
-        separator = separator_of(head)
-        keys = [key.strip() for key in next(csv.reader([head], delimiter=separator), [])]
-        _refuse_twice(keys, name)
-        rows = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
+        own = separator or separator_of(head)
+        rows = csv.reader(chain([head], text), delimiter=own, strict=True, skipinitialspace=True)
         while True:
             number = 1 + before + rows.line_num
             try:
@@ -47,17 +76,12 @@ def csv_rows(file: IO[bytes], name: str) -> Iterator[tuple[int, Row | str]]:
                 end = f"; the table is not read from there to line {lost}" if lost > number else ""
                 yield number, f"{error}; mend the table there{end}"
                 continue
-            if len(cells) > len(keys):
-                yield number, f"it has {len(cells)} cells, and the head has {len(keys)}"
-            elif cells:
-                row = zip(keys, cells, strict=False)
-                yield number, {key: cell_value(cell) for key, cell in row if key and cell.strip()}
+            if cells:
+                yield number, cells
     except UnicodeDecodeError as error:
         raise CueframeError(
             f"{name}: byte {error.start} after line {number} is not UTF-8; save the file as UTF-8"
         ) from error
-    except csv.Error as error:
-        raise CueframeError(f"{name}: its first line is no head of a table: {error}") from error
     finally:
         text.detach()
 
@@ -67,7 +91,8 @@ def separator_of(head: str) -> str:
     return max(",;\t", key=head.count)
 
 
-def _refuse_twice(keys: Sequence[str], name: str) -> None:
+def refuse_twice(keys: Sequence[str], name: str) -> None:
+    """Refuse columns of the same name; those without any are fine."""
     twice = [key for key, times in Counter(keys).items() if key and times > 1]
     if twice:
         raise CueframeError(
@@ -118,7 +143,7 @@ def parquet_rows(source: Path | IO[bytes], name: str) -> Iterator[tuple[int, Row
         ) from error
     try:
         with parquet.ParquetFile(source) as table:
-            _refuse_twice(table.schema_arrow.names, name)
+            refuse_twice(table.schema_arrow.names, name)
             read = [f.name for f in table.schema_arrow if not pa.types.is_binary(f.type)]
             number = 0
             for batch in table.iter_batches(_BATCH_ROWS, columns=read):
