@@ -8,13 +8,10 @@ one language in 400 draws of each; of 2 texts, 1 % were.
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from index.storage.atomic_write import explain_temporary
-
-if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
 
 FEWEST_TEXTS = 5
 """Of fewer texts nobody should conclude that two columns are in one language."""
@@ -40,12 +37,11 @@ def languages_of_each(texts: Sequence[str], first: str) -> list[str]:
         texts: Texts of a few languages, mixed.
         first: A language that is one of the choices in any case.
     """
-    sure = Counter(
-        name for text in _spread(texts) for name, p in [_guess(text, None)] if p >= _SURE
-    )
-    there = {name for name, count in sure.items() if count >= _SHARE * sure.total()}
-    among = tuple(sorted(there | {first}))
-    return [_guess(text, among)[0] for text in texts]
+    best = [_identifier().rank(text[:_MOST_CHARS])[0] for text in _spread(texts)]
+    sure = Counter(name for name, probability in best if probability >= _SURE)
+    among = {name for name, count in sure.items() if count >= _SHARE * sure.total()} | {first}
+    found = {text: _first_of(text, among) for text in set(texts)}
+    return [found[text] for text in texts]
 
 
 def known_languages() -> frozenset[str]:
@@ -58,17 +54,16 @@ def _spread(texts: Sequence[str]) -> Sequence[str]:
     return texts[:: max(1, len(texts) // _MOST_TEXTS)]
 
 
-def _guess(text: str, among: tuple[str, ...] | None) -> tuple[str, float]:
-    name, probability = _identifier(among).classify(text[:_MOST_CHARS])
-    return str(name), float(probability)
+def _first_of(text: str, among: Collection[str]) -> str:
+    """Return the most probable of some languages."""
+    ranked = _identifier().rank(text[:_MOST_CHARS])
+    return next(str(name) for name, _ in ranked if name in among)
 
 
-@functools.lru_cache(maxsize=8)
-def _identifier(among: tuple[str, ...] | None = None) -> "LanguageIdentifier":
+@functools.cache
+def _identifier() -> Any:
     # It unpacks its model into a temporary file.
     with explain_temporary():
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-        found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    found.set_languages(among)
-    return found
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

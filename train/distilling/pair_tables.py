@@ -22,7 +22,7 @@ from infer.record_files.tables import Row as TableRow
 from infer.record_files.tables import csv_cells, refuse_twice
 from infer.records import short
 from train.distilling.column_language import known_languages
-from train.distilling.translations import Row, Translations
+from train.distilling.translations import Row, Translations, has_letter, is_blank
 
 TEACHER_NAMES = ("teacher", "source", "text")
 STUDENT_NAMES = ("student", "target", "translation")
@@ -60,25 +60,39 @@ def read_table(source: Path) -> Table:
     names = list(dict.fromkeys(key for _, record in rows for key in record))
     texts = _text_columns(names, [record for _, record in rows])
     if len(texts) < 2:
-        reason = "; ".join(wrong[:3]) or f"its columns of texts are {', '.join(texts) or 'none'}"
-        raise CueframeError(f"{name}: {reason}; want two columns, texts and their translations")
+        there = f"{name}: its columns of texts are {', '.join(map(short, texts)) or 'none'}"
+        reason = "; ".join(wrong[:3]) or f"{there}; want two columns"
+        raise CueframeError(f"{reason}; give texts and their translations")
     teacher, students = _roles(texts)
-    unread = [one for one in names if one not in (teacher, *students)]
-    notes = [f"{name}: not read: the columns {', '.join(map(short, unread))}"] if unread else []
-    several = len(students) > 1
+    empty = [place for place, record in rows if all(is_blank(record.get(key)) for key in students)]
+    if len(empty) == len(rows):
+        raise CueframeError(
+            f"{name}: none of {len(rows)} texts has a translation yet; fill them in"
+        )
+    notes = []
+    if empty:
+        notes.append(
+            f"{name}: {len(empty)} of {len(rows)} texts have no translation yet, the first in "
+            f"{empty[0]}"
+        )
+    if unread := [key for key in names if key not in (teacher, *students)]:
+        notes.append(f"{name}: not read: the columns {', '.join(map(short, unread))}")
     columns = [
         Translations(
-            f"{name}, column {student}" if several else name,
+            f"{name}, column {student}" if len(students) > 1 else name,
             [
                 Row(place, record.get(teacher), record.get(student))
                 for place, record in rows
-                if not several or record.get(student) or not any(map(record.get, students))
+                if not is_blank(record.get(student))
             ],
             language_named(student),
             language_named(teacher),
         )
         for student in students
     ]
+    for one in [one for one in columns if not one.rows]:
+        columns.remove(one)
+        notes.append(f"{one.name}: it holds no translation yet")
     return Table(columns, wrong, notes)
 
 
@@ -86,7 +100,7 @@ def pair_rows(file: IO[bytes], name: str) -> Iterator[tuple[int, TableRow | str]
     """Yield the number of each row's line, and its cells by column, or what is wrong with it.
 
     Columns of a table without a head are "column 1", "column 2" and so on. Cells are as they stand
-    there; an apostrophe that keeps a spreadsheet from running one is taken off.
+    there, also empty ones; an apostrophe that keeps a spreadsheet from running one is taken off.
 
     Raises:
         CueframeError: It is not UTF-8, or two columns have one name.
@@ -109,7 +123,7 @@ def pair_rows(file: IO[bytes], name: str) -> Iterator[tuple[int, TableRow | str]
             )
         elif any(cell.strip() for cell in cells):
             row = zip(keys, map(active, cells), strict=False)
-            yield number, {key: cell for key, cell in row if key and cell.strip()}
+            yield number, {key: cell for key, cell in row if key}
 
 
 def inert(text: str) -> str:
@@ -133,7 +147,15 @@ def language_named(column: str) -> str | None:
 
 def is_pair_key(key: str) -> bool:
     """Return whether a key names a column of pairs or a field of a question."""
-    return _plain(key) in TEACHER_NAMES + STUDENT_NAMES or is_field_name(key)
+    return _is_role(key) or is_field_name(key)
+
+
+def _is_role(key: str) -> bool:
+    return _plain(key) in TEACHER_NAMES + STUDENT_NAMES
+
+
+def _is_named(key: str) -> bool:
+    return _is_role(key) or language_named(key) is not None
 
 
 def _plain(key: str) -> str:
@@ -161,7 +183,7 @@ def _separator(file: IO[bytes]) -> str:
 
 
 def _is_head(cells: Sequence[str]) -> bool:
-    if any(_plain(cell) in TEACHER_NAMES + STUDENT_NAMES for cell in cells):
+    if any(map(_is_role, cells)):
         return True
     return sum(language_named(cell) is not None for cell in cells) >= 2
 
@@ -180,12 +202,16 @@ def _record(value: object, key: str | None) -> Mapping[str, object] | None:
 
 
 def _text_columns(names: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """Return the columns that hold texts, and not numbers, ids or names of videos.
+    """Return the columns that hold texts, by their names or since a cell has letters.
+
+    Ids and names of videos are none.
 
     `id` is also the code of Indonesian: a column of that name has texts if one of them has a blank,
     or if there is only one other column.
     """
-    texts = [key for key in names if _some(row.get(key) for row in rows)]
+    texts = [key for key in names if _is_named(key) or _some(row.get(key) for row in rows)]
+    if len(texts) < 2:  # translations that are yet to be filled in
+        texts += [key for key in names if all(is_blank(row.get(key)) for row in rows)][:1]
     fields = [key for key in texts if is_field_name(key) and not has_field([key], "question")]
     if "id" in fields and any(" " in str(row.get("id", "")).strip() for row in rows):
         fields.remove("id")
@@ -194,8 +220,8 @@ def _text_columns(names: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
 
 
 def _some(cells: Iterable[object]) -> bool:
-    """Return whether a cell holds a text with a letter, or something that should be a text."""
-    return any(isinstance(cell, str) and any(map(str.isalpha, cell)) for cell in cells)
+    """Return whether a cell holds a text with a letter."""
+    return any(isinstance(cell, str) and has_letter(cell) for cell in cells)
 
 
 def _roles(texts: Sequence[str]) -> tuple[str, list[str]]:

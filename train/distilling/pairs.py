@@ -1,6 +1,6 @@
 """Pairs of a text in the language of an encoder and its translation, read from people's files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +76,9 @@ def read_pairs(files: Sequence[Path], group_of: GroupOf = video_of) -> Pairs:
     Raises:
         CueframeError: A file cannot be read, or no pair is left.
     """
+    for path in files:
+        if str(path) == "-" or path.is_fifo():
+            raise CueframeError(f"pairs are read twice, and {path} can be read once; name a file")
     kept = list({path.resolve(): path for path in files}.values())
     notes = [f"{len(files) - len(kept)} files are given twice, and read once"]
     notes = notes if len(kept) < len(files) else []
@@ -127,10 +130,6 @@ def _gathered(
     if count > len(pairs):
         notes = [*notes, f"{count - len(pairs)} pairs stand more than once, and count once"]
     own = {found.teacher_language for _, found in good}
-    teacher = own.pop() if len(own) == 1 else _most_common(pairs.values())
+    teacher = own.pop() if len(own) == 1 else language_of([pair.teacher for pair in pairs.values()])
     languages = tuple(dict.fromkeys(found.language for _, found in good))
     return Pairs(list(pairs.values()), asked, teacher, languages, wrong, notes)
-
-
-def _most_common(pairs: Iterable[Pair]) -> str:
-    return language_of([pair.teacher for pair in pairs])

@@ -58,12 +58,8 @@ def check(given: Translations) -> Checked:
     """Clean texts and translations, and say what is wrong with those that cannot be used."""
     texts: dict[int, tuple[str, str]] = {}
     wrong: list[str] = []
-    empty: list[str] = []
     same = alike = 0
     for number, row in enumerate(given.rows):
-        if _is_blank(row.student) and not _is_blank(row.teacher):
-            empty.append(row.place)
-            continue
         try:
             teacher, student = tidy(row.teacher), tidy(row.student)
         except ValueError as error:
@@ -71,7 +67,7 @@ def check(given: Translations) -> Checked:
             continue
         if teacher == student:
             same += 1
-        elif _has_letter(teacher) or _has_letter(student):
+        elif has_letter(teacher) or has_letter(student):
             texts[number] = teacher, student
             continue
         if row.part_of_question:
@@ -88,20 +84,12 @@ def check(given: Translations) -> Checked:
             f"{given.name}: {alike} choices and events are left out, which are the same in both "
             "languages or have no letters"
         )
-    total = len(given.rows)
-    if empty:
-        notes.append(
-            f"{given.name}: {len(empty)} of {total} texts have no translation yet, the first in "
-            f"{empty[0]}"
-        )
     language = given.language or language_of([student for _, student in texts.values()])
     own = given.teacher_language or language_of([teacher for teacher, _ in texts.values()])
     refused = None
-    if not texts and empty:
-        refused = f"{given.name}: none of {total} texts has a translation yet; fill them in"
-    elif not texts and same == total:
+    if not texts and same == len(given.rows) > 0:
         refused = (
-            f"{given.name}: text and translation are the same in all of {total} pairs; give a "
+            f"{given.name}: text and translation are the same in all of {same} pairs; give a "
             "column, or a file, in another language"
         )
     elif not texts:
@@ -132,9 +120,11 @@ def tidy(text: object) -> str:
     return clean
 
 
-def _is_blank(text: object) -> bool:
+def is_blank(text: object) -> bool:
+    """Return whether nothing is given: no value, or a text without anything that is seen."""
     return text is None or (isinstance(text, str) and not clean_text(text[:MAX_TEXT_CHARS]).strip())
 
 
-def _has_letter(text: str) -> bool:
+def has_letter(text: str) -> bool:
+    """Return whether a text holds a letter of any script."""
     return any(map(str.isalpha, text))
