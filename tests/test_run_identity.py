@@ -70,6 +70,7 @@ TRAINING: dict[str, Any] = {
     "max_grad_norm": 0.5,
     "negatives_per_question": 2,
     "tune": "vision",
+    "lora": 4,
     "guard_s": 0.25,
     "view": "pad",
     "mixed_precision": "bf16",

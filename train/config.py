@@ -70,6 +70,9 @@ class TrainConfig:
     """Mined negatives drawn for each question and epoch; fewer if there are not as many."""
     tune: Tune = "all"
     """Part of the model to train. The scale of the logits is always trained."""
+    lora: Annotated[int | None, own_default("off", "RANK")] = None
+    """Train low-rank additions of this rank to the linear layers of that part, and its projections,
+    instead of all its weights (LoRA): less memory. The saved model is a plain one."""
     index: Annotated[Path | None, own_default("none", "PATH")] = None
     """Index to take image vectors from, with --tune text only; mined frames are not needed then,
     and every indexed frame of the question's video that is not evidence is a negative."""
@@ -138,6 +141,7 @@ def refuse_bad_values(config: TrainConfig) -> None:
         ("--max_grad_norm", config.max_grad_norm),
         ("--save_every", config.save_every),
         ("--keep", config.keep),
+        ("--lora", 1 if config.lora is None else config.lora),
     ):
         positive(flag, value)
     for flag, value in (
@@ -164,6 +168,16 @@ def refuse_bad_values(config: TrainConfig) -> None:
         raise CueframeError(
             f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "
             "changes it; add --tune text, or leave --index out"
+        )
+    if config.lora and config.tune == "projection":
+        raise CueframeError(
+            f"--lora {config.lora} adds to layers inside the towers, and --tune projection trains "
+            "none of them; leave --lora out, or choose --tune all, vision or text"
+        )
+    if config.lora and not config.only_test and not importlib.util.find_spec("peft"):
+        raise CueframeError(
+            f"--lora {config.lora} needs the package peft, which is not installed; run pip install "
+            "-e '.[lora]' in the checkout, or leave --lora out"
         )
     model = folder_of(config.model)
     if not config.only_test:

@@ -85,6 +85,19 @@ class DualEncoder(nn.Module):
         self.logit_scale = nn.Parameter(own.reshape(()).clone())
         self._most = max(MAX_LOGIT_SCALE, math.log(dual.highest_scale))
         self.logit_bias = nn.Parameter(torch.zeros(()))
+        self._has_lora = False
+
+    def add_lora(self, rank: int) -> None:
+        """Let additions of a low rank learn instead of the linear layers that learn.
+
+        Raises:
+            CueframeError: As `train.lora.add_lora`.
+        """
+        from train.lora import add_lora
+
+        add_lora(self.dual, rank)
+        self._has_lora = True
+        set_training_mode(self)
 
     def forward(
         self, tokens: Tokens | None, pixel_values: Tensor | None
@@ -114,11 +127,18 @@ class DualEncoder(nn.Module):
 
     @torch.no_grad()
     def to_save(self) -> DualModel:
-        """Return the model, with its scale, and its bias if it has one, brought up to date."""
+        """Return the model, with its scale, and its bias if it has one, brought up to date.
+
+        What LoRA adds is part of the weights there, and the model in training stays as it is.
+        """
         self.dual.set_log_scale(self.logit_scale.item())
         if self.dual.bias is not None:
             self.dual.bias.fill_(self.logit_bias.item())
-        return self.dual
+        if not self._has_lora:
+            return self.dual
+        from train.lora import with_additions
+
+        return with_additions(self.dual)
 
 
 def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:

@@ -87,6 +87,7 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
     """Write OUTPUT/README.md, a model card of one page, from the content of training.json."""
     config, split, result = training["configuration"], training["split"], training["result"]
     view = f" --view {config['view']}" if config["view"] else ""
+    lora = f", by LoRA of rank {config['lora']}" if config["lora"] else ""
     long_text = "" if config["long_text"] == "windows" else " --long-text truncate"
     lines = [
         "---",
@@ -96,7 +97,7 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
         f"# {output.name}",
         "",
         f"A dual encoder of texts and video frames, fine-tuned from `{config['model']}` with "
-        f"Cueframe: loss {config['loss_setting']}, tuned: {config['tune']}.",
+        f"Cueframe: loss {config['loss_setting']}, tuned: {config['tune']}{lora}.",
         "",
         f"- {len(split['train']['questions'])} questions on {len(split['train']['videos'])} "
         f"videos; {result['steps']} steps of {training['questions_per_step']} questions, "
