@@ -35,10 +35,8 @@ REASONS = {
     ("index/languages.py", "py3langid.langid"): LANGUAGES,
     ("train/distilling/column_language.py", "py3langid.langid"): (
         "it makes a temporary file, and may say in a line why it cannot"
-    ("train/model.py", "train.lora"): "peft, an extra, for --lora alone",
-    ("infer/evaluation/breakdown.py", "py3langid"): (
-        "it reads its model of 4 MB when it is imported, and only tables by language need it"
     ),
+    ("train/model.py", "train.lora"): "peft, an extra, for --lora alone",
     ("infer/record_files/tables.py", "pyarrow"): "an extra, for Parquet files alone",
     ("infer/metrics.py", "infer.judge"): "torch: seconds that the other figures do not need",
 }
