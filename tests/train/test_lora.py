@@ -15,6 +15,7 @@ from index.errors import CueframeError
 from index.models.dual_model import DualModel
 from index.models.encoder import load_dual_model, load_encoder
 from index.storage.store import read_profile
+from tests.distilled_models import make_distilled, make_xlm
 from tests.fixtures_train import (
     config,
     losses,
@@ -97,13 +98,18 @@ def folder_of(kind: str, folder: Path) -> Path:
         return world().model
     if kind == "open_clip":
         return save_open_clip(folder, clip_config())
+    if kind == "distilled":
+        student = make_xlm(folder.with_name("student"))
+        return make_distilled(folder, world().model, student, route="en")
     return make(kind, folder)
 
 
-@pytest.mark.parametrize("kind", ["transformers", "open_clip", "clip", "siglip", "text"])
+@pytest.mark.parametrize(
+    "kind", ["transformers", "open_clip", "clip", "siglip", "text", "distilled"]
+)
 def test_a_plain_model_is_saved_and_training_goes_on_untouched(kind: str, tmp_path: Path) -> None:
     folder = folder_of(kind, tmp_path / "model")
-    model = changed(model_with_lora(folder, "all"))
+    model = changed(model_with_lora(folder, "text" if kind == "distilled" else "all"))
     before = copy.deepcopy(model.state_dict())
     learning = [name for name, p in model.named_parameters() if p.requires_grad]
     saved = model.to_save()
@@ -199,19 +205,19 @@ def test_two_processes_end_where_one_does(tmp_path: Path) -> None:
     assert apart <= 1e-2 * (weights(alone) - start).norm()
 
 
-@pytest.mark.parametrize("kind", ["transformers", "text"])
+@pytest.mark.parametrize("kind", ["transformers", "text", "distilled"])
 def test_the_index_stays_valid_where_the_text_side_is_tuned(kind: str, tmp_path: Path) -> None:
-    built_by = world().model if kind == "transformers" else make("clip", tmp_path / "clip")
+    built_by = make("clip", tmp_path / "clip") if kind == "text" else world().model
     index = tmp_path / "index"
     videos = BuildConfig(videos=world().videos, index=index, model=str(built_by), workers=1)
     assert build(videos) == 0
-    model = built_by if kind == "transformers" else make("text", tmp_path / "tower")
+    model = folder_of(kind, tmp_path / "model")
     flags: dict[str, Any] = {"model": str(model), "index": index, "tune": "text", "lora": 4}
     output = trained(tmp_path / "out", ratio=0.25, epochs=6, **flags)
     course = losses(output)
     per_epoch = len(course) // 6
     assert sum(course[-per_epoch:]) < sum(course[:per_epoch])
-    if kind == "transformers":
+    if kind != "text":
         assert load_encoder(str(output), device=CPU)[1] == read_profile(index).fingerprint
     training = json.loads((output / "training.json").read_text())
     assert training["configuration"]["lora"] == 4
