@@ -78,22 +78,24 @@ def _means(table: Floats) -> npt.NDArray[np.float64]:
     return means
 
 
-def folds_of(videos: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
-    """Return (N, `SPLITS`) the fold of each question in each split: the same for those of a video.
+def folds_of(
+    videos: Sequence[str], seed: int, *, folds: int = FOLDS, splits: int = SPLITS
+) -> npt.NDArray[np.int64]:
+    """Return (N, splits) the fold of each question in each split: the same for those of a video.
 
     Videos are dealt out in the order of a hash of their content hash, so a fold depends neither on
     the order of the questions nor on names, and the folds' numbers of videos differ by one at most.
     """
     names, video = np.unique(np.array(videos, np.str_), return_inverse=True)
-    folds = np.empty((len(names), SPLITS), np.int64)
-    for split in range(SPLITS):
+    of_videos = np.empty((len(names), splits), np.int64)
+    for split in range(splits):
         hashes = [
             blake2b(f"{seed} {split} {name}".encode(), digest_size=8).digest()
             for name in names.tolist()
         ]
         order = sorted(range(len(names)), key=hashes.__getitem__)
-        folds[order, split] = np.arange(len(names)) % FOLDS
-    return folds[video]
+        of_videos[order, split] = np.arange(len(names)) % folds
+    return of_videos[video]
 
 
 def choose_rule(tables: Mapping[str, Floats], videos: Sequence[str], seed: int) -> RuleChoice:
