@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from index.storage.atomic_write import explain_temporary
+from index.temporary_files import explain_temporary
 
 FEWEST_TEXTS = 5
 """Of fewer texts nobody should conclude that two columns are in one language."""
