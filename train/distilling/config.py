@@ -18,9 +18,9 @@ PairFiles = Annotated[
     tyro.conf.UseAppendAction[tuple[tuple[Path, ...], ...]],
     own_default("none", "FILE"),
     tyro.conf.arg(
-        help="Texts and their translations: csv or JSON Lines with a column for each language, the "
-        "teacher's first; a questions file whose paraphrases are the translations; or two questions "
-        "files, joined by id, the first in the teacher's language. May be given several times."
+        help="Texts and their translations: csv or JSON Lines with a column for each language, that "
+        "of the index's model first; a questions file whose paraphrases are the translations; or "
+        "questions files joined by id, the first in the model's language. Several may be given."
     ),
 ]
 """See `train.distilling.pairs`."""
@@ -64,10 +64,13 @@ class DistillConfig:
     suggest: Annotated[int | None, own_default("none", "N")] = None
     """Write N texts of --questions that are worth translating, with an empty column to be filled
     in, and do nothing else."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the teacher. auto: float16 on a GPU, float32 on a CPU."""
     seed: int = 42
     """Seed of the folds, of the order in which layers are tuned, and of the bootstrap."""
+
+    @property
+    def pair_files(self) -> list[Path]:
+        """The files of all --pairs."""
+        return [path for paths in self.pairs for path in paths]
 
     @property
     def index_folder(self) -> Path:
@@ -91,8 +94,8 @@ def refuse_bad_values(config: DistillConfig) -> None:
     positive("--suggest", config.suggest)
     if not 0 <= config.seed < 2**32:
         raise CueframeError(f"--seed is {config.seed}; give a number from 0 to {2**32 - 1}")
-    read = {
-        "the pairs": [path for paths in config.pairs for path in paths],
+    read: dict[str, list[Path | None]] = {
+        "the pairs": [*config.pair_files],
         "the questions": [config.questions, *config.labels],
         "the index": [config.index_folder],
         "the model": [folder_of(config.model)],
@@ -102,7 +105,8 @@ def refuse_bad_values(config: DistillConfig) -> None:
     if config.suggest:
         if config.questions is None:
             raise CueframeError(
-                f"--suggest {config.suggest} chooses among questions; name their file by --questions"
+                f"--suggest {config.suggest} chooses among questions; name their file with "
+                "--questions"
             )
         if config.pairs:
             raise CueframeError(
@@ -126,5 +130,5 @@ def refuse_taken(output: Path) -> None:
     """
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise CueframeError(
-            f"--output-path {output} is there and not empty; name another folder, or remove that one"
+            f"--output-path {output} is there and not empty; name another folder, or remove it"
         )

@@ -38,7 +38,10 @@ class Folds(NamedTuple):
 
 
 def folds_of_pairs(
-    groups: Sequence[str], pairs: Sequence[Collection[str]], asked: Sequence[Collection[str]], seed: int
+    groups: Sequence[str],
+    pairs: Sequence[Collection[str]],
+    asked: Sequence[Collection[str]],
+    seed: int,
 ) -> Folds:
     """Divide pairs and asked texts into folds by their groups.
 
@@ -80,6 +83,7 @@ def ridge_vectors(heads: Mapping[int, Head], students: Floats, folds: Integers) 
 
 def tuned_vectors(
     layers: UpperLayers,
+    numbers: Integers,
     heads: Mapping[int, Head],
     teachers: Floats,
     folds: Folds,
@@ -91,7 +95,8 @@ def tuned_vectors(
     The layers are afterwards what they were.
 
     Args:
-        layers: The student, with the states of the n translations, then of the m asked texts.
+        layers: The student, with the states of the texts.
+        numbers: (N,) the number in `layers` of each translation, then of each asked text.
         heads: By fold, its ridge head.
         teachers: (n, T) unit vectors of the pairs' texts.
         folds: The folds of the N = n + m texts.
@@ -100,8 +105,8 @@ def tuned_vectors(
     found = np.empty((len(folds.of), teachers.shape[1]), np.float32)
     for fold, head in heads.items():
         seen, out = np.flatnonzero(folds.seen[fold]), np.flatnonzero(folds.of == fold)
-        tuned = tune(layers, seen.tolist(), head, teachers[seen], seed=seed)
-        found[out] = tuned(layers.all_vectors(out.tolist()).numpy())
+        tuned = tune(layers, numbers[seen].tolist(), head, teachers[seen], seed=seed)
+        found[out] = tuned(layers.all_vectors(numbers[out].tolist()).numpy())
         layers.restore()
     return found
 

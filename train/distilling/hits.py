@@ -38,7 +38,7 @@ def asked_of_index(
 
     Those that cannot be asked are named on stderr.
     """
-    queries, failed = make_queries(questions, indexed, _CAPTION)
+    queries, failed = make_queries(questions, indexed, None)
     there, timed, without_part = on_timelines(index, profile, queries)
     print_failures(failed | without_part, "not asked")
     return AskedQuestions(

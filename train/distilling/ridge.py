@@ -19,8 +19,11 @@ import numpy as np
 
 from index.arrays import Bools, Floats, Integers
 
-STRENGTHS = tuple(10.0**power for power in range(-6, 2))
-"""Strengths that are tried, from hardly any shrinking to almost nothing but the mean."""
+STRENGTHS = tuple(10.0**power for power in (-3.0, -2.5, -2.0, -1.5, -1.0, 0.0))
+"""Strengths that are tried. Weaker ones win on wordings like those of the pairs, and lose far more
+on others: heads of 416 pairs of questions, for two encoders, had a cosine of 0.90 and 0.91 to the
+teacher on unseen questions, and of 0.69 and 0.76 on captions of the same things, at 1e-3; at 1e-6,
+which held-out pairs would choose, of 0.96 and 0.96, and of 0.36 and 0.15."""
 _WITHOUT_FOLDS = 0.1
 """Strength of a fold's head where no fold is left to choose it on."""
 _FEW = 4096
@@ -37,7 +40,8 @@ class Head(NamedTuple):
 
     def __call__(self, students: Floats) -> Floats:
         """Return (n, T) float64 unit vectors of students (n, S)."""
-        return unit(np.asarray(students, np.float64) @ self.weight.T + self.bias)
+        vectors: Floats = np.asarray(students, np.float64) @ self.weight.T + self.bias
+        return unit(vectors)
 
 
 class Decomposed(NamedTuple):
@@ -146,7 +150,7 @@ def cross_validate(
     assert len(seen) > 1
     without = {fold: decompose(students[rows], teachers[rows]) for fold, rows in seen.items()}
     found = np.empty((len(STRENGTHS), len(students)))
-    inner = {fold: found[:, :0] for fold in seen}
+    inner = dict.fromkeys(seen, found[:, :0])
     for fold, pairs in without.items():
         out = folds == fold
         found[:, out] = held_out_cosines(pairs, students[out], teachers[out])

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from index.arrays import Floats
-from index.progress import bar
 from train.distilling.ridge import Head
 from train.distilling.upper_layers import UpperLayers
 from train.model import parameter_groups
@@ -58,7 +57,7 @@ def tune(
         for batch in np.array_split(order, -(-len(order) // BATCH)):
             vectors = F.normalize(linear(layers.vectors(own[batch].tolist())), dim=-1)
             optimizer.zero_grad()
-            loss_of(vectors, targets[batch]).backward()
+            torch.autograd.backward(loss_of(vectors, targets[batch]))
             optimizer.step()
             scheduler.step()
     return Head(*(value.detach().double().cpu().numpy() for value in linear.parameters()))

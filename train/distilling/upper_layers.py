@@ -56,7 +56,9 @@ class UpperLayers:
             )
         self._lower, self._upper = layers[: len(layers) - count], layers[len(layers) - count :]
         student.module.requires_grad_(False)
-        self.learning = [own.requires_grad_() for layer in self._upper for own in layer.parameters()]
+        self.learning = [
+            own.requires_grad_() for layer in self._upper for own in layer.parameters()
+        ]
         self._before = [own.detach().clone() for own in self.learning]
         self._states: list[Tensor] = [torch.empty(0)] * len(self._texts)
         by_length = sorted(range(len(texts)), key=lambda n: len(texts[n]))

@@ -15,7 +15,7 @@ from train.distilling.ridge import (
 
 
 def drawn(n: int, s: int, t: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors as encoders give them: far from the middle, the teacher's a noisy map of them."""
+    """Unit vectors as encoders give them: off the middle, the teacher's a noisy map."""
     rng = np.random.default_rng(seed)
     students = unit(rng.normal(size=(n, s)) + 3 * rng.normal(size=s))
     noise = 0.1 * rng.normal(size=(n, t))
@@ -28,7 +28,8 @@ def oracle(students: np.ndarray, teachers: np.ndarray, strength: float) -> np.nd
     x, y = (np.float64(v) - np.float64(v).mean(axis=0) for v in (students, teachers))
     rows = np.sqrt(strength * (x**2).sum()) * np.eye(x.shape[1])
     whole = np.vstack([x, rows]), np.vstack([y, np.zeros((len(rows), y.shape[1]))])
-    return np.linalg.lstsq(*whole, rcond=None)[0].T
+    solved: np.ndarray = np.linalg.lstsq(*whole, rcond=None)[0]
+    return solved.T
 
 
 @given(
@@ -99,7 +100,9 @@ def test_a_head_brings_unseen_pairs_near() -> None:
     seen = tried(students[:300], teachers[:300])
     head = decompose(students[:300], teachers[:300]).head(seen.best)
     unseen = cosines(head(students[300:]), teachers[300:]).mean()
-    mean = cosines(np.tile(unit(teachers[:300].mean(axis=0)[None]), (100, 1)), teachers[300:]).mean()
+    mean = cosines(
+        np.tile(unit(teachers[:300].mean(axis=0)[None]), (100, 1)), teachers[300:]
+    ).mean()
     assert unseen > 0.99 > mean
 
 

@@ -1,0 +1,120 @@
+"""The labelled questions by which a distillation counts hits, and their rows of the table.
+
+Legend: m questions, w windows of a text, D width of a vector.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from index.arrays import Floats
+from index.messages import say
+from index.models.encoder import Encoder
+from index.storage.store import Profile
+from infer.metrics import is_labelled, require_labels
+from infer.question_files.loading import read_questions
+from infer.questions import Question
+from infer.videos.indexed_videos import IndexedVideos
+from train.distilling.column_language import language_of
+from train.distilling.encoding import windows_of
+from train.distilling.hits import HitTable, asked_of_index, hit_table
+from train.distilling.pairs import Pairs, read_pairs
+
+
+class Asked(NamedTuple):
+    """A labelled question in a language that the student is taught."""
+
+    question: Question
+    text: str
+    teacher: str | None
+    """The same in the teacher's language, where that is known."""
+    language: str
+
+    @property
+    def said(self) -> set[str]:
+        """Its texts in all languages."""
+        return {self.text} | ({self.teacher} if self.teacher else set())
+
+
+def asked_questions(
+    pairs: Pairs, source: Path | None, layout: str, labels: Sequence[Path]
+) -> tuple[list[Asked], bool]:
+    """Return the labelled questions of --questions, else those that the pairs are from.
+
+    Of questions in the teacher's language, their paraphrases in other languages are asked. Others
+    are asked as they are, and have the teacher's text of the pairs' question of the same id.
+
+    Returns:
+        The questions, and whether all of the file could be read.
+
+    Raises:
+        CueframeError: The file cannot be read, or no question is labelled.
+    """
+    if source is None:
+        return [_asked(*one) for one in pairs.asked], True
+    file = read_questions(source, layout=layout, labels=labels)
+    file.print_refused("question")
+    require_labels(file.records)
+    language = language_of([one.question for one in file.records])
+    if language == pairs.teacher_language:
+        return [_asked(*one) for one in read_pairs([source]).asked], file.complete
+    texts = {one.question.id: one.teacher for one in pairs.asked}
+    asked = [
+        Asked(one, one.question, texts.get(one.id), language)
+        for one in file.records
+        if is_labelled(one)
+    ]
+    return asked, file.complete
+
+
+def _asked(question: Question, teacher: str, student: str, language: str) -> Asked:
+    return Asked(question, student, teacher, language)
+
+
+def hits_of(
+    asked: Sequence[Asked],
+    ways: Mapping[str, Floats],
+    teacher: Encoder,
+    *,
+    index: Path,
+    profile: Profile,
+    indexed: IndexedVideos,
+    teacher_language: str,
+    seed: int,
+) -> dict[str, HitTable]:
+    """Return a table of hits for each language, of the questions whose videos are indexed.
+
+    Args:
+        asked: The m questions.
+        ways: By way of fitting, (m, D) vectors of their texts by heads that have not seen them, the
+            kept way first.
+        teacher: The index's encoder.
+        index: The index.
+        profile: Its profile.
+        indexed: Its videos.
+        teacher_language: Code of the language in which the teacher reads the questions.
+        seed: Seed of the bootstrap.
+    """
+    found: dict[str, HitTable] = {}
+    for language in dict.fromkeys(one.language for one in asked):
+        numbers = [n for n, one in enumerate(asked) if one.language == language]
+        own = [asked[n] for n in numbers]
+        placed = asked_of_index([one.question for one in own], index, profile, indexed)
+        if not placed.timed:
+            say(f"none of {len(own)} labelled questions can be asked of {index}, so no hits count")
+            continue
+        there = [query.place for query in placed.queries]
+        texts: dict[str, Sequence[Floats]] = {
+            f"student, {way}": [vectors[numbers[place]][None] for place in there]
+            for way, vectors in ways.items()
+        }
+        first = [own[place].teacher for place in there]
+        minus = f"teacher, {language} as it is"
+        if all(first):
+            minus = f"teacher, {teacher_language}"
+            texts[minus] = windows_of(teacher, [text for text in first if text])
+        texts[f"teacher, {language} as it is"] = windows_of(
+            teacher, [own[place].text for place in there]
+        )
+        found[language] = hit_table(placed, texts, minus, seed)
+    return found

@@ -1,0 +1,190 @@
+"""A distillation: read, encode, cross-validate, fit, and write the folder."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+
+from index.errors import CueframeError
+from index.messages import json_line, say
+from index.models.distilled_model import Distilled, DistilledModel
+from index.models.dual_model import DualModel
+from index.models.encoder import Encoder, ready_encoder, refuse_text_tower
+from index.models.student import load_student, with_head
+from index.storage.store import read_profile
+from infer.evaluation.text_tables import format_estimate, print_table, row_json
+from infer.query_encoder import load_query_encoder
+from infer.questions import Question
+from infer.videos.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
+from train.distilling.asked import asked_questions, hits_of
+from train.distilling.config import DistillConfig
+from train.distilling.cross_validation import Decision, folds_of_pairs
+from train.distilling.encoding import means_of, read_by, windows_of
+from train.distilling.fitting import fit
+from train.distilling.new_folder import new_folder
+from train.distilling.pairs import Pair, read_pairs
+from train.distilling.question_pairs import video_of
+from train.distilling.record import digest_of, write_card, write_record
+from train.model_card import versions
+from train.seed import set_seed
+
+
+def distill(config: DistillConfig) -> int:
+    """Teach a student, and write the folder; a table to stderr, a JSON object to stdout.
+
+    Returns:
+        The exit code: 1 where a record of the pairs or questions cannot be read, else 0.
+
+    Raises:
+        CueframeError: Unusable pairs, questions, index, teacher or student, or a folder that holds
+            something or cannot be written.
+    """
+    began_s = time.monotonic()
+    index = config.index_folder
+    profile, indexed = read_profile(index), read_indexed_videos(index)
+    group_of = _contents(indexed)
+    pairs = read_pairs(config.pair_files, group_of)
+    pairs.print_left_out()
+    asked, complete = asked_questions(pairs, config.questions, config.format, config.labels)
+    learned = pairs.pairs + (_mixed(pairs.pairs, pairs.teacher_language) if config.mix else [])
+    groups = [pair.group for pair in learned]
+    folds = folds_of_pairs(
+        groups + [group_of(one.question) for one in asked],
+        [{pair.teacher, pair.student} for pair in learned],
+        [one.said for one in asked],
+        config.seed,
+    )
+    set_seed(config.seed)
+    device = PartialState().device
+
+    with new_folder(config.output, "--output-path") as folder:
+        student = load_student(config.student, pooling=config.pooling, prompt=config.prompt)
+        student.ready_to_save()
+        encoder = load_query_encoder(
+            index, profile, model=config.model, dtype="float32", device=device
+        )
+        teacher = _teacher(encoder)
+        ready_encoder(student, dtype="float32", device=device)
+
+        windows = windows_of(teacher, [pair.teacher for pair in learned])
+        fitted = fit(
+            student,
+            read_by(student, [*(pair.student for pair in learned), *(one.text for one in asked)]),
+            means_of(windows),
+            folds,
+            groups=groups,
+            own=[pair.teacher for pair in pairs.pairs],
+            wanted=config.head,
+            count=config.tune_student,
+            seed=config.seed,
+        )
+        _say_decision(fitted.decision)
+        hits = hits_of(
+            asked,
+            fitted.asked,
+            teacher,
+            index=index,
+            profile=profile,
+            indexed=indexed,
+            teacher_language=pairs.teacher_language,
+            seed=config.seed,
+        )
+        for table in hits.values():
+            table.print()
+
+        teacher.model.module.to("cpu")
+        student.module.to("cpu")
+        route = None if config.no_route else pairs.teacher_language
+        weight, bias = (torch.from_numpy(part.astype(np.float32)) for part in fitted.head)
+        model = DistilledModel(
+            str(config.output),
+            teacher.model,
+            with_head(student, weight, bias),
+            Distilled(route=route, languages=pairs.languages),
+        )
+        model.save(folder)
+        result: dict[str, Any] = {
+            "pairs": len(pairs.pairs),
+            "mixed": len(learned) - len(pairs.pairs),
+            "groups": len(set(groups)),
+            "wrong": len(pairs.wrong),
+            "teacher_language": pairs.teacher_language,
+            "languages": list(pairs.languages),
+            "route": route,
+            "head": fitted.decision.head,
+            "why": fitted.decision.why,
+            "strength": fitted.strength,
+            "held_out": {name: row_json(row) for name, row in fitted.decision.rows.items()},
+            "hits": {language: table.json() for language, table in hits.items()},
+        }
+        write_record(
+            folder,
+            {
+                "configuration": asdict(config),
+                "teacher": teacher.name,
+                "index": {"model": profile.model, "fingerprint": profile.fingerprint},
+                "pairs": {str(path): digest_of(path) for path in config.pair_files},
+                "versions": versions(),
+                "result": result,
+            },
+        )
+        write_card(
+            folder,
+            name=str(config.output),
+            student=config.student,
+            teacher=teacher.name,
+            index=index,
+            pairs=len(pairs.pairs),
+            teacher_language=pairs.teacher_language,
+            languages=pairs.languages,
+            route=route,
+            decision=fitted.decision,
+            hits=hits,
+        )
+    say(f"the distilled model is in {config.output}; ask {index} with --model {config.output}")
+    wall_s = round(time.monotonic() - began_s, 3)
+    print(json_line(result | {"output_path": str(config.output), "wall_s": wall_s}))
+    return 0 if complete and not pairs.wrong else 1
+
+
+def _contents(indexed: IndexedVideos) -> Callable[[Question], str]:
+    """Return what gives the content of a question's video; of one that is not indexed its path."""
+
+    def content_of(question: Question) -> str:
+        try:
+            return find_indexed(indexed, question.video_path, question.video_aliases)[
+                1
+            ].content_hash
+        except CueframeError:
+            return video_of(question)
+
+    return content_of
+
+
+def _mixed(pairs: list[Pair], language: str) -> list[Pair]:
+    """Return each text of the teacher's language as its own translation."""
+    first = {pair.teacher: pair.group for pair in reversed(pairs)}
+    return [Pair(text, text, group, language) for text, group in reversed(first.items())]
+
+
+def _teacher(encoder: Encoder) -> Encoder:
+    """Return the model that built the index, which may be asked by one distilled before."""
+    model: DualModel = encoder.model
+    teacher = Encoder(model.teacher) if isinstance(model, DistilledModel) else encoder
+    refuse_text_tower(teacher.model)
+    teacher.model.ready_to_save()
+    return teacher
+
+
+def _say_decision(decision: Decision) -> None:
+    columns = list(next(iter(decision.rows.values())))
+    body = [
+        [name, *(format_estimate(column, row) for column in columns)]
+        for name, row in decision.rows.items()
+    ]
+    print_table([["%, held-out pairs", *columns], *body])
+    say(f"head: {decision.head}, since {decision.why}")
