@@ -18,7 +18,7 @@ PairFiles = Annotated[
     tyro.conf.UseAppendAction[tuple[tuple[Path, ...], ...]],
     own_default("none", "FILE"),
     tyro.conf.arg(
-        help="Texts and their translations: csv or JSON Lines with a column for each language, that "
+        help="Texts and their translations: csv or JSON Lines, a column for each language, that "
         "of the index's model first; a questions file whose paraphrases are the translations; or "
         "questions files joined by id, the first in the model's language. Several may be given."
     ),
