@@ -40,6 +40,16 @@ def control_words(
     return dict(sorted(words.items(), key=lambda pair: len(pair[0]), reverse=True))
 
 
+def unknown_token(tokenizer: Any) -> int | None:
+    """Return the token of what a tokenizer does not know; None if that is its end or padding, too.
+
+    CLIP's byte pairs know every byte, and name their end as their unknown token.
+    """
+    number = tokenizer.unk_token_id
+    others = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id)
+    return None if number is None or number in others else int(number)
+
+
 def as_plain_texts(tokenizer: Any, words: dict[str, int | None], texts: Sequence[str]) -> list[str]:
     """Return texts as `as_plain_text` does, where most of them have no such word."""
     plain = list(texts)

@@ -75,6 +75,11 @@ class DualModel(ABC):
         """Return (B,) which of `text_sides` reads each text, by its number."""
         return [0] * len(texts)
 
+    @property
+    def unknown_token(self) -> int | None:
+        """The token of pieces that the tokenizer does not know; None if it knows every byte."""
+        return None
+
     @abstractmethod
     def side_of(self, weight: str) -> Side:
         """Say where a weight of `module.state_dict()` belongs, by its name."""

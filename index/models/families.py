@@ -75,10 +75,16 @@ class Family(NamedTuple):
     """Class of transformers that has both sides, if not the one that AutoModel takes."""
     package: str | None = None
     """A package that its image processor or tokenizer cannot do without."""
+    languages: tuple[str, ...] = ()
+    """Languages of the texts that its published models were trained on, as ISO 639-1 codes, as far
+    as the family alone says it; `MANY`: a hundred and more."""
     refusal: str | None = None
     """Why it is no encoder of frames and texts, and what is."""
 
 
+MANY = ("many",)
+"""Languages of a model that was trained on a hundred and more of them."""
+_ENGLISH = ("en",)
 _TYPES = ("input_ids", "attention_mask", "token_type_ids")
 _CLIP = Family(ends=True)
 _NAME_ANOTHER = "name a CLIP or SigLIP model with --model"
@@ -86,15 +92,17 @@ _NAME_ANOTHER = "name a CLIP or SigLIP model with --model"
 FAMILIES: dict[str, Family] = {
     "clip": _CLIP,
     "siglip": Family("SigLIP, SigLIP 2", padding="max_length", ends=True, capped=False),
-    "siglip2": Family("SigLIP 2 NaFlex", padding="max_length", ends=True, capped=False),
-    "metaclip_2": Family("MetaCLIP 2", ends=True),
-    "altclip": Family("AltCLIP", text_inputs=_TYPES),
-    "chinese_clip": Family("Chinese-CLIP", text_inputs=_TYPES),
-    "clipseg": Family("CLIPSeg", ends=True, elsewhere=("decoder.",)),
-    "groupvit": Family("GroupViT", ends=True),
+    "siglip2": Family(
+        "SigLIP 2 NaFlex", padding="max_length", ends=True, capped=False, languages=MANY
+    ),
+    "metaclip_2": Family("MetaCLIP 2", ends=True, languages=MANY),
+    "altclip": Family("AltCLIP", text_inputs=_TYPES, languages=("en", "zh")),
+    "chinese_clip": Family("Chinese-CLIP", text_inputs=_TYPES, languages=("zh",)),
+    "clipseg": Family("CLIPSeg", ends=True, elsewhere=("decoder.",), languages=_ENGLISH),
+    "groupvit": Family("GroupViT", ends=True, languages=_ENGLISH),
     "vision-text-dual-encoder": Family("VisionTextDualEncoder", text_inputs=_TYPES),
     # Under sdpa a text without padding sees its later tokens, and a padded one does not.
-    "aimv2": Family("AIMv2", ends=True, text_attention="eager"),
+    "aimv2": Family("AIMv2", ends=True, text_attention="eager", languages=_ENGLISH),
     "align": Family(
         "ALIGN",
         padding="max_length",
@@ -103,6 +111,7 @@ FAMILIES: dict[str, Family] = {
         scale="temperature",
         capped=False,
         unused=r"text_model\.pooler\.",
+        languages=_ENGLISH,
     ),
     "tipsv2": Family(
         "TIPSv2",
@@ -122,12 +131,14 @@ FAMILIES: dict[str, Family] = {
         joint=False,
         unused=r"multimodal_model\.|(image|text)_to_mm_|.*\.mask_token|(image|text)_model\.pooler\.",
         elsewhere=("image_codebook.", "itm_head.", "mim_head.", "mlm_head.", "mmm_"),
+        languages=_ENGLISH,
     ),
     "owlvit": Family(
         "OWL-ViT",
         padding="max_length",
         ends=True,
         elsewhere=("box_head.", "class_head.", "layer_norm."),
+        languages=_ENGLISH,
     ),
     "blip": Family("BLIP", unused=r"text_model\..*\.crossattention\."),
     "blip for retrieval": Family(
@@ -138,6 +149,7 @@ FAMILIES: dict[str, Family] = {
         joint=False,
         unused=r"text_encoder\..*\.crossattention\.|itm_head\.",
         own_class="BlipForImageTextRetrieval",
+        languages=_ENGLISH,
     ),
     "blip for another task": Family(
         "BLIP for captions or answers",

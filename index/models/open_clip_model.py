@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from index.errors import CueframeError
-from index.models.control_words import as_plain_texts, control_words
+from index.models.control_words import as_plain_texts, control_words, unknown_token
 from index.models.dual_model import DualModel, Side, Tokens
 from index.models.libraries import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, package_of
 from index.models.open_clip_folder import OpenClipParts, load_open_clip_parts
@@ -85,6 +85,12 @@ class OpenClipModel(DualModel):
         words = (self.tokenizer.decoder[number] for number in self.tokenizer.all_special_ids)
         found = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
         return [found.sub(lambda word: f"{word[0][0]} {word[0][1:]}", text) for text in texts]
+
+    @property
+    def unknown_token(self) -> int | None:
+        """See `DualModel`; open_clip's own byte pairs know every byte."""
+        inner = getattr(self.tokenizer, "tokenizer", None)
+        return None if inner is None else unknown_token(inner)
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`."""

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from index.errors import CueframeError
-from index.models.control_words import as_plain_texts, control_words
+from index.models.control_words import as_plain_texts, control_words, unknown_token
 from index.models.dual_model import DualModel, Side, Tokens
 from index.models.families import family_of
 from index.models.model_loading import in_one_line
@@ -106,6 +106,11 @@ class SentenceModel(DualModel):
         """See `DualModel`."""
         words = control_words(self.module.tokenizer, special_alone=True)
         return as_plain_texts(self.module.tokenizer, words, texts)
+
+    @property
+    def unknown_token(self) -> int | None:
+        """See `DualModel`."""
+        return unknown_token(self.module.tokenizer)
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`; a layer that both sides go through is the vision side's."""

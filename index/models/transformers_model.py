@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from index.errors import CueframeError
-from index.models.control_words import as_plain_texts, control_words
+from index.models.control_words import as_plain_texts, control_words, unknown_token
 from index.models.dual_model import DualModel, Side, Tokens
 from index.models.families import family_of, is_unused, text_positions
 from index.models.model_loading import (
@@ -109,6 +109,11 @@ class TransformersModel(DualModel):
     def plain_texts(self, texts: Sequence[str]) -> list[str]:
         """See `DualModel`."""
         return as_plain_texts(self.tokenizer, self._control_words, texts)
+
+    @property
+    def unknown_token(self) -> int | None:
+        """See `DualModel`."""
+        return unknown_token(self.tokenizer)
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`."""

@@ -53,10 +53,26 @@ def read_questions(
 
     `used` names the fields of `KEPT` that the caller reads.
     """
+    found, notices = read_with_notices(source, layout=layout, labels=labels, used=used)
+    if os.environ.get("RANK", "0") == "0":
+        notices.print_notices()
+    if labels and not notices.labelled:
+        raise notices.without_labels(labels)
+    return found
+
+
+def read_with_notices(
+    source: str | Path,
+    *,
+    layout: str = "auto",
+    labels: Sequence[str | Path] = (),
+    used: Sequence[str] = (),
+) -> "tuple[RecordFile[Question], Notices]":
+    """Read questions as `read_questions`, and return what it would say instead of saying it."""
     if [str(one) for one in (source, *labels)].count("-") > 1:
         raise CueframeError("standard input is given twice, and can be read once; name a file")
     name = source_name(source)
-    notices = _Notices(name, used)
+    notices = Notices(name, used)
     by_id: Labels = {}
     for path in labels:
         more, wrong = read_labels(read_raw_records(path, "label", is_field_name))
@@ -74,18 +90,8 @@ def read_questions(
     found = validated(
         raws, kind, "question", name, lambda raw: _fields(raw, layout, by_id, notices)
     )
-    if os.environ.get("RANK", "0") == "0":
-        notices.print_notices(len(by_id))
-    found = found._replace(complete=not (found.refused or notices.wrong))
-    if labels and not notices.labelled:
-        if not by_id:
-            raise CueframeError(f"{name_some([*map(str, labels)])}: there are no labels in it")
-        some = next(iter(by_id))
-        raise CueframeError(
-            f"none of {len(by_id)} labels of {name_some([*map(str, labels)])} has the id of a "
-            f"question of {name}, {short(some)} for one; give the labels of these questions"
-        )
-    return found
+    notices.labels = [*by_id]
+    return found._replace(complete=not (found.refused or notices.wrong)), notices
 
 
 class Evidence(Question):
@@ -94,7 +100,7 @@ class Evidence(Question):
     question: str = ""
 
 
-def _as_records(raws: Iterable[RawRecord], notices: "_Notices") -> Iterator[RawRecord]:
+def _as_records(raws: Iterable[RawRecord], notices: "Notices") -> Iterator[RawRecord]:
     """Turn a file of labels alone into records of questions without a text."""
     labels, wrong = read_labels(raws)
     notices.wrong += [f"{notices.name}: {line}" for line in wrong]
@@ -102,23 +108,37 @@ def _as_records(raws: Iterable[RawRecord], notices: "_Notices") -> Iterator[RawR
         yield RawRecord(f"record {number}", {"id": question, "question": "", **fields})
 
 
-class _Notices:
+class Notices:
     """What was met in a file and is said at its end, in one line for each kind."""
 
     def __init__(self, name: str, used: Sequence[str]) -> None:
         self.name, self.used = name, used
         self.unread: Counter[tuple[str, str]] = Counter()
+        """Records by key and the field that it may be meant for."""
         self.kept: Counter[str] = Counter()
+        """Records by field of `KEPT`."""
         self.labelled = self.records = 0
         self.wrong: list[str] = []
         """Labels that cannot be used."""
+        self.labels: list[str] = []
+        """The question ids of the labels in files of their own."""
 
-    def print_notices(self, labels: int) -> None:
-        """Print them; `labels` is the number of labels in files of their own."""
+    def without_labels(self, labels: Sequence[str | Path]) -> CueframeError:
+        """Return the error of files of labels that belong to no question."""
+        files = name_some([*map(str, labels)])
+        if not self.labels:
+            return CueframeError(f"{files}: there are no labels in it")
+        return CueframeError(
+            f"none of {len(self.labels)} labels of {files} has the id of a question of "
+            f"{self.name}, {short(self.labels[0])} for one; give the labels of these questions"
+        )
+
+    def print_notices(self) -> None:
+        """Print them."""
         print_some("not read", self.wrong, most=MOST_REFUSED)
-        if labels > self.labelled > 0:
-            lost = labels - self.labelled
-            say(f"{lost} of {labels} labels have no question in {self.name}")
+        if len(self.labels) > self.labelled > 0:
+            lost = len(self.labels) - self.labelled
+            say(f"{lost} of {len(self.labels)} labels have no question in {self.name}")
         lines = [
             f"the key {short(key)} of {count} records is not read; {field} is"
             for (key, field), count in self.unread.items()
@@ -129,7 +149,7 @@ class _Notices:
             say(f"{self.name}: kept, but not used yet: {kept}")
 
 
-def _fields(raw: RawRecord, layout: str, labels: Labels, notices: _Notices) -> Mapping[str, Any]:
+def _fields(raw: RawRecord, layout: str, labels: Labels, notices: Notices) -> Mapping[str, Any]:
     """Return a record's fields under our names, with its labels from other files.
 
     Raises:

@@ -69,7 +69,7 @@ def scored_events(
     for q, events in enumerate(questions):
         by_number.setdefault(len(events), []).append(q)
     for number, alike in by_number.items():
-        if why := _refused(number, len(stored.time_s)):
+        if why := events_fault(number, len(stored.time_s)):
             yield alike, why
             continue
         at_once = max(1, questions_at_once(stored.n_vectors) // number)
@@ -88,7 +88,7 @@ def scored_events(
                 own = [some[place // number] for place in asked[::number]]
                 if isinstance(part, CueframeError):
                     yield own, part
-                elif why := _refused(number, len(part.time_s)):
+                elif why := events_fault(number, len(part.time_s)):
                     yield own, why
                 else:
                     of_events = curves(part.video, smooth_s)
@@ -125,7 +125,7 @@ def _scores(
     return np.concatenate([text_scores(texts[block], vectors) for block in blocks])
 
 
-def _refused(events: int, frames: int) -> CueframeError | None:
+def events_fault(events: int, frames: int) -> CueframeError | None:
     """Return the error of questions of so many events about so many frames."""
     if events > MOST_EVENTS:
         return CueframeError(

@@ -72,8 +72,7 @@ def find_indexed(
     Raises:
         VideoError: There is none, there are several of different content, or it has no vectors.
     """
-    found = (find_video(name, indexed.tails) for name in (video_path, *aliases))
-    paths = next(filter(None, found), [])
+    paths = paths_meant(indexed, video_path, aliases)
     if not paths:
         similar = indexed.namesakes.get(name_without_ending(video_path), [])
         hint = f"{name_some(similar)} is; name that, or " if similar else ""
@@ -81,9 +80,6 @@ def find_indexed(
             f"{video_path} is not in the index; {hint}add it with python index/build.py VIDEOS"
         )
     contents = {indexed.seen[path].content_hash for path in paths}
-    if len(contents) > 1:
-        paths = list(filter(indexed.is_there, paths)) or paths
-        contents = {indexed.seen[path].content_hash for path in paths}
     if len(contents) > 1:
         raise VideoError(
             f"{video_path} may mean {len(contents)} different videos: {name_some(paths)}; "
@@ -95,3 +91,15 @@ def find_indexed(
     if video.status != "indexed":
         raise VideoError(f"{paths[0]} could not be indexed: {video.error}")
     return paths[0], video
+
+
+def paths_meant(indexed: IndexedVideos, video_path: str, aliases: Sequence[str] = ()) -> list[str]:
+    """Return the indexed paths that a question may mean, as `find_indexed` says; none: it has none.
+
+    They are of several contents only where the question does not tell which.
+    """
+    found = (find_video(name, indexed.tails) for name in (video_path, *aliases))
+    paths = next(filter(None, found), [])
+    if len({indexed.seen[path].content_hash for path in paths}) > 1:
+        return list(filter(indexed.is_there, paths)) or paths
+    return paths
