@@ -9,11 +9,11 @@ from index.errors import CueframeError
 from index.progress import bar
 from index.storage.catalog import (
     Catalog,
-    VideoRow,
     all_paths,
     all_videos,
     forget_paths,
     forget_videos,
+    has_whole_file,
     put_paths,
     put_video,
     row_of,
@@ -76,7 +76,7 @@ def make_plan(
         indexed = video is not None and video.status == "indexed"
         if video is not None and not indexed and not retry:
             plan.failed |= dict.fromkeys(paths, video.error or "")
-        elif _whole(index, video) if video else _adopt(index, catalog, content, profile):
+        elif has_whole_file(index, video) if video else _adopt(index, catalog, content, profile):
             plan.reused.append(content)
         else:
             if indexed:
@@ -134,13 +134,6 @@ def _gone(path: str) -> bool:
     """Return whether there is no such file; one out of reach, in a locked folder, is not gone."""
     try:
         return not Path(path).is_file()
-    except OSError:
-        return False
-
-
-def _whole(index: Path, video: VideoRow) -> bool:
-    try:
-        return vectors_path(index, video.content_hash).stat().st_size == video.file_bytes
     except OSError:
         return False
 

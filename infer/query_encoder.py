@@ -16,7 +16,7 @@ from index.finite import not_finite
 from index.messages import say
 from index.models.dual_model import DualModel
 from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
-from index.models.long_texts import LongText, Text, read_as
+from index.models.long_texts import LongText, Text, read_as, shared_out
 from index.models.model_loading import Dtype
 from index.models.proof import text_fingerprint
 from index.proofs import prove_once
@@ -111,16 +111,9 @@ def encode_texts(
     Raises:
         CueframeError: A vector is not finite, as when float16 overflows.
     """
-    sides = encoder.model.text_sides()
-    if len(sides) == 1:
-        return _encoded(encoder, texts, long_text)
-    # Before long texts become windows, so that each is read as its side would read it alone.
-    whole = [text if isinstance(text, str) else " ".join(text) for text in texts]
-    chosen = encoder.model.side_of_texts(whole)
     vectors: dict[int, npt.NDArray[np.float32]] = {}
     too_long = np.zeros(len(texts), np.bool_)
-    for number, side in enumerate(sides):
-        places = [place for place, own in enumerate(chosen) if own == number]
+    for side, places in shared_out(texts, encoder.model):
         read, too_long[places] = _encoded(Encoder(side), [texts[n] for n in places], long_text)
         vectors |= zip(places, read, strict=True)
     return [vectors[n] for n in range(len(texts))], too_long

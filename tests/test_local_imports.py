@@ -21,6 +21,10 @@ REASONS = {
     ("infer/compare.py", "infer.selection.rule_file"): AFTER_FLAGS,
     ("infer/compare.py", "infer.choosing"): AFTER_FLAGS,
     ("infer/compare.py", "infer.comparing"): AFTER_FLAGS,
+    ("infer/doctor.py", "infer.diagnosing"): AFTER_FLAGS,
+    ("infer/diagnosing.py", "infer.diagnosis.encoder_checks"): (
+        "torch: seconds that a file alone does not need"
+    ),
     ("infer/find.py", "infer.finding"): AFTER_FLAGS,
     ("infer/score.py", "infer.answer_file"): BEFORE_TORCH,
     ("infer/score.py", "infer.metrics"): BEFORE_TORCH,

@@ -49,6 +49,22 @@ class Read(NamedTuple):
     """What is read with each of the windows: the own part of a long text of two parts."""
 
 
+def shared_out(texts: Sequence[Text], model: "DualModel") -> "list[tuple[DualModel, list[int]]]":
+    """Return what reads texts that are asked, and for each such side the places of its texts.
+
+    Texts are shared out whole, before long ones become windows.
+    """
+    sides = model.text_sides()
+    if len(sides) == 1:
+        return [(model, [*range(len(texts))])]
+    whole = [text if isinstance(text, str) else " ".join(text) for text in texts]
+    chosen = model.side_of_texts(whole)
+    return [
+        (side, [place for place, own in enumerate(chosen) if own == number])
+        for number, side in enumerate(sides)
+    ]
+
+
 def read_as(
     texts: Sequence[Text], how: LongText, model: "DualModel"
 ) -> tuple[list[Read], list[bool]]:

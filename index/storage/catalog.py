@@ -113,6 +113,14 @@ class VideoRow:
     """Of the vector file (`index.storage.sealed_file`)."""
 
 
+def has_whole_file(index: Path, video: VideoRow) -> bool:
+    """Return whether a video's vector file is there with all its bytes; it is not opened."""
+    try:
+        return vectors_path(index, video.content_hash).stat().st_size == video.file_bytes
+    except OSError:
+        return False
+
+
 class Catalog(sqlite3.Connection):
     """An open catalog; make it with `open_catalog`."""
 

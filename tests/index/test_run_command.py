@@ -121,6 +121,7 @@ def test_a_checkout_that_was_not_installed_says_so_in_one_line(command: str) -> 
         ("index/check.py", ["INDEX"]),
         ("infer/answer.py", ["QUESTIONS"]),
         ("infer/compare.py", ["QUESTIONS"]),
+        ("infer/doctor.py", ["QUESTIONS"]),
         ("infer/find.py", ["[TEXT]"]),
         ("infer/score.py", ["ANSWERS", "QUESTIONS"]),
     ],
