@@ -45,10 +45,10 @@ from examples.drawing import (
     sprite,
     street,
 )
+from examples.wording import WORDINGS, Language, Wording
 from index.errors import CueframeError
 from index.run_command import run
 
-Language = Literal["en", "vi"]
 Place = Literal["middle", "middle-small", "sides", "edges"]
 WIDTH, RATE_FPS = 320, 10
 BOARDS: dict[Place, tuple[int, ...]] = {  # pixels from the left
@@ -60,25 +60,6 @@ BOARDS: dict[Place, tuple[int, ...]] = {  # pixels from the left
 MARGIN = 4  # frames kept free on both sides of an event, for driving in and out
 QUESTIONS_PER_VIDEO = (5, 5, 4)  # in turn
 
-QUESTIONS = {  # (part asked for, property given of it): {told} that property, {seen} the other part
-    ("thing", "name"): {
-        "en": "Which {told} passes when the board shows {seen}?",
-        "vi": "{told} nào đi qua khi bảng hiện {seen}?",
-    },
-    ("thing", "colour"): {
-        "en": "Which {told} thing passes when the board shows {seen}?",
-        "vi": "Vật màu {told} nào đi qua khi bảng hiện {seen}?",
-    },
-    ("sign", "name"): {
-        "en": "Which {told} is lit when {seen} passes?",
-        "vi": "{told} nào sáng lên khi {seen} đi qua?",
-    },
-    ("sign", "colour"): {
-        "en": "Which {told} sign is lit when {seen} passes?",
-        "vi": "Hình màu {told} nào sáng lên khi {seen} đi qua?",
-    },
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Painted:
@@ -89,11 +70,7 @@ class Painted:
 
     def words(self, language: Language) -> dict[str, str]:
         """Return its name, its colour and both together, as questions and choices write them."""
-        if language == "en":
-            colour, name = self.colour, self.name
-            return {"name": name, "colour": colour, "both": f"a {colour} {name}"}
-        colour, name = COLOURS[self.colour][0], (THINGS.get(self.name) or SIGNS[self.name])[0]
-        return {"name": name, "colour": colour, "both": f"{name} màu {colour}"}
+        return WORDINGS[language].words(self.colour, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +140,20 @@ def ask(scene: Scene, count: int, folder: str, seed: int) -> list[dict[str, Any]
 
 
 def ask_about(
-    event: Event, scene: Scene, number: int, folder: str, rng: random.Random
+    event: Event,
+    scene: Scene,
+    number: int,
+    folder: str,
+    rng: random.Random,
+    wording: Wording | None = None,
 ) -> dict[str, Any]:
-    """Ask about one event of a scene; return the record of question `number` of its video."""
+    """Ask about one event of a scene; return the record of question `number` of its video.
+
+    Draws of equal `rng` ask the same in every wording; None asks in one language or the other.
+    """
     language: Language = rng.choice(("en", "vi"))
-    (part, told), templates = rng.choice(list(QUESTIONS.items()))
+    spoken = wording or WORDINGS[language]
+    part, told = rng.choice(list(spoken.questions))
     asked, seen, names = event.thing, event.sign, list(THINGS)
     if part == "sign":
         asked, seen, names = event.sign, event.thing, list(SIGNS)
@@ -176,12 +162,14 @@ def ask_about(
     else:
         others = [Painted(asked.colour, name) for name in names if name != asked.name]
     options = rng.sample([asked, *rng.sample(others, 3)], 4)
-    choices = lettered([option.words(language)["both"] for option in options])
-    question = templates[language].format(
-        told=asked.words(language)[told], seen=seen.words(language)["both"]
+    said = [spoken.words(option.colour, option.name)["both"] for option in options]
+    choices = lettered(said)
+    question = spoken.questions[part, told].format(
+        told=spoken.words(asked.colour, asked.name)[told],
+        seen=spoken.words(seen.colour, seen.name)["both"],
     )
     return {
-        "id": f"{scene.name}-{language}-{number}",
+        "id": f"{scene.name}-{number}" if wording else f"{scene.name}-{language}-{number}",
         "question": question[0].upper() + question[1:],
         "choices": choices,
         "answer": choices[options.index(asked)],
