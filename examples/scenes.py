@@ -132,11 +132,13 @@ def place_events(
     return events
 
 
-def ask(scene: Scene, count: int, folder: str, seed: int) -> list[dict[str, Any]]:
+def ask(
+    scene: Scene, count: int, folder: str, seed: int, wording: Wording | None = None
+) -> list[dict[str, Any]]:
     """Ask about `count` events of a scene, one question each; return the questions' records."""
     rng = random.Random(f"{seed}/{scene.name}")  # noqa: S311
     events = sorted(rng.sample(scene.events, count), key=lambda event: event.first)
-    return [ask_about(event, scene, n, folder, rng) for n, event in enumerate(events)]
+    return [ask_about(event, scene, n, folder, rng, wording) for n, event in enumerate(events)]
 
 
 def ask_about(
@@ -291,11 +293,15 @@ def draw_scenes(
             scene = plan_scene(next(numbers), seed)
             write_video(videos / f"{scene.name}.mp4", draw_frames(scene, seed, place))
             records += ask(scene, QUESTIONS_PER_VIDEO[i % len(QUESTIONS_PER_VIDEO)], part, seed)
-        text = json.dumps(
-            {"__count__": len(records), "data": records}, ensure_ascii=False, indent=1
-        )
-        (folder / part / f"{part}.json").write_text(text + "\n", encoding="utf-8")
+        write_questions(folder / part / f"{part}.json", records)
     return folder
+
+
+def write_questions(path: Path, records: list[dict[str, Any]]) -> None:
+    """Write the records of questions to a JSON file."""
+    content = {"__count__": len(records), "data": records}
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    path.write_text(text, encoding="utf-8")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 Legend: Q questions of one video, F its frames.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,18 +45,24 @@ class Curves(NamedTuple):
         return [one.video for one in self.timed]
 
 
-def read_curves(index: Path, questions: Sequence[Question]) -> Curves:
-    """Score the questions by the encoder that built an index.
+def read_curves(
+    index: Path,
+    questions: Sequence[Question],
+    model: str | None = None,
+    made_of: Mapping[ChoiceTexts, tuple[Join, ...]] = JOINS,
+) -> Curves:
+    """Score the questions by the encoder that built an index, or by another model for its texts.
 
     Raises:
-        CueframeError: One of the questions cannot be asked of the index.
+        CueframeError: One of the questions cannot be asked of the index; the model's texts do not
+            belong to it.
     """
     profile = read_profile(index)
     device = PartialState().device
-    encoder = load_query_encoder(index, profile, model=None, dtype="auto", device=device)
+    encoder = load_query_encoder(index, profile, model=model, dtype="auto", device=device)
     indexed = read_indexed_videos(index)
     scored = {}
-    for choices, joins in JOINS.items():
+    for choices, joins in made_of.items():
         setting = caption_setting(None, choices)
         queries, failed = make_queries(questions, indexed, setting, choices)
         queries, timed, without = on_timelines(index, profile, queries)

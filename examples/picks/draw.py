@@ -8,7 +8,6 @@
 `examples/picks/clips.py` says what is in the videos, `examples/picks/asking.py` what is asked.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import tyro
 from examples.picks.asking import ask_side_questions
 from examples.picks.clips import SIDES, Clips, plan_side
 from examples.picks.processes import cores, in_processes
-from examples.scenes import Scene, draw_frames, write_video
+from examples.scenes import Scene, draw_frames, write_questions, write_video
 from index.run_command import run
 from index.storage.atomic_write import make_folder
 
@@ -44,9 +43,7 @@ def draw_sides(
         longest = sorted(scenes, key=lambda scene: -scene.frames)
         in_processes(partial(_draw, folder / side / "videos", seed), longest, processes)
         records = [one for scene in scenes for one in ask_side_questions(scene, side, seed)]
-        content = {"__count__": len(records), "data": records}
-        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-        (folder / side / f"{side}.json").write_text(text, encoding="utf-8")
+        write_questions(folder / side / f"{side}.json", records)
         questions[side] = len(records)
     return questions
 
