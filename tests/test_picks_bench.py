@@ -10,12 +10,21 @@ import examples.picks.bench
 from examples.picks.bench import BenchConfig, command
 from examples.picks.choosing import described, figures_of
 from examples.picks.clips import Clips
-from examples.picks.curves import NOISE_S, ornstein_uhlenbeck, picks_of, read_curves, with_noise
+from examples.picks.curves import (
+    NOISE_S,
+    Curves,
+    encoder_of,
+    ornstein_uhlenbeck,
+    picks_of,
+    read_curves,
+    with_noise,
+)
 from examples.picks.draw import draw_sides
 from index.errors import CueframeError
 from infer.choosing import candidates_of
 from infer.evaluation.rule_picks import Candidate
 from infer.question_files.loading import read_questions
+from infer.questions import Question
 from infer.selection.rules import Rule
 from tests.fixtures_infer import build_index
 
@@ -53,7 +62,7 @@ def test_it_chooses_on_one_side_and_measures_on_the_other(
         assert {row["figures"]["hit"]["questions"] for row in rows.values()} == {len(asked)}
         assert rows["quarters"]["minus_quarters"]["hit"]["mean"] == 0
         assert rows["top"]["minus_top"]["hit"]["mean"] == 0
-    curves = read_curves(folder / "index" / "100", asked)
+    curves = of_rung(folder, asked)
     chosen = json.loads((folder / "chosen.json").read_text())["100 %"]["4"]
     assert set(chosen["best"]) == {"quarters", "hills", "dpp", "top"}
     for label in chosen["best"].values():
@@ -71,6 +80,11 @@ def test_it_chooses_on_one_side_and_measures_on_the_other(
     assert page.count("\n| auto | ") == 2
 
 
+def of_rung(folder: Path, asked: list[Question]) -> Curves:
+    index = folder / "index" / "100"
+    return read_curves(index, asked, encoder_of(index))
+
+
 def test_noise_is_as_large_and_as_lasting_as_it_says(folder: Path) -> None:
     time_s = np.arange(0, 40, 0.5)
     drawn = ornstein_uhlenbeck(time_s, np.arange(4000, dtype=np.uint64))
@@ -79,7 +93,7 @@ def test_noise_is_as_large_and_as_lasting_as_it_says(folder: Path) -> None:
         got = (drawn[:, apart:] * drawn[:, :-apart]).mean()
         assert abs(got - np.exp(-0.5 * apart / NOISE_S)) < 0.01
     asked = read_questions(str(folder / "clips/test/test.json")).records
-    plain = read_curves(folder / "index" / "100", [one for one in asked if not one.events])
+    plain = of_rung(folder, [one for one in asked if not one.events])
     once, again, other = (with_noise(plain, 0.5, seed) for seed in (1, 1, 2))
     for made, blocks in plain.scored.items():
         for (_, before), (_, one), (_, two), (_, three) in zip(
@@ -95,4 +109,4 @@ def test_questions_of_another_index_are_one_line(folder: Path) -> None:
     asked = read_questions(str(folder / "clips/test/test.json")).records
     gone = asked[0].model_copy(update={"video_path": "gone.mp4"})
     with pytest.raises(CueframeError, match=r"1 questions cannot be asked of .*gone\.mp4"):
-        read_curves(folder / "index" / "100", [gone])
+        of_rung(folder, [gone])

@@ -3,7 +3,8 @@
 Legend: N questions, E encoders.
 """
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from examples.picks.choosing import figures_of
-from examples.picks.curves import Curves, picks_of, read_curves
+from examples.picks.curves import Curves, encoder_of, picks_of, read_curves
 from index.arrays import Floats
 from infer.evaluation.bootstrap import estimates, resample
 from infer.evaluation.score_table import uniform_picks
 from infer.metrics import TimedQuestion
 from infer.question_files.loading import read_questions
+from infer.question_texts import ChoiceTexts
+from infer.selection.frame_scores import Join
 from infer.selection.rules import Rule
 
 FRAMES = 4
+MADE_OF: Mapping[ChoiceTexts, tuple[Join, ...]] = {"joined": ("max",)}
 Hits = npt.NDArray[np.float64]
 """(E, N) 1 where one of a question's picks shows its evidence, else 0."""
 
@@ -32,10 +36,28 @@ class Interval(NamedTuple):
     high: float
 
 
-def curves_of(index: Path, questions: Path, model: str | None = None) -> Curves:
-    """Score the questions of a file by an index's own encoder, or by another model's texts."""
-    records = read_questions(str(questions)).records
-    return read_curves(index, records, model, {"joined": ("max",)})
+def ask(index: Path, files: Mapping[str, Path], model: str | None = None) -> dict[str, Curves]:
+    """Score the questions of some files by an index's own encoder, or by another model's texts."""
+    encoder = encoder_of(index, model)
+    return {
+        name: read_curves(index, read_questions(str(file)).records, encoder, MADE_OF)
+        for name, file in files.items()
+    }
+
+
+def ask_mixed_up(index: Path, file: Path, seed: int) -> Curves:
+    """Score each question by the text of another one: what no reading of it at all is worth.
+
+    The encoder still finds the frames that show something, so this hits more often than frames that
+    are spread evenly.
+    """
+    records = read_questions(str(file)).records
+    texts = [one.question for one in records]
+    random.Random(seed).shuffle(texts)  # noqa: S311  (no secret)
+    mixed = [
+        one.model_copy(update={"question": text}) for one, text in zip(records, texts, strict=True)
+    ]
+    return read_curves(index, mixed, encoder_of(index), MADE_OF)
 
 
 def hits(curves: Curves) -> Floats:
@@ -67,3 +89,12 @@ def ratio(own: Hits, whole: Hits, videos: Sequence[str], seed: int) -> Interval:
     low, high = np.percentile(sums[:, 0] / sums[:, 1], (2.5, 97.5))
     share = both.sum(axis=0)
     return Interval(float(share[0] / share[1]), float(low), float(high))
+
+
+def same_scores(one: Curves, other: Curves) -> bool:
+    """Tell whether all frames of all questions have the same scores, to the bit."""
+    pairs = zip(one.scored["joined", "max"], other.scored["joined", "max"], strict=True)
+    return all(
+        list(numbers) == list(others) and np.array_equal(video.scores, again.scores)
+        for (numbers, video), (others, again) in pairs
+    )

@@ -70,19 +70,19 @@ def has(text: str, words: frozenset[str]) -> bool:
     return not words.isdisjoint(text.lower().rstrip("?.").split())
 
 
-def write_pairs(pairs: Pairs, folder: Path) -> list[Path]:
-    """Write pairs to files in a folder; return those to give to --pairs.
+def write_pairs(pairs: Pairs, folder: Path) -> list[list[Path]]:
+    """Write pairs to files in a folder; return those to give to each --pairs.
 
     Questions are written without their choices, which would be texts of a pair, too.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{name}.json" for name in LANGUAGES]
-    for path, records in zip(files, zip(*pairs.questions, strict=True), strict=True):
+    questions = [folder / f"{name}.json" for name in LANGUAGES]
+    for path, records in zip(questions, zip(*pairs.questions, strict=True), strict=True):
         write_questions(path, [_without_choices(one) for one in records])
-    if pairs.captions:
-        files.append(folder / "captions.csv")
-        write_captions(files[-1], pairs.captions)
-    return files
+    if not pairs.captions:
+        return [questions]
+    write_captions(folder / "captions.csv", pairs.captions)
+    return [questions, [folder / "captions.csv"]]
 
 
 def _without_choices(record: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from examples.picks.clips import by_pair
-from examples.scenes import Event, Language, Painted, Scene, ask_about, lettered, support_s
+from examples.scenes import Event, Painted, Scene, ask_about, lettered, support_s
+from examples.wording import Language
 
 COUNTABLE = 8
 """Most events of a clip in which it is asked how many there are."""

@@ -33,7 +33,7 @@ from examples.picks.choosing import (
     described,
     figures_of,
 )
-from examples.picks.curves import Curves, picks_of, read_curves, with_noise
+from examples.picks.curves import Curves, encoder_of, picks_of, read_curves, with_noise
 from examples.picks.groups import GROUPS, grouped
 from examples.picks.ladder import PERCENT
 from examples.picks.processes import cores, in_processes
@@ -96,9 +96,10 @@ def bench(folder: Path, rungs: Sequence[Rung], seed: int, processes: int) -> dic
 
 def of_rung(folder: Path, seed: int, rung: Rung) -> dict[str, Any]:
     """Choose by an encoder's scores on the choosing side, and measure on the test side."""
+    index = folder / "index" / str(rung.share)
+    encoder = encoder_of(index)
     sides = {
-        side: read_curves(folder / "index" / str(rung.share), read_side(folder, side))
-        for side in ("choosing", "test")
+        side: read_curves(index, read_side(folder, side), encoder) for side in ("choosing", "test")
     }
     if rung.noise:
         sides = {side: with_noise(curves, rung.noise, seed) for side, curves in sides.items()}

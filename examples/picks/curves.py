@@ -13,6 +13,7 @@ from accelerate import PartialState
 
 from index.arrays import Floats
 from index.errors import CueframeError
+from index.models.encoder import Encoder
 from index.storage.store import read_profile
 from infer.metrics import TimedQuestion
 from infer.queries import group_by_video, make_queries, on_timelines
@@ -45,21 +46,28 @@ class Curves(NamedTuple):
         return [one.video for one in self.timed]
 
 
+def encoder_of(index: Path, model: str | None = None) -> Encoder:
+    """Load the encoder that built an index, or another one whose texts can ask it.
+
+    Raises:
+        CueframeError: It cannot be loaded, or its texts cannot ask the index.
+    """
+    device = PartialState().device
+    return load_query_encoder(index, read_profile(index), model=model, dtype="auto", device=device)
+
+
 def read_curves(
     index: Path,
     questions: Sequence[Question],
-    model: str | None = None,
+    encoder: Encoder,
     made_of: Mapping[ChoiceTexts, tuple[Join, ...]] = JOINS,
 ) -> Curves:
-    """Score the questions by the encoder that built an index, or by another model for its texts.
+    """Score the questions by an encoder that belongs to an index.
 
     Raises:
-        CueframeError: One of the questions cannot be asked of the index; the model's texts do not
-            belong to it.
+        CueframeError: One of the questions cannot be asked of the index.
     """
     profile = read_profile(index)
-    device = PartialState().device
-    encoder = load_query_encoder(index, profile, model=model, dtype="auto", device=device)
     indexed = read_indexed_videos(index)
     scored = {}
     for choices, joins in made_of.items():
@@ -71,7 +79,11 @@ def read_curves(
                 f"{len(lost)} questions cannot be asked of {index}, the first {lost[0]['id']}: "
                 f"{lost[0]['error']}"
             )
-        texts, _ = encode_each(encoder, [query.texts for query in queries], "windows")
+        asked = [tuple(query.texts) for query in queries]
+        distinct = list(dict.fromkeys(asked))  # many scenes are asked the same
+        vectors, _ = encode_each(encoder, distinct, "windows")
+        known = dict(zip(distinct, vectors, strict=True))
+        texts = [known[one] for one in asked]
         groups = group_by_video(queries)
         for join in joins:
             blocks = scored_blocks(index, profile, groups, texts, join)
