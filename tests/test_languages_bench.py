@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from index.models.student import load_student
 
 import examples.languages.bench
-from examples.languages.bench import BenchConfig, call, command, distil
+from examples.languages.bench import BenchConfig, Choice, call, command, distil
 from examples.languages.draw import DrawConfig, draw_sides
 from examples.languages.measure import ask, hits, ratio, uniform_hits
 from examples.languages.pairs import Pairs, read_pairs, some, write_pairs
 from examples.languages.tables import AS_IT_IS, ENGLISH, MIXED_UP, UNIFORM
 from index.errors import CueframeError
+from index.models.student import load_student
 from tests.distilled_models import make_xlm
 from tests.fixtures_infer import build_index
 from tests.multilingual_e5 import e5_or_skip
@@ -40,9 +40,9 @@ def test_it_distils_and_asks_in_every_wording(
         assert build_index(tmp_path / "clips" / side / "videos", own / side, tiny_model) == 0
     random_student(tmp_path / "e5")
 
-    def one_choice(folder: Path, seed: int) -> dict[str, Pairs]:
+    def one_choice(folder: Path, seed: int) -> dict[str, Choice]:
         pairs = some(read_pairs(folder / "clips" / "pairs"), 8, seed)
-        return {"8 pairs": Pairs(pairs.questions, [("A red car.", "Xe màu đỏ.")])}
+        return {"8 pairs": Choice(Pairs(pairs.questions, [("A red car.", "Xe màu đỏ.")]))}
 
     monkeypatch.setattr(examples.languages.bench, "choices_of", one_choice)
     assert command(BenchConfig(folder=tmp_path)) == 0
@@ -106,7 +106,7 @@ def test_real_weights_read_vietnamese_nearly_as_well_as_the_encoder_reads_englis
     for number, least in ((20, 0.9), (200, 0.97)):
         model = tmp_path / f"taught-{number}"
         files_of_pairs = write_pairs(some(pairs, number, 0), tmp_path / "some")
-        told = distil(tmp_path, index.with_name("pairs"), files_of_pairs, model, 0)
+        told = distil(tmp_path, index.with_name("pairs"), files_of_pairs, model, 0, "ridge")
         assert told["pairs"] == number
         asked = ask(index, files, str(model))
         assert (hits(asked["english"]) == english).all()

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tyro
 
@@ -44,7 +44,6 @@ from index.run_command import run
 
 SIZES = (20, 50, 200, 500)
 SUGGESTED = 50
-HELD_OUT_SIZE = 500
 DISTILL = Path(__file__).parents[2] / "train" / "distill.py"
 
 
@@ -60,14 +59,15 @@ def of_encoder(folder: Path, seed: int) -> dict[str, Any]:
         MIXED_UP: {"hits": {"english": hits(ask_mixed_up(own / "test", files["english"], seed))}},
         UNIFORM: {"hits": {"english": uniform_hits(english.timed)}},
     }
-    for name, pairs in choices_of(folder, seed).items():
+    for name, choice in choices_of(folder, seed).items():
         say(f"encoder {seed}: {name}")
         model = own / "distilled"
         shutil.rmtree(model, ignore_errors=True)
-        told = distil(folder, own / "pairs", write_pairs(pairs, own / "some"), model, seed)
+        given = write_pairs(choice.pairs, own / "some")
+        told = distil(folder, own / "pairs", given, model, seed, choice.head)
         asked = ask(own / "test", files, str(model))
         rows[name] = {
-            "pairs": len(pairs),
+            "pairs": len(choice.pairs),
             "head": told["head"],
             "wall_s": told["wall_s"],
             "english_is_equal": same_scores(asked["english"], english),
@@ -77,17 +77,26 @@ def of_encoder(folder: Path, seed: int) -> dict[str, Any]:
     return {"rows": rows, "asked": english.timed}
 
 
-def choices_of(folder: Path, seed: int) -> dict[str, Pairs]:
+class Choice(NamedTuple):
+    """A row of the table."""
+
+    pairs: Pairs
+    head: str = "ridge"
+    """As --head; auto cross-validates tuned layers, too, which takes minutes."""
+
+
+def choices_of(folder: Path, seed: int) -> dict[str, Choice]:
     """Choose pairs in all ways that the table has, by the names of its rows."""
     pairs = read_pairs(folder / "clips" / "pairs")
-    chosen = {f"{number} pairs": some(pairs, number, seed) for number in SIZES}
-    suggested = asking(pairs, suggest(folder, SUGGESTED))
+    chosen = {f"{number} pairs": Choice(some(pairs, number, seed)) for number in SIZES}
     kept = without(pairs, HELD_OUT)
+    most = SIZES[-1]
     return {
         **chosen,
-        f"{SUGGESTED} suggested": suggested,
-        f"{len(pairs)} pairs": pairs,
-        f"{HELD_OUT_SIZE} without {len(HELD_OUT)} words": some(kept, HELD_OUT_SIZE, seed),
+        f"{len(pairs)} pairs": Choice(pairs),
+        f"{most} pairs, auto": Choice(some(pairs, most, seed), "auto"),
+        f"{SUGGESTED} suggested": Choice(asking(pairs, suggest(folder, SUGGESTED))),
+        f"{most} without {len(HELD_OUT)} words": Choice(some(kept, most, seed)),
     }
 
 
@@ -106,13 +115,13 @@ def suggest(folder: Path, number: int) -> list[str]:
 
 
 def distil(
-    folder: Path, index: Path, pairs: Sequence[Sequence[Path]], model: Path, seed: int
+    folder: Path, index: Path, pairs: Sequence[Sequence[Path]], model: Path, seed: int, head: str
 ) -> dict[str, Any]:
     """Run train/distill.py on some pairs; return what it says of itself."""
     given = [part for files in pairs for part in ("--pairs", *files)]
     said = call(
         *("--student", folder / "e5", "--index", index, *given),
-        *("--output-path", model, "--seed", seed),
+        *("--output-path", model, "--seed", seed, "--head", head),
     )
     told: dict[str, Any] = json.loads(said)
     return told
