@@ -34,6 +34,8 @@ REASONS = {
     ("infer/score.py", "infer.picks.run"): AFTER_FLAGS,
     ("infer/score.py", "infer.scoring"): AFTER_FLAGS,
     ("train/main.py", "train.training"): AFTER_FLAGS,
+    ("train/distill.py", "train.distilling.run"): AFTER_FLAGS,
+    ("train/distill.py", "train.distilling.suggesting"): AFTER_FLAGS,
     ("train/mine.py", "train.mining.run"): AFTER_FLAGS,
     ("index/languages.py", "py3langid"): LANGUAGES,
     ("index/languages.py", "py3langid.langid"): LANGUAGES,

@@ -27,6 +27,10 @@ except ModuleNotFoundError as missing:
 def distill(config: DistillConfig) -> int:
     """Teach a student, or suggest texts; return the exit code."""
     refuse_bad_values(config)
+    if config.suggest:
+        from train.distilling.suggesting import suggest_texts
+
+        return suggest_texts(config)
     from train.distilling.run import distill as teach
 
     return teach(config)

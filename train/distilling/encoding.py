@@ -46,6 +46,17 @@ def means_of(windows: Sequence[Floats]) -> Floats:
     return unit(np.stack([own.mean(axis=0) for own in windows])).astype(np.float32)
 
 
+def student_vectors(student: SentenceModel, texts: Sequence[str]) -> Floats:
+    """Return (n, D) float32 unit vectors of texts as `read_by` gives them."""
+    encoder = Encoder(student)
+    starts = range(0, len(texts), _CHUNK)
+    parts = [
+        encoder.texts(texts[start : start + _CHUNK])[0]
+        for start in bar(starts, "batch of texts", len(starts))
+    ]
+    return np.concatenate(parts)
+
+
 def read_by(student: SentenceModel, texts: Sequence[str]) -> list[str]:
     """Return texts as a student reads them when it is asked: composed, and no word of control.
 

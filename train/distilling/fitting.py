@@ -11,9 +11,7 @@ import numpy as np
 
 from index.arrays import Floats
 from index.messages import say
-from index.models.encoder import Encoder
 from index.models.sentence_model import SentenceModel
-from index.progress import bar
 from train.distilling.cross_validation import (
     Decision,
     Folds,
@@ -21,13 +19,13 @@ from train.distilling.cross_validation import (
     ridge_vectors,
     tuned_vectors,
 )
+from train.distilling.encoding import student_vectors
 from train.distilling.ridge import Head, cross_validate, decompose
 from train.distilling.tuned_layers import tune
 from train.distilling.upper_layers import NotTunableError, UpperLayers
 
 TUNED_FROM = 200
 """Pairs from which `auto` tries to tune layers."""
-_CHUNK = 256
 
 Wanted = Literal["auto", "ridge", "tuned"]
 
@@ -78,7 +76,7 @@ def fit(
     vectors = (
         layers.all_vectors(range(len(unique))).numpy()
         if layers
-        else _vectors(student, list(unique))
+        else student_vectors(student, list(unique))
     )[numbers]  # (N, S)
     found = cross_validate(vectors[:n], teachers, folds.of[:n], folds.seen)
     ways = {"ridge": ridge_vectors(found.heads, vectors, folds.of)}
@@ -111,13 +109,3 @@ def _layers(
             raise
         say(f"no layers are tuned: {error}")
         return None
-
-
-def _vectors(student: SentenceModel, texts: Sequence[str]) -> Floats:
-    encoder = Encoder(student)
-    starts = range(0, len(texts), _CHUNK)
-    parts = [
-        encoder.texts(texts[start : start + _CHUNK])[0]
-        for start in bar(starts, "batch of texts", len(starts))
-    ]
-    return np.concatenate(parts)

@@ -1,5 +1,11 @@
 """The student's upper layers and its head, trained on from the ridge head.
 
+What is minimised is 1 - cosine to the teacher's vector. A second term, the divergence of its
+softmax over the texts of a batch from the teacher's, won nothing: of 416 pairs of questions, 105
+unseen ones had a cosine of 0.925 with it and of 0.940 without, and captions of the same things, in
+other words, of 0.769 and 0.772 (71 % found first among 300, with and without). With the ridge head
+alone it was 0.913 and 0.758 (66 %), at a learning rate of 1e-4 0.930 and 0.761 (68 %).
+
 Legend: n pairs, B of a step, S and T widths of a student's and a teacher's vector.
 """
 
@@ -8,21 +14,20 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from index.arrays import Floats
+from index.progress import bar
 from train.distilling.ridge import Head
 from train.distilling.upper_layers import UpperLayers
 from train.model import parameter_groups
 from train.schedule import warm_up_and_cosine
 
-EPOCHS = 10
+EPOCHS = 8
 BATCH = 32
-LR = 1e-4
+LR = 3e-4
 WARMUP_RATIO = 0.1
 WEIGHT_DECAY = 0.01
-SCALE = 20.0
-RANKS = 1.0
 
 
 def tune(
@@ -52,21 +57,12 @@ def tune(
     scheduler = warm_up_and_cosine(optimizer, steps, WARMUP_RATIO)
     rng = np.random.default_rng(seed)
     own = np.asarray(numbers)
-    for _ in range(EPOCHS):
+    for _ in bar(range(EPOCHS), "epoch", EPOCHS):
         order = rng.permutation(len(own))
         for batch in np.array_split(order, -(-len(order) // BATCH)):
             vectors = F.normalize(linear(layers.vectors(own[batch].tolist())), dim=-1)
             optimizer.zero_grad()
-            torch.autograd.backward(loss_of(vectors, targets[batch]))
+            torch.autograd.backward(1 - (vectors * targets[batch]).sum(dim=-1).mean())
             optimizer.step()
             scheduler.step()
     return Head(*(value.detach().double().cpu().numpy() for value in linear.parameters()))
-
-
-def loss_of(vectors: Tensor, targets: Tensor) -> Tensor:
-    """Return the loss of unit vectors (B, T) whose teachers' are these: () ."""
-    cosine = 1 - (vectors * targets).sum(dim=-1).mean()
-    among = SCALE * targets @ targets.T
-    found = F.log_softmax(SCALE * vectors @ targets.T, dim=-1)
-    ranks = F.kl_div(found, F.log_softmax(among, dim=-1), log_target=True, reduction="batchmean")
-    return cosine + RANKS * ranks

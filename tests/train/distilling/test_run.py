@@ -116,7 +116,7 @@ def test_labelled_questions_count_hits_and_layers_are_tuned(
             own.append({"question": text, **video})
     english = write_questions(tmp_path / "en.json", *records[0])
     vietnamese = write_questions(tmp_path / "vi.json", *records[1])
-    more = (vietnamese, "--no-route", "--mix")
+    more = ("--pairs", vietnamese, "--no-route", "--mix")
     result = distilled(capsys, student, english, tmp_path / "out", *more)
     assert result.code == 0, result.err
     (found,) = result.records
@@ -147,9 +147,6 @@ def test_refusals_are_one_line(student: Path, tmp_path: Path, capsys: Capture) -
         assert not output.exists()
 
     wrong("--pooling mean", pooling=None)
-    wrong(
-        "video_path", pairs=write_questions(tmp_path / "q.json", {"video_path": "few.mp4"})
-    ) if False else None
     wrong("--tune-student", tune_student=0)
     wrong("--tune-student is 9", tune_student=9, head="tuned")
     wrong("--seed", seed=-1)
@@ -163,6 +160,16 @@ def test_refusals_are_one_line(student: Path, tmp_path: Path, capsys: Capture) -
     (output / "something").write_text("")
     refused(distilled(capsys, student, good, output), "not empty")
     assert (output / "something").exists()
+
+
+def test_texts_are_suggested(student: Path, tmp_path: Path, capsys: Capture) -> None:
+    records = [{"question": text, "video_path": "few.mp4"} for text, _ in PAIRS]
+    questions, output = write_questions(tmp_path / "q.json", *records), tmp_path / "pairs.csv"
+    flags = ("--student", student, "--pooling", "mean", "--suggest", 4)
+    result = ran(capsys, *flags, "--questions", questions, "--output-path", output)
+    assert result.code == 0, result.err
+    assert (result.records[0]["texts"], result.records[0]["of"]) == (4, 25)
+    assert sum(text in output.read_text() for text, _ in PAIRS) == 4
 
 
 def test_an_interrupt_leaves_nothing(

@@ -94,7 +94,7 @@ def test_a_model_without_such_layers_is_refused_in_a_line(kind: str, tmp_path: P
 
 def test_too_many_layers_are_refused(tmp_path: Path) -> None:
     student = student_of(make_xlm(tmp_path / "model"))
-    with pytest.raises(CueframeError, match="--tune-student is 3, and .* has 2 layers"):
+    with pytest.raises(CueframeError, match=r"--tune-student is 3, and .* has 2 layers"):
         UpperLayers(student, 3, TEXTS)
 
 
