@@ -1,7 +1,7 @@
 """A distillation: read, encode, cross-validate, fit, and write the folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from accelerate import PartialState
 
 from index.errors import CueframeError
+from index.languages import refuse_unknown_languages
 from index.messages import json_line, say
 from index.models.distilled_model import Distilled, DistilledModel
 from index.models.dual_model import DualModel
@@ -58,6 +59,9 @@ def distill(config: DistillConfig) -> int:
         [one.said for one in asked],
         config.seed,
     )
+    route = None if config.no_route else pairs.teacher_language
+    if route:
+        _refuse_unknown_languages([route, *pairs.languages])
     set_seed(config.seed)
     device = PartialState().device
 
@@ -98,7 +102,6 @@ def distill(config: DistillConfig) -> int:
 
         teacher.model.module.to("cpu")
         student.module.to("cpu")
-        route = None if config.no_route else pairs.teacher_language
         weight, bias = (torch.from_numpy(part.astype(np.float32)) for part in fitted.head)
         model = DistilledModel(
             str(config.output),
@@ -163,6 +166,16 @@ def _contents(indexed: IndexedVideos) -> Callable[[Question], str]:
             return video_of(question)
 
     return content_of
+
+
+def _refuse_unknown_languages(codes: Sequence[str]) -> None:
+    """Refuse a route by languages that cannot be told apart, before the work."""
+    try:
+        refuse_unknown_languages(codes)
+    except CueframeError as error:
+        raise CueframeError(
+            f"{error}; or let the student read all texts, with --no-route"
+        ) from error
 
 
 def _mixed(pairs: list[Pair], language: str) -> list[Pair]:

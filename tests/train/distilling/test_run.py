@@ -4,6 +4,7 @@ import csv
 import json
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_pairs(
-    path: Path, rows: list[tuple[str, ...]], head: tuple[str, ...] = ("en", "vi")
+    path: Path, rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ("en", "vi")
 ) -> Path:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([head, *rows])
@@ -198,4 +199,4 @@ def test_the_teacher_of_a_distilled_model_teaches(
     vectors = [
         load_encoder(str(folder), device=cpu)[0].texts(texts)[0] for folder in (first, second)
     ]
-    assert np.allclose(*vectors, atol=1e-6)
+    assert np.allclose(vectors[0], vectors[1], atol=1e-6)
