@@ -37,6 +37,17 @@ def language_of(text: str) -> str:
         return str(classify(text)[0])
 
 
+def language_among(text: str, languages: Sequence[str]) -> str:
+    """Return the most probable of some languages, of equals the first; one at least is given.
+
+    Raises:
+        CueframeError: As `refuse_unknown_languages`.
+    """
+    refuse_unknown_languages(languages)
+    chance = dict(_identifier().rank(text))
+    return max(languages, key=lambda code: chance[code])
+
+
 def is_in(text: str, language: str, others: Sequence[str]) -> bool:
     """Return whether a text is in a language rather than in one of some others.
 

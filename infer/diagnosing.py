@@ -8,11 +8,11 @@ from index.errors import CueframeError, DamagedError
 from index.languages import language_of
 from index.messages import json_line
 from index.models.long_texts import LongText
-from index.progress import bar
 from index.storage.store import Profile, read_profile
 from infer.diagnosis.case import Case, Plan, asked_videos
 from infer.diagnosis.commands import Commands
 from infer.diagnosis.findings import Finding, of_error
+from infer.diagnosis.languages import guessed_languages
 from infer.diagnosis.pairs import by_languages, reworded, translated
 from infer.diagnosis.registry import all_findings
 from infer.diagnosis.report import as_json, as_text
@@ -65,10 +65,6 @@ def diagnose_and_print(
     found: list[Finding] = []
     opened = _opened(index, found) if index else None
     profile = opened.profile if opened else None
-    languages = [
-        language_of(one.question or " ".join(one.events))
-        for one in bar(questions, "question", len(questions))
-    ]
     loaded, measured = None, None
     if model or profile:
         from infer.diagnosis.encoder_checks import load_for, measure
@@ -85,7 +81,7 @@ def diagnose_and_print(
         file=file,
         questions=questions,
         notices=notices,
-        languages=languages,
+        languages=guessed_languages(questions),
         plan=plan,
         commands=commands,
         videos=asked_videos(index, *opened, questions) if index and opened else None,

@@ -5,9 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from index.languages import language_among, language_of
+from index.progress import bar
 from infer.diagnosis.commands import Commands
 from infer.diagnosis.findings import Finding, Severity, percent, share
 from infer.diagnosis.translations import Measured, Nearness
+from infer.questions import Question
 
 if TYPE_CHECKING:  # it imports torch
     from index.models.dual_model import DualModel
@@ -15,11 +18,37 @@ if TYPE_CHECKING:  # it imports torch
 
 _FEW = 0.05
 """Share of the questions; the language of a short text may be guessed wrongly."""
+_SHORT, _ENOUGH = 20, 1000
+"""Characters of a text from which on its language is guessed by itself, and of a guess for all."""
 _READ, _NOT_READ = 0.8, 0.5
 """Shares of texts whose own translation is the nearest, from which on a model reads both languages,
 and below which not."""
 _FEWEST_PAIRS = 10
 """Pairs from which on a measurement says something."""
+
+
+def guessed_languages(questions: Sequence[Question]) -> list[str]:
+    """Guess the language of each question, as ISO 639-1 code.
+
+    That of a short text is guessed among those of the longer ones: "Who?" is English there.
+    """
+    found: list[str | None] = []
+    short = ""
+    for question in bar(questions, "question", len(questions)):
+        text = _text_of(question)
+        found.append(language_of(text) if len(text) >= _SHORT else None)
+        short += f"{text} " if found[-1] is None and len(short) < _ENOUGH else ""
+    counts = Counter(code for code in found if code is not None)
+    common = [code for code, count in counts.most_common() if count >= _FEW * counts.total()]
+    expected = common or [language_of(short)]
+    return [
+        code or language_among(_text_of(questions[place]), expected)
+        for place, code in enumerate(found)
+    ]
+
+
+def _text_of(question: Question) -> str:
+    return question.question or " ".join(question.events)
 
 
 def languages_of_questions(languages: Sequence[str]) -> Iterator[Finding]:

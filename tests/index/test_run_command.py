@@ -488,6 +488,7 @@ NEEDED = {
     "index/check.py": ["i"],
     "infer/answer.py": ["q"],
     "infer/compare.py": ["q"],
+    "infer/doctor.py": ["q"],
     "infer/find.py": ["t"],
     "infer/score.py": ["a", "q"],
 }
