@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain, pairwise
+from itertools import chain, compress
 from typing import TYPE_CHECKING
 
 from index.errors import CueframeError
@@ -47,12 +47,12 @@ def long_texts(
     settings = list(dict.fromkeys([*_SETTINGS, asked]))
     found = {setting: Tally() for setting in settings}
     for block in _blocks(questions):
-        for setting in settings:
-            texts = [_texts(question, setting) for question in block]
-            too_long = _too_long([*chain.from_iterable(texts)], model)
-            ends = [0, *accumulate(map(len, texts))]
-            for question, own in zip(block, pairwise(ends), strict=True):
-                if any(too_long[slice(*own)]):
+        of_each = {setting: [_texts(one, setting) for one in block] for setting in settings}
+        every = list(dict.fromkeys(chain.from_iterable(chain.from_iterable(of_each.values()))))
+        long = set(compress(every, _too_long(every, model)))
+        for setting, texts in of_each.items():
+            for question, own in zip(block, texts, strict=True):
+                if not long.isdisjoint(own):
                     found[setting].add(question.id)
     room = min(side.max_tokens for side in model.text_sides())
     names = {setting: found[setting].count for setting in _SETTINGS}
