@@ -45,6 +45,7 @@ def test_it_distils_and_asks_in_every_wording(
         return {"8 pairs": Choice(Pairs(pairs.questions, [("A red car.", "Xe màu đỏ.")]))}
 
     monkeypatch.setattr(examples.languages.bench, "choices_of", one_choice)
+    capfd.readouterr()
     assert command(BenchConfig(folder=tmp_path)) == 0
     said = capfd.readouterr()
     result = json.loads(said.out)
