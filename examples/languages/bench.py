@@ -121,7 +121,7 @@ def distil(
     given = [part for files in pairs for part in ("--pairs", *files)]
     said = call(
         *("--student", folder / "e5", "--index", index, *given),
-        *("--output-path", model, "--seed", seed, "--head", head),
+        *("--output-path", model, "--seed", seed, "--head", head, "--route"),
     )
     told: dict[str, Any] = json.loads(said)
     return told

@@ -59,7 +59,7 @@ class Commands:
         asked = ("infer/answer.py", self.questions, *index, "--model", DISTILLED)
         return (
             _typed("train/distill.py", *student, "--suggest", "200", "--questions", self.questions),
-            _typed("train/distill.py", *index, *own, *student, "--pairs", "pairs.csv"),
+            _typed("train/distill.py", *index, *own, *student, "--pairs", "pairs.csv", "--route"),
             _typed(*asked),
         )
 

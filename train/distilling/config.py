@@ -56,9 +56,9 @@ class DistillConfig:
     """How the vectors of a text's tokens become one, of a student whose folder does not say so."""
     prompt: Annotated[str | None, own_default("the student's own", "TEXT")] = None
     """What the student reads before each text."""
-    no_route: bool = False
-    """Let the student read all texts. Otherwise those in the teacher's language go to the teacher,
-    and nothing changes for them."""
+    route: bool = False
+    """Leave texts in the teacher's language to the teacher, so that nothing changes for them.
+    Without it the student reads them, too, and hits less; --mix helps it."""
     mix: bool = False
     """Learn the teacher's language, too: each of its texts as its own translation."""
     suggest: Annotated[int | None, own_default("none", "N")] = None

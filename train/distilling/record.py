@@ -48,7 +48,7 @@ def write_card(
     """Write FOLDER/README.md, a model card of one page; `name` is the folder's in the end."""
     taught = ", ".join(languages)
     reads = (
-        f"Texts in {route} go to the teacher, as before; all others are read by the student."
+        f"Texts in {route} are read by the teacher, as before; all others by the student."
         if route
         else "All texts are read by the student."
     )

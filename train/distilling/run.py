@@ -59,7 +59,7 @@ def distill(config: DistillConfig) -> int:
         [one.said for one in asked],
         config.seed,
     )
-    route = None if config.no_route else pairs.teacher_language
+    route = pairs.teacher_language if config.route else None
     if route:
         _refuse_unknown_languages([route, *pairs.languages])
     set_seed(config.seed)
@@ -148,6 +148,11 @@ def distill(config: DistillConfig) -> int:
             decision=fitted.decision,
             hits=hits,
         )
+    if not (config.route or config.mix):
+        say(
+            f"the student reads texts in {pairs.teacher_language}, too, which it was not taught; "
+            "--route leaves them to the teacher"
+        )
     say(f"the distilled model is in {config.output}; ask {index} with --model {config.output}")
     wall_s = round(time.monotonic() - began_s, 3)
     print(json_line(result | {"output_path": str(config.output), "wall_s": wall_s}))
@@ -174,7 +179,7 @@ def _refuse_unknown_languages(codes: Sequence[str]) -> None:
         refuse_unknown_languages(codes)
     except CueframeError as error:
         raise CueframeError(
-            f"{error}; or let the student read all texts, with --no-route"
+            f"{error}; or let the student read all texts, without --route"
         ) from error
 
 

@@ -71,7 +71,8 @@ def test_a_student_is_taught_and_asks_the_index(
     student: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     output = tmp_path / "models" / "distilled"
-    result = distilled(capsys, student, write_pairs(tmp_path / "pairs.csv", PAIRS), output)
+    pairs = write_pairs(tmp_path / "pairs.csv", PAIRS)
+    result = distilled(capsys, student, pairs, output, "--route")
     assert result.code == 0, result.err
     (found,) = result.records
     assert found["pairs"] == 25
@@ -117,7 +118,7 @@ def test_labelled_questions_count_hits_and_layers_are_tuned(
             own.append({"question": text, **video})
     english = write_questions(tmp_path / "en.json", *records[0])
     vietnamese = write_questions(tmp_path / "vi.json", *records[1])
-    more = ("--pairs", vietnamese, "--no-route", "--mix")
+    more = ("--pairs", vietnamese, "--mix")
     result = distilled(capsys, student, english, tmp_path / "out", *more)
     assert result.code == 0, result.err
     (found,) = result.records
