@@ -54,12 +54,11 @@ class Commands:
         if self.index is None:
             return (self.doctor_of(MULTILINGUAL),)
         student = ("--student", STUDENT)
-        own = ("--model", self.model) if self.model else ()
         index = ("--index", str(self.index))
         asked = ("infer/answer.py", self.questions, *index, "--model", DISTILLED)
         return (
             _typed("train/distill.py", *student, "--suggest", "200", "--questions", self.questions),
-            _typed("train/distill.py", *index, *own, *student, "--pairs", "pairs.csv", "--route"),
+            _typed("train/distill.py", *index, *student, "--pairs", "pairs.csv", "--route"),
             _typed(*asked),
         )
 
