@@ -21,7 +21,7 @@ ones, and finds less Russian or French."""
 
 @functools.cache
 def _identifier() -> Any:
-    # py3langid unpacks its model into a temporary file, when it is imported or first asked.
+    # py3langid unpacks its model into a temporary file.
     with explain_temporary():
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -31,10 +31,17 @@ def _identifier() -> Any:
 @functools.cache
 def language_of(text: str) -> str:
     """Guess the language of a text among all that py3langid knows, as an ISO 639-1 code."""
-    with explain_temporary():
-        from py3langid import classify
+    return str(_identifier().classify(text)[0])
 
-        return str(classify(text)[0])
+
+def probabilities(text: str) -> dict[str, float]:
+    """Return the probability of each language that py3langid knows, the most probable first."""
+    return dict(_identifier().rank(text))
+
+
+def known_languages() -> frozenset[str]:
+    """Return the codes of the languages that py3langid knows, most of two letters."""
+    return frozenset(_identifier().labels)
 
 
 def language_among(text: str, languages: Sequence[str]) -> str:
@@ -44,7 +51,7 @@ def language_among(text: str, languages: Sequence[str]) -> str:
         CueframeError: As `refuse_unknown_languages`.
     """
     refuse_unknown_languages(languages)
-    chance = dict(_identifier().rank(text))
+    chance = probabilities(text)
     return max(languages, key=lambda code: chance[code])
 
 
@@ -65,7 +72,7 @@ def is_in(text: str, language: str, others: Sequence[str]) -> bool:
         CueframeError: As `refuse_unknown_languages`.
     """
     refuse_unknown_languages([language, *others])
-    chance = dict(_identifier().rank(text))
+    chance = probabilities(text)
     expected = max(chance[one] for one in (language, *others))
     return bool(chance[language] == expected and max(chance.values()) < _CLEARLY * expected)
 
@@ -76,9 +83,8 @@ def refuse_unknown_languages(codes: Sequence[str]) -> None:
     Raises:
         CueframeError: There is one; the first is named.
     """
-    known = _identifier().labels
     for code in codes:
-        if code not in known:
+        if code not in known_languages():
             raise CueframeError(
                 f"the language {code!r} is none that py3langid tells from others; name one by its "
                 "ISO 639-1 code, such as en or vi"

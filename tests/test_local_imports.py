@@ -37,11 +37,7 @@ REASONS = {
     ("train/distill.py", "train.distilling.run"): AFTER_FLAGS,
     ("train/distill.py", "train.distilling.suggesting"): AFTER_FLAGS,
     ("train/mine.py", "train.mining.run"): AFTER_FLAGS,
-    ("index/languages.py", "py3langid"): LANGUAGES,
     ("index/languages.py", "py3langid.langid"): LANGUAGES,
-    ("train/distilling/column_language.py", "py3langid.langid"): (
-        "it makes a temporary file, and may say in a line why it cannot"
-    ),
     ("train/model.py", "train.lora"): "peft, an extra, for --lora alone",
     ("infer/record_files/tables.py", "pyarrow"): "an extra, for Parquet files alone",
     ("infer/metrics.py", "infer.judge"): "torch: seconds that the other figures do not need",

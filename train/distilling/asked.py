@@ -15,7 +15,7 @@ from infer.metrics import is_labelled, require_labels
 from infer.question_files.loading import read_questions
 from infer.questions import Question
 from infer.videos.indexed_videos import IndexedVideos
-from train.distilling.column_language import language_of
+from train.distilling.column_language import language_of_column
 from train.distilling.encoding import windows_of
 from train.distilling.hits import HitTable, asked_of_index, hit_table
 from train.distilling.pairs import Pairs, read_pairs
@@ -55,7 +55,7 @@ def asked_questions(
     file = read_questions(source, layout=layout, labels=labels)
     file.print_refused("question")
     require_labels(file.records)
-    language = language_of([one.question for one in file.records])
+    language = language_of_column([one.question for one in file.records])
     if language == pairs.teacher_language:
         return [_asked(*one) for one in read_pairs([source]).asked], file.complete
     texts = {one.question.id: one.teacher for one in pairs.asked}

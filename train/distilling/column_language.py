@@ -6,12 +6,10 @@ right, and no 5 texts in two of English, Vietnamese, French, Chinese and Indones
 one language in 400 draws of each; of 2 texts, 1 % were.
 """
 
-import functools
 from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from index.temporary_files import explain_temporary
+from index.languages import language_among, language_of, probabilities
 
 FEWEST_TEXTS = 5
 """Of fewer texts nobody should conclude that two columns are in one language."""
@@ -24,10 +22,9 @@ _SHARE = 0.1
 """Share of those texts that a language has at least."""
 
 
-def language_of(texts: Sequence[str]) -> str:
+def language_of_column(texts: Sequence[str]) -> str:
     """Return the language that texts are in, taken together, as an ISO 639 code."""
-    joined = " ".join(text[:_MOST_CHARS] for text in _spread(texts))
-    return str(_identifier().classify(joined)[0])
+    return language_of(" ".join(text[:_MOST_CHARS] for text in _spread(texts)))
 
 
 def languages_of_each(texts: Sequence[str], first: str) -> list[str]:
@@ -37,33 +34,14 @@ def languages_of_each(texts: Sequence[str], first: str) -> list[str]:
         texts: Texts of a few languages, mixed.
         first: A language that is one of the choices in any case.
     """
-    best = [_identifier().rank(text[:_MOST_CHARS])[0] for text in _spread(texts)]
+    best = [next(iter(probabilities(text[:_MOST_CHARS]).items())) for text in _spread(texts)]
     sure = Counter(name for name, probability in best if probability >= _SURE)
-    among = {name for name, count in sure.items() if count >= _SHARE * sure.total()} | {first}
-    found = {text: _first_of(text, among) for text in set(texts)}
+    often = {name for name, count in sure.items() if count >= _SHARE * sure.total()}
+    among = [first, *sorted(often - {first})]
+    found = {text: language_among(text[:_MOST_CHARS], among) for text in set(texts)}
     return [found[text] for text in texts]
-
-
-def known_languages() -> frozenset[str]:
-    """Return the codes of two letters that py3langid knows."""
-    return frozenset(name for name in _identifier().labels if len(name) == 2)
 
 
 def _spread(texts: Sequence[str]) -> Sequence[str]:
     """Return some of the texts, from all parts of the sequence."""
     return texts[:: max(1, len(texts) // _MOST_TEXTS)]
-
-
-def _first_of(text: str, among: Collection[str]) -> str:
-    """Return the most probable of some languages."""
-    ranked = _identifier().rank(text[:_MOST_CHARS])
-    return next(str(name) for name, _ in ranked if name in among)
-
-
-@functools.cache
-def _identifier() -> Any:
-    # It unpacks its model into a temporary file.
-    with explain_temporary():
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from index.errors import CueframeError
+from index.languages import known_languages
 from infer.question_files.field_names import has_field, is_field_name
 from infer.record_files.raw_records import read_raw_records, source_name
 from infer.record_files.tables import Row as TableRow
 from infer.record_files.tables import csv_cells, refuse_twice
 from infer.records import short
-from train.distilling.column_language import known_languages
 from train.distilling.translations import Row, Translations, has_letter, is_blank
 
 TEACHER_NAMES = ("teacher", "source", "text")
@@ -139,7 +139,7 @@ def active(cell: str) -> str:
 def language_named(column: str) -> str | None:
     """Return the language in the name of a column, such as vi, en-US or question_fr; else None."""
     parts = re.split(r"[_-]", column.strip().casefold())
-    codes = [part for part in parts if part in known_languages()]
+    codes = [part for part in parts if len(part) == 2 and part in known_languages()]
     if parts[0] in codes:
         return parts[0]
     return codes[-1] if len(codes) == 1 and parts[-1] == codes[0] else None

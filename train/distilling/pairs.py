@@ -8,7 +8,7 @@ from index.errors import CueframeError
 from index.messages import print_some, say
 from infer.questions import Question
 from infer.records import MOST_REFUSED
-from train.distilling.column_language import language_of
+from train.distilling.column_language import language_of_column
 from train.distilling.pair_tables import read_table
 from train.distilling.question_pairs import (
     GroupOf,
@@ -130,6 +130,10 @@ def _gathered(
     if count > len(pairs):
         notes = [*notes, f"{count - len(pairs)} pairs stand more than once, and count once"]
     own = {found.teacher_language for _, found in good}
-    teacher = own.pop() if len(own) == 1 else language_of([pair.teacher for pair in pairs.values()])
+    teacher = (
+        own.pop()
+        if len(own) == 1
+        else language_of_column([pair.teacher for pair in pairs.values()])
+    )
     languages = tuple(dict.fromkeys(found.language for _, found in good))
     return Pairs(list(pairs.values()), asked, teacher, languages, wrong, notes)

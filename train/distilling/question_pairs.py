@@ -16,7 +16,7 @@ from infer.questions import Question
 from infer.record_files.raw_records import read_raw_records
 from infer.records import RecordFile, short
 from infer.texts.choice_markers import without_markers
-from train.distilling.column_language import language_of, languages_of_each
+from train.distilling.column_language import language_of_column, languages_of_each
 from train.distilling.pair_tables import is_pair_key, pair_rows
 from train.distilling.translations import Row, Translations
 
@@ -59,7 +59,7 @@ def paraphrase_pairs(source: Path, group_of: GroupOf) -> QuestionPairs:
         CueframeError: The file cannot be read, or no paraphrase is a translation.
     """
     found = read_questions(source, used=("paraphrases",))
-    own = language_of([question.question for question in found.records])
+    own = language_of_column([question.question for question in found.records])
     given = [(number, text) for number, one in enumerate(found.records) for text in one.paraphrases]
     if not given:
         raise CueframeError(

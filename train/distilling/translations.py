@@ -7,7 +7,7 @@ from typing import NamedTuple
 from infer.questions import Question
 from infer.records import short
 from infer.texts.clean_text import MAX_TEXT_CHARS, clean_text
-from train.distilling.column_language import FEWEST_TEXTS, language_of
+from train.distilling.column_language import FEWEST_TEXTS, language_of_column
 
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x9f\ud800-\udfff]")
 """Control characters other than those that are blanks, and bytes that are not UTF-8."""
@@ -84,8 +84,8 @@ def check(given: Translations) -> Checked:
             f"{given.name}: {alike} choices and events are left out, which are the same in both "
             "languages or have no letters"
         )
-    language = given.language or language_of([student for _, student in texts.values()])
-    own = given.teacher_language or language_of([teacher for teacher, _ in texts.values()])
+    language = given.language or language_of_column([student for _, student in texts.values()])
+    own = given.teacher_language or language_of_column([teacher for teacher, _ in texts.values()])
     refused = None
     if not texts and same == len(given.rows) > 0:
         refused = (
