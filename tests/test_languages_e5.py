@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -40,7 +41,7 @@ VIETNAMESE = (
 )
 
 
-def small_file(path: Path) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]]:
+def small_file(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     """Write a file of the format with one layer; return the weights that it means."""
     sizes = {
         "emb.word": len(PIECES) * HIDDEN,
@@ -58,7 +59,8 @@ def small_file(path: Path) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float
     ):
         sizes |= {f"l0.{name}.w": outputs * inputs, f"l0.{name}.b": outputs}
     rng = np.random.default_rng(0)
-    meant, stored = {}, {}
+    meant: dict[str, npt.NDArray[np.float32]] = {}
+    stored: dict[str, bytes] = {}
     for name, size in sizes.items():
         if size % (HIDDEN * HIDDEN):
             meant[name] = rng.standard_normal(size).astype(np.float32)
@@ -66,8 +68,8 @@ def small_file(path: Path) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float
             continue
         scales = rng.random(size // 32).astype(np.float16)
         levels = rng.integers(0, 16, (size // 32, 32), np.uint8)
-        meant[name] = ((levels - 8.0) * scales[:, None].astype(np.float32)).ravel()
-        meant[name] = meant[name].astype(np.float32)
+        weights = (levels.astype(np.float32) - 8) * scales[:, None].astype(np.float32)
+        meant[name] = weights.ravel()
         pairs = levels[:, :16] | levels[:, 16:] << 4
         blocks = zip(scales, pairs, strict=True)
         stored[name] = b"".join(scale.tobytes() + pair.tobytes() for scale, pair in blocks)
@@ -92,7 +94,8 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     meant = small_file(tmp_path / "small.bin")
     stored = read_e5(tmp_path / "small.bin")
     assert [piece for piece, _ in stored.pieces] == list(PIECES)
-    assert (stored.header.hidden, stored.header.epsilon) == (HIDDEN, pytest.approx(1e-5))
+    assert stored.header.hidden == HIDDEN
+    assert stored.header.epsilon == pytest.approx(1e-5)
     assert stored.tensors.keys() == meant.keys()
     for name, weights in meant.items():
         np.testing.assert_array_equal(stored.tensors[name], weights)

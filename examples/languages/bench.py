@@ -109,7 +109,7 @@ def suggest(folder: Path, number: int) -> list[str]:
         *("--student", folder / "e5", "--suggest", number),
         *("--questions", questions, "--output-path", written),
     )
-    with written.open(encoding="utf-8", newline="") as file:
+    with written.open(encoding="utf-8-sig", newline="") as file:
         _, *rows = csv.reader(file)
     return [row[0] for row in rows]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from examples.picks.choosing import figures_of
 from examples.picks.curves import Curves, encoder_of, picks_of, read_curves
@@ -24,7 +23,7 @@ from infer.selection.rules import Rule
 
 FRAMES = 4
 MADE_OF: Mapping[ChoiceTexts, tuple[Join, ...]] = {"joined": ("max",)}
-Hits = npt.NDArray[np.float64]
+Hits = Floats
 """(E, N) 1 where one of a question's picks shows its evidence, else 0."""
 
 
