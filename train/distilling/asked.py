@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from index.arrays import Floats
+from index.errors import CueframeError
 from index.messages import say
 from index.models.encoder import Encoder
 from index.storage.store import Profile
@@ -57,6 +58,11 @@ def asked_questions(
     require_labels(file.records)
     language = language_of_column([one.question for one in file.records])
     if language == pairs.teacher_language:
+        if not any(one.paraphrases for one in file.records):
+            raise CueframeError(
+                f"--questions {source} is in {language}, which the teacher reads; give questions "
+                f"in {' or '.join(pairs.languages)}, or leave it out"
+            )
         return [_asked(*one) for one in read_pairs([source]).asked], file.complete
     texts = {one.question.id: one.teacher for one in pairs.asked}
     asked = [

@@ -94,6 +94,9 @@ def refuse_bad_values(config: DistillConfig) -> None:
     positive("--suggest", config.suggest)
     if not 0 <= config.seed < 2**32:
         raise CueframeError(f"--seed is {config.seed}; give a number from 0 to {2**32 - 1}")
+    for path in config.pair_files:
+        if path.is_dir():
+            raise CueframeError(f"--pairs {path} is a folder; name the file of pairs")
     read: dict[str, list[Path | None]] = {
         "the pairs": [*config.pair_files],
         "the questions": [config.questions, *config.labels],
@@ -126,9 +129,11 @@ def refuse_taken(output: Path) -> None:
     """Refuse an output folder that holds something.
 
     Raises:
-        CueframeError: It does, or is a file.
+        CueframeError: It does, or is no folder.
     """
-    if output.is_file() or (output.is_dir() and any(output.iterdir())):
+    if output.is_file():
+        raise CueframeError(f"--output-path {output} is a file; name a folder")
+    if output.is_dir() and any(output.iterdir()):
         raise CueframeError(
             f"--output-path {output} is there and not empty; name another folder, or remove it"
         )

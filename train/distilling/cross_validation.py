@@ -17,7 +17,7 @@ from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
 from infer.evaluation.bootstrap import Estimate, estimates
 from infer.evaluation.rule_choice import folds_of
-from train.distilling.ridge import Head, cosines
+from train.distilling.ridge import Head, cosines, unit
 from train.distilling.tuned_layers import tune
 from train.distilling.upper_layers import UpperLayers
 
@@ -133,6 +133,24 @@ def found_first(
     return found
 
 
+def by_chance(teachers: Floats, texts: Sequence[str], folds: Integers) -> Floats:
+    """Return (n, 2) cosine to the mean of the other folds' texts, and the chance to be found first.
+
+    Arguments are those of `found_first`.
+    """
+    found = np.empty((len(texts), 2))
+    for fold in np.unique(folds).tolist():
+        out = folds == fold
+        mean = unit(teachers[~out].mean(axis=0, keepdims=True))
+        among = min(
+            len({text for text, own in zip(texts, out, strict=True) if own}), _MOST_COMPARED
+        )
+        found[out] = np.stack(
+            [(teachers[out] @ mean.T)[:, 0], np.full(out.sum(), 1 / among)], axis=1
+        )
+    return found
+
+
 class Decision(NamedTuple):
     """Which way is kept, with what it is decided on."""
 
@@ -140,8 +158,8 @@ class Decision(NamedTuple):
     """ridge or tuned."""
     why: str
     rows: dict[str, dict[str, Estimate]]
-    """By ridge, tuned and their difference, the mean cosine to the teacher and the share found
-    first, of held-out pairs, with intervals by groups."""
+    """By ridge, tuned, their difference and chance, the mean cosine to the teacher and the share
+    found first, of held-out pairs, with intervals by groups."""
 
 
 def decide(
@@ -152,6 +170,7 @@ def decide(
     folds: Integers,
     *,
     wanted: str,
+    too_few: str,
     seed: int,
 ) -> Decision:
     """Keep the tuned layers only where they are nearer to the teacher beyond chance.
@@ -163,6 +182,7 @@ def decide(
         groups: (n,) the pairs' groups, which the bootstrap draws whole.
         folds: (n,) the fold of each pair.
         wanted: auto, or what is kept in any case.
+        too_few: Why auto keeps ridge where nothing was tuned.
         seed: Seed of the bootstrap.
     """
     tables = {
@@ -171,6 +191,7 @@ def decide(
         )
         for name, vectors in ways.items()
     }
+    tables["chance"] = by_chance(teachers, texts, folds)
     if "tuned" in tables:
         tables["tuned − ridge"] = tables["tuned"] - tables["ridge"]
     rows = {
@@ -180,7 +201,7 @@ def decide(
     if wanted != "auto":
         return Decision(wanted, f"--head {wanted}", rows)
     if "tuned" not in tables:
-        return Decision("ridge", "too few pairs to tune layers with", rows)
+        return Decision("ridge", too_few, rows)
     lead = rows["tuned − ridge"]["cosine"]
     if lead.low > 0:
         return Decision("tuned", "on pairs that it has not seen, it is nearer to the teacher", rows)

@@ -91,6 +91,9 @@ def fit(
         groups[:shown],
         folds.of[:shown],
         wanted=wanted,
+        too_few=f"layers are tuned from {TUNED_FROM} pairs on"
+        if n < TUNED_FROM
+        else "its layers cannot be tuned",
         seed=seed,
     )
     head = decompose(vectors[:n], teachers).head(found.best)

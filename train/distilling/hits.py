@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from index.arrays import Floats
+from index.messages import say
 from index.storage.store import Profile
 from infer.asked_indexes import AskedIndex
 from infer.evaluation.baselines import FIGURES
@@ -26,6 +27,8 @@ from infer.selection.rules import Rule
 from infer.videos.indexed_videos import IndexedVideos
 
 K = 4
+_FEW_VIDEOS = 10
+"""Of fewer, a bootstrap by videos draws the same few again and again."""
 _CAPTION = 1
 _READING = Reading(_CAPTION)
 _RULE = "quarters"
@@ -58,6 +61,8 @@ class HitTable(NamedTuple):
         head = [f"%, {self.questions} questions, {self.videos} videos", "hit"]
         body = [[name, format_estimate("hit", {"hit": row})] for name, row in self.rows.items()]
         print_table([head, *body])
+        if self.videos < _FEW_VIDEOS:
+            say(f"these intervals are by {self.videos} videos, and say little; ask about more")
 
     def json(self) -> dict[str, Any]:
         """Return the table for JSON."""

@@ -60,8 +60,9 @@ def read_table(source: Path) -> Table:
     names = list(dict.fromkeys(key for _, record in rows for key in record))
     texts = _text_columns(names, [record for _, record in rows])
     if len(texts) < 2:
-        there = f"{name}: its columns of texts are {', '.join(map(short, texts)) or 'none'}"
-        reason = "; ".join(wrong[:3]) or f"{there}; want two columns"
+        found = f"its columns of texts are {', '.join(map(short, texts)) or 'none'}"
+        there = f"{name}: {found if rows else 'it is empty'}"
+        reason = "; ".join(wrong[:3]) or f"{there}; want two columns, divided by , ; or tabs"
         raise CueframeError(f"{reason}; give texts and their translations")
     teacher, students = _roles(texts)
     empty = [place for place, record in rows if all(is_blank(record.get(key)) for key in students)]

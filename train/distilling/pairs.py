@@ -80,8 +80,8 @@ def read_pairs(files: Sequence[Path], group_of: GroupOf = video_of) -> Pairs:
         if str(path) == "-" or path.is_fifo():
             raise CueframeError(f"pairs are read twice, and {path} can be read once; name a file")
     kept = list({path.resolve(): path for path in files}.values())
-    notes = [f"{len(files) - len(kept)} files are given twice, and read once"]
-    notes = notes if len(kept) < len(files) else []
+    twice = len(files) - len(kept)
+    notes = [f"files given twice and read once: {twice}"] if twice else []
     questions = [path for path in kept if holds_questions(path)]
     wrong: list[str] = []
     columns: list[Translations] = []

@@ -1,6 +1,7 @@
 """What is written beside a distilled model: distillation.json and a model card."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def write_card(
         if route
         else "All texts are read by the student."
     )
+    asked = shlex.join(["--index", str(index), "--model", name])
     lines = [
         "---",
         "library_name: cueframe",
@@ -66,8 +68,8 @@ def write_card(
         "asked with it as it is:",
         "",
         "```",
-        f"python infer/answer.py QUESTIONS --index {index} --model {name}",
-        f"accelerate launch train/main.py --tune text --index {index} --model {name}",
+        f"python infer/answer.py QUESTIONS {asked}",
+        f"accelerate launch train/main.py --json_path QUESTIONS --tune text {asked}",
         "```",
         "",
         f"Head: {decision.head}, since {decision.why}. On held-out pairs, in per cent, with 95 % "

@@ -1,8 +1,10 @@
 """A distillation: read, encode, cross-validate, fit, and write the folder."""
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,14 @@ from train.distilling.config import DistillConfig
 from train.distilling.cross_validation import Decision, folds_of_pairs
 from train.distilling.encoding import means_of, read_by, windows_of
 from train.distilling.fitting import fit
-from train.distilling.new_folder import new_folder
-from train.distilling.pairs import Pair, read_pairs
+from train.distilling.new_folder import explain_saving, new_folder
+from train.distilling.pairs import Pair, Pairs, read_pairs
 from train.distilling.question_pairs import video_of
 from train.distilling.record import digest_of, write_card, write_record
 from train.model_card import versions
 from train.seed import set_seed
+
+_FEW_PAIRS = 50
 
 
 def distill(config: DistillConfig) -> int:
@@ -86,6 +90,7 @@ def distill(config: DistillConfig) -> int:
             count=config.tune_student,
             seed=config.seed,
         )
+        _say_pairs(pairs)
         _say_decision(fitted.decision)
         hits = hits_of(
             asked,
@@ -109,7 +114,8 @@ def distill(config: DistillConfig) -> int:
             with_head(student, weight, bias),
             Distilled(route=route, languages=pairs.languages),
         )
-        model.save(folder)
+        with explain_saving(config.output):
+            model.save(folder)
         result: dict[str, Any] = {
             "pairs": len(pairs.pairs),
             "mixed": len(learned) - len(pairs.pairs),
@@ -153,10 +159,24 @@ def distill(config: DistillConfig) -> int:
             f"the student reads texts in {pairs.teacher_language}, too, which it was not taught; "
             "--route leaves them to the teacher"
         )
-    say(f"the distilled model is in {config.output}; ask {index} with --model {config.output}")
+    say(f"the distilled model is in {config.output}; ask with {_flags(index, config.output)}")
     wall_s = round(time.monotonic() - began_s, 3)
     print(json_line(result | {"output_path": str(config.output), "wall_s": wall_s}))
     return 0 if complete and not pairs.wrong else 1
+
+
+def _flags(index: Path, model: Path) -> str:
+    return shlex.join(["--index", str(index), "--model", str(model)])
+
+
+def _say_pairs(pairs: Pairs) -> None:
+    number = len(pairs.pairs)
+    say(
+        f"{number} pairs: the teacher reads {pairs.teacher_language}, and the student learns "
+        f"{', '.join(pairs.languages)}"
+    )
+    if number < _FEW_PAIRS:
+        say(f"warning: {number} pairs are few, and figures on them are rough; give {_FEW_PAIRS}")
 
 
 def _contents(indexed: IndexedVideos) -> Callable[[Question], str]:

@@ -1,6 +1,7 @@
 """Texts with their translations into one language, as a file gives them, and pairs made of them."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,12 +95,22 @@ def check(given: Translations) -> Checked:
         )
     elif not texts:
         refused = "; ".join(wrong[:3]) or f"{given.name}: there is no pair in it"
+    elif _all_one([student for _, student in set(texts.values())]):
+        refused = (
+            f"{given.name}: all of {len(texts)} translations are {short(student)}; give each text "
+            "its own"
+        )
     elif own == language and len(texts) >= FEWEST_TEXTS:
         refused = (
             f"{given.name}: the texts and their translations are both in one language, {own}; give "
             "translations, or, if they are, name the columns by their languages, such as en,vi"
         )
     return Checked(texts, language, own, wrong, notes, refused)
+
+
+def _all_one(translations: Collection[str]) -> bool:
+    """Return whether several texts have the same translation, of which nothing can be learned."""
+    return len(translations) > 1 and len(set(translations)) == 1
 
 
 def tidy(text: object) -> str:

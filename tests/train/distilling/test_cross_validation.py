@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CueframeError
-from train.distilling.cross_validation import FOLDS, decide, folds_of_pairs, found_first
+from train.distilling.cross_validation import (
+    FOLDS,
+    by_chance,
+    decide,
+    folds_of_pairs,
+    found_first,
+)
 from train.distilling.ridge import unit
 
 TEXT = st.sampled_from("abcdefgh")
@@ -43,6 +49,15 @@ def test_a_translation_is_found_first_among_its_fold() -> None:
     assert found.tolist() == [1, 0, 1, 1]
 
 
+def test_chance_knows_the_mean_of_the_other_folds_and_how_many_texts_there_are() -> None:
+    teachers = unit(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.6, 0.8]]))
+    found = by_chance(teachers, ["x", "y", "x", "z"], np.array([0, 0, 0, 1]))
+    assert found[:, 1].tolist() == [0.5, 0.5, 0.5, 1.0]
+    assert found[:3, 0] == pytest.approx([0.6, 0.8, 0.6])
+    mean = unit(teachers[:3].mean(axis=0, keepdims=True))[0]
+    assert found[3, 0] == pytest.approx(teachers[3] @ mean)
+
+
 @pytest.mark.parametrize(("gain", "kept"), [(0.5, "tuned"), (0.0, "ridge"), (-0.5, "ridge")])
 def test_the_tuned_way_is_kept_where_its_lead_is_no_chance(gain: float, kept: str) -> None:
     rng = np.random.default_rng(0)
@@ -54,7 +69,9 @@ def test_the_tuned_way_is_kept_where_its_lead_is_no_chance(gain: float, kept: st
 
     def choice(wanted: str, **ways: np.ndarray) -> str:
         folds = np.arange(200) // 5 % 5
-        return decide(ways, teachers, texts, groups, folds, wanted=wanted, seed=1).head
+        few = "few"
+        found = decide(ways, teachers, texts, groups, folds, wanted=wanted, too_few=few, seed=1)
+        return found.head
 
     assert choice("auto", ridge=ridge, tuned=tuned) == kept
     assert choice("auto", ridge=ridge) == "ridge"

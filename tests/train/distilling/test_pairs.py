@@ -193,7 +193,8 @@ def test_one_side_alone_may_be_a_number(tmp_path: Path) -> None:
         (lines(EN, EN[::-1], head="text,translation"), "both in one language, en"),
         (lines(EN, head="text"), "want two columns"),
         (lines(EN, list("123456")), "want two columns"),
-        ("", "there is no|its columns of texts are none"),
+        ("", "it is empty; want two columns, divided by , ; or tabs"),
+        (lines(EN, ["xe"] * 6), "all of 6 translations are .?xe.?; give each text its own"),
         ("en,en\na,b\n", "is the name of two columns"),
         ("en,vi\ncar,xe \xe9\n".encode("latin-1"), "not UTF-8; save the file as UTF-8"),
         ("a,b\n".encode("utf-16"), "UTF-16"),
@@ -229,7 +230,7 @@ def test_a_file_given_twice_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     found = read(path, lines(EN, VI, head="en,vi"), path)
     assert len(found.pairs) == 6
-    assert found.notes == ["1 files are given twice, and read once"]
+    assert found.notes == ["files given twice and read once: 1"]
 
 
 def questions(texts: list[str], **fields: list[Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from index.models.encoder import load_encoder
 from index.storage.store import read_profile
@@ -77,7 +78,8 @@ def test_a_student_is_taught_and_asks_the_index(
     (found,) = result.records
     assert found["pairs"] == 25
     assert (found["head"], found["route"], found["languages"]) == ("ridge", "en", ["vi"])
-    assert set(found["held_out"]) == {"ridge"}
+    assert set(found["held_out"]) == {"ridge", "chance"}
+    assert "25 pairs: the teacher reads en, and the student learns vi" in result.err
     assert {path.name for path in output.iterdir()} == {
         *("distilled.json", "teacher", "student", "distillation.json", "README.md")
     }
@@ -123,11 +125,12 @@ def test_labelled_questions_count_hits_and_layers_are_tuned(
     assert result.code == 0, result.err
     (found,) = result.records
     assert (found["pairs"], found["mixed"], found["route"]) == (25, 25, None)
-    assert set(found["held_out"]) == {"ridge", "tuned", "tuned − ridge"}
+    assert set(found["held_out"]) == {"ridge", "tuned", "tuned − ridge", "chance"}
     hits = found["hits"]["vi"]
     assert (hits["questions"], hits["videos"]) == (25, 4)
     assert {"student, ridge", "student, tuned", "teacher, en", "uniform"} <= set(hits["hit"])
     assert "uniform" in result.err
+    assert "these intervals are by 4 videos" in result.err
 
 
 def test_refusals_are_one_line(student: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -156,6 +159,13 @@ def test_refusals_are_one_line(student: Path, tmp_path: Path, capsys: Capture) -
     wrong("nowhere", index=tmp_path / "nowhere")
     wrong("none can be held out", pairs=write_pairs(tmp_path / "one.csv", PAIRS[:1]))
     wrong("would overwrite", output_path=good)
+    wrong("is a folder; name the file of pairs", pairs=tmp_path)
+    wrong("is a file; name a folder", output_path=write_pairs(tmp_path / "file", PAIRS))
+    in_english = write_questions(
+        tmp_path / "en.json",
+        *({"question": text, "video_path": "x.mp4", "support_frames": [1]} for text, _ in PAIRS),
+    )
+    wrong("is in en, which the teacher reads; give questions in vi", questions=in_english)
     wrong("--questions", suggest=5)
     assert ran(capsys, "--student", student).code == 2
     output.mkdir()
@@ -184,6 +194,22 @@ def test_an_interrupt_leaves_nothing(
     output = tmp_path / "models" / "out"
     pairs = write_pairs(tmp_path / "pairs.csv", PAIRS)
     assert distilled(capsys, student, pairs, output).code == 130
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_model_that_cannot_be_saved_is_one_line(
+    student: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise SafetensorError("Error while serializing: No space left on device\nat some place")
+
+    monkeypatch.setattr("index.models.distilled_model.DistilledModel.save", full)
+    output = tmp_path / "models" / "out"
+    result = distilled(capsys, student, write_pairs(tmp_path / "pairs.csv", PAIRS), output)
+    assert (result.code, result.out) == (2, "")
+    last = result.err.splitlines()[-1]
+    assert last.startswith(f"error: {output} cannot be written (Error while serializing: No space")
+    assert "at some place" not in result.err
     assert list(output.parent.iterdir()) == []
 
 

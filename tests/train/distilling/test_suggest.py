@@ -51,14 +51,16 @@ def plain_greedy(vectors: Floats, k: int) -> list[int]:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 12))
-def test_the_choice_is_that_of_plain_greedy(seed: int, count: int, k: int) -> None:
+def test_each_choice_is_the_best_after_those_before(seed: int, count: int, k: int) -> None:
     vectors = unit_vectors(seed, count)
     rows, covers = covering(vectors, k)
     cosines = (vectors @ vectors.T).astype(np.float64)
-    wanted = [value(cosines, plain_greedy(vectors, n)) for n in range(1, min(k, count) + 1)]
     assert len(set(rows.tolist())) == min(k, count)
-    np.testing.assert_allclose(covers, wanted, atol=1e-5)
-    np.testing.assert_allclose(covers[-1], value(cosines, rows.tolist()), atol=1e-5)
+    for place, reached in enumerate(covers.tolist()):
+        before = rows[:place].tolist()
+        best = max(value(cosines, [*before, n]) for n in range(count))
+        assert reached == pytest.approx(best, abs=1e-5)
+        assert reached == pytest.approx(value(cosines, rows[: place + 1].tolist()), abs=1e-5)
     assert (np.diff(covers) >= 0).all()
 
 
