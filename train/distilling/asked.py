@@ -12,6 +12,7 @@ from index.errors import CueframeError
 from index.messages import say
 from index.models.encoder import Encoder
 from index.storage.store import Profile
+from infer.evaluation.rule_picks import AskedQuestions
 from infer.metrics import is_labelled, require_labels
 from infer.question_files.loading import read_questions
 from infer.questions import Question
@@ -77,50 +78,76 @@ def _asked(question: Question, teacher: str, student: str, language: str) -> Ask
     return Asked(question, student, teacher, language)
 
 
-def hits_of(
+class Placed(NamedTuple):
+    """The questions of one language whose videos are indexed, as the teacher reads them."""
+
+    language: str
+    numbers: list[int]
+    """(N,) their numbers among all that are asked."""
+    questions: AskedQuestions
+    own: tuple[str, Sequence[Floats]] | None
+    """The name of the row in the teacher's own language, where all are known in it, and the vectors
+    (w, D) of each question."""
+    as_it_is: tuple[str, Sequence[Floats]]
+
+
+def placed_questions(
     asked: Sequence[Asked],
-    ways: Mapping[str, Floats],
     teacher: Encoder,
     *,
     index: Path,
     profile: Profile,
     indexed: IndexedVideos,
     teacher_language: str,
-    seed: int,
-) -> dict[str, HitTable]:
-    """Return a table of hits for each language, of the questions whose videos are indexed.
+) -> list[Placed]:
+    """Find the videos of labelled questions, and encode the questions by the teacher.
 
     Args:
         asked: The m questions.
-        ways: By way of fitting, (m, D) vectors of their texts by heads that have not seen them, the
-            kept way first.
         teacher: The index's encoder.
         index: The index.
         profile: Its profile.
         indexed: Its videos.
         teacher_language: Code of the language in which the teacher reads the questions.
-        seed: Seed of the bootstrap.
     """
-    found: dict[str, HitTable] = {}
+    found: list[Placed] = []
     for language in dict.fromkeys(one.language for one in asked):
         numbers = [n for n, one in enumerate(asked) if one.language == language]
-        own = [asked[n] for n in numbers]
-        placed = asked_of_index([one.question for one in own], index, profile, indexed)
+        questions = [asked[n].question for n in numbers]
+        placed = asked_of_index(questions, index, profile, indexed)
         if not placed.timed:
-            say(f"none of {len(own)} labelled questions can be asked of {index}, so no hits count")
+            say(
+                f"none of {len(numbers)} labelled questions can be asked of {index}, so no hits "
+                "count"
+            )
             continue
-        there = [query.place for query in placed.queries]
-        texts: dict[str, Sequence[Floats]] = {
-            f"student, {way}": [vectors[numbers[place]][None] for place in there]
-            for way, vectors in ways.items()
-        }
-        first = [own[place].teacher for place in there]
-        minus = f"teacher, {language} as it is"
-        if all(first):
-            minus = f"teacher, {teacher_language}"
-            texts[minus] = windows_of(teacher, [text for text in first if text])
-        texts[f"teacher, {language} as it is"] = windows_of(
-            teacher, [own[place].text for place in there]
+        numbers = [numbers[query.place] for query in placed.queries]
+        first = [text for n in numbers if (text := asked[n].teacher)]
+        own = None
+        if len(first) == len(numbers):
+            own = (f"teacher, {teacher_language}", windows_of(teacher, first))
+        texts = windows_of(teacher, [asked[n].text for n in numbers])
+        found.append(
+            Placed(language, numbers, placed, own, (f"teacher, {language} as it is", texts))
         )
-        found[language] = hit_table(placed, texts, minus, seed)
     return found
+
+
+def hits_of(placed: Sequence[Placed], ways: Mapping[str, Floats], seed: int) -> dict[str, HitTable]:
+    """Return a table of hits for each language.
+
+    Args:
+        placed: The questions, from `placed_questions`.
+        ways: By way of fitting, (m, D) vectors of all texts asked by what has not seen them.
+        seed: Seed of the bootstrap.
+    """
+    return {
+        one.language: hit_table(
+            one.questions,
+            {way: [vectors[n][None] for n in one.numbers] for way, vectors in ways.items()},
+            one.own,
+            one.as_it_is,
+            seed,
+        )
+        for one in placed
+    }

@@ -48,8 +48,8 @@ class DistillConfig:
     labels: LabelFiles = ()
     head: Literal["auto", "ridge", "tuned"] = "auto"
     """ridge: a linear map behind the student as it is. tuned: that, and the student's upper layers
-    trained on from it. auto: tuned where there are some hundreds of pairs, and it is better beyond
-    chance on pairs that it has not seen."""
+    trained on from it. auto: ridge, unless there are 200 pairs or more, and tuned hits more on
+    questions that it has not seen, or without labels is nearer to the teacher, beyond chance."""
     tune_student: int = 2
     """Upper layers of the student that are tuned."""
     pooling: Annotated[str | None, own_default("as the student says", "{mean,cls,...}")] = None

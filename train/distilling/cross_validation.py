@@ -17,6 +17,7 @@ from index.arrays import Bools, Floats, Integers
 from index.errors import CueframeError
 from infer.evaluation.bootstrap import Estimate, estimates
 from infer.evaluation.rule_choice import folds_of
+from train.distilling.hits import HitTable
 from train.distilling.ridge import Head, cosines, unit
 from train.distilling.tuned_layers import tune
 from train.distilling.upper_layers import UpperLayers
@@ -170,10 +171,13 @@ def decide(
     folds: Integers,
     *,
     wanted: str,
-    too_few: str,
+    not_tuned: str,
+    hits: Mapping[str, HitTable],
     seed: int,
 ) -> Decision:
-    """Keep the tuned layers only where they are nearer to the teacher beyond chance.
+    """Keep the tuned layers only where they hit more, beyond chance.
+
+    Without labelled questions: where they are nearer to the teacher.
 
     Args:
         ways: (n, T) held-out unit vectors by ridge, and perhaps by tuned.
@@ -182,7 +186,8 @@ def decide(
         groups: (n,) the pairs' groups, which the bootstrap draws whole.
         folds: (n,) the fold of each pair.
         wanted: auto, or what is kept in any case.
-        too_few: Why auto keeps ridge where nothing was tuned.
+        not_tuned: Why auto keeps ridge where nothing was tuned.
+        hits: By language, the hits of labelled questions.
         seed: Seed of the bootstrap.
     """
     tables = {
@@ -201,8 +206,11 @@ def decide(
     if wanted != "auto":
         return Decision(wanted, f"--head {wanted}", rows)
     if "tuned" not in tables:
-        return Decision("ridge", too_few, rows)
-    lead = rows["tuned − ridge"]["cosine"]
-    if lead.low > 0:
-        return Decision("tuned", "on pairs that it has not seen, it is nearer to the teacher", rows)
-    return Decision("ridge", "the lead of tuned layers on unseen pairs may be chance", rows)
+        return Decision("ridge", not_tuned, rows)
+    lead, what = [rows["tuned − ridge"]["cosine"].low], "are nearer to the teacher"
+    if hits:
+        lead = [table.rows["student, tuned − student, ridge"].low for table in hits.values()]
+        what = "hit more"
+    if min(lead) > 0:
+        return Decision("tuned", f"on unseen pairs, tuned layers {what}", rows)
+    return Decision("ridge", f"that tuned layers {what} on unseen pairs may be chance", rows)

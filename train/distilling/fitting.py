@@ -4,7 +4,7 @@ Legend: n pairs, m texts besides that are asked, N = n + m, S and T widths of a 
 teacher's vector.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from train.distilling.cross_validation import (
     tuned_vectors,
 )
 from train.distilling.encoding import student_vectors
+from train.distilling.hits import HitTable
 from train.distilling.ridge import Head, cross_validate, decompose
 from train.distilling.tuned_layers import tune
 from train.distilling.upper_layers import NotTunableError, UpperLayers
@@ -37,8 +38,8 @@ class Fitted(NamedTuple):
     head: Head
     strength: float
     decision: Decision
-    asked: dict[str, Floats]
-    """(m, T) unit vectors of the asked texts by what has not seen them, the kept way first."""
+    hits: dict[str, HitTable]
+    """By language, the hits of the asked texts by what has not seen them."""
 
 
 def fit(
@@ -49,6 +50,7 @@ def fit(
     *,
     groups: Sequence[str],
     own: Sequence[str],
+    hits_by: Callable[[Mapping[str, Floats]], dict[str, HitTable]],
     wanted: Wanted,
     count: int,
     seed: int,
@@ -62,6 +64,7 @@ def fit(
         folds: The folds of all.
         groups: (n,) the groups of the pairs.
         own: The pairs' texts in the teacher's language, of the first pairs, which are compared.
+        hits_by: Returns the hits by language of each way's (m, T) vectors of the asked texts.
         wanted: The way, or auto.
         count: Upper layers to be tuned.
         seed: Seed of the tuning and of the bootstrap.
@@ -69,21 +72,18 @@ def fit(
     Raises:
         CueframeError: The student has no layers that can be tuned, and that is wanted.
     """
-    n = len(teachers)
+    n, shown = len(teachers), len(own)
     unique = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     numbers = np.array([unique[text] for text in texts], np.int64)
-    tried = wanted == "tuned" or (wanted == "auto" and n >= TUNED_FROM)
-    layers = _layers(student, count, list(unique), wanted) if tried else None
-    vectors = (
-        layers.all_vectors(range(len(unique))).numpy()
-        if layers
-        else student_vectors(student, list(unique))
-    )[numbers]  # (N, S)
+    vectors = student_vectors(student, list(unique))[numbers]  # (N, S)
     found = cross_validate(vectors[:n], teachers, folds.of[:n], folds.seen)
     ways = {"ridge": ridge_vectors(found.heads, vectors, folds.of)}
+    hits = hits_by({"ridge": ways["ridge"][n:]})
+    not_tuned = _why_not_tuned(wanted, n, hits)
+    layers = None if not_tuned else _layers(student, count, list(unique), wanted)
     if layers:
         ways["tuned"] = tuned_vectors(layers, numbers, found.heads, teachers, folds, seed=seed)
-    shown = len(own)
+        hits = hits_by({name: way[n:] for name, way in ways.items()})
     decision = decide(
         {name: held_out[:shown] for name, held_out in ways.items()},
         teachers[:shown],
@@ -91,16 +91,28 @@ def fit(
         groups[:shown],
         folds.of[:shown],
         wanted=wanted,
-        too_few=f"layers are tuned from {TUNED_FROM} pairs on"
-        if n < TUNED_FROM
-        else "its layers cannot be tuned",
+        not_tuned=not_tuned or "its layers cannot be tuned",
+        hits=hits,
         seed=seed,
     )
     head = decompose(vectors[:n], teachers).head(found.best)
     if layers and decision.head == "tuned":
         head = tune(layers, numbers[:n].tolist(), head, teachers, seed=seed)
-    kept = sorted(ways, key=lambda name: name != decision.head)
-    return Fitted(head, found.best, decision, {name: ways[name][n:] for name in kept})
+    return Fitted(head, found.best, decision, hits)
+
+
+def _why_not_tuned(wanted: Wanted, pairs: int, hits: Mapping[str, HitTable]) -> str | None:
+    """Return why no layers are tuned, None where they are."""
+    if wanted == "tuned":
+        return None
+    if wanted == "ridge":
+        return "--head ridge"
+    if pairs < TUNED_FROM:
+        return f"layers are tuned from {TUNED_FROM} pairs on"
+    leads = [table.leads.get("ridge") for table in hits.values()]
+    if leads and all(lead is not None and lead.high >= 0 for lead in leads):
+        return "it hits no less than the teacher, beyond chance, and tuned layers cannot do better"
+    return None
 
 
 def _layers(

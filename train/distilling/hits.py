@@ -32,6 +32,7 @@ _FEW_VIDEOS = 10
 _CAPTION = 1
 _READING = Reading(_CAPTION)
 _RULE = "quarters"
+_UNIFORM = "uniform"
 
 
 def asked_of_index(
@@ -53,6 +54,8 @@ class HitTable(NamedTuple):
     """Shares of the questions whose picks hit, with 95 % intervals by video."""
 
     rows: dict[str, Estimate]
+    leads: dict[str, Estimate]
+    """By way of the student, its paired difference to the teacher's own language, where known."""
     questions: int
     videos: int
 
@@ -70,33 +73,44 @@ class HitTable(NamedTuple):
 
 
 def hit_table(
-    asked: AskedQuestions, texts: Mapping[str, Sequence[Floats]], minus: str, seed: int
+    asked: AskedQuestions,
+    ways: Mapping[str, Sequence[Floats]],
+    own: tuple[str, Sequence[Floats]] | None,
+    as_it_is: tuple[str, Sequence[Floats]],
+    seed: int,
 ) -> HitTable:
-    """Pick and score by each way of reading the questions; the first one's lead is paired.
+    """Pick and score by each way of reading the questions, and pair the differences.
 
     Args:
         asked: The N questions, from `asked_of_index`; one at least.
-        texts: By way, (w, D) unit vectors of each question's text.
-        minus: The way to which the first one's difference is shown.
+        ways: By way of the student, (w, D) unit vectors of each question's text.
+        own: The teacher reading them in its own language, where that is known: name and vectors.
+        as_it_is: The teacher reading what the student reads.
         seed: Seed of the bootstrap over videos.
 
     Raises:
         CueframeError: A vector file cannot be used.
     """
     timed, videos = asked.timed, [one.video for one in asked.timed]
-    tables = {name: _hits(asked, vectors) for name, vectors in texts.items()}
+    students = {f"student, {way}": vectors for way, vectors in ways.items()}
+    read = students | dict([own] if own else []) | dict([as_it_is])
+    tables = {name: _hits(asked, vectors) for name, vectors in read.items()}
     figure = FIGURES["hit"].value
-    tables["uniform"] = np.array(
+    tables[_UNIFORM] = np.array(
         [
             figure(one, picked_spans(one, times_s), K)
             for one, times_s in zip(timed, uniform_picks(timed, K), strict=True)
         ]
     )
-    first = next(iter(texts))
-    for name in dict.fromkeys((minus, "uniform")):
-        tables[f"{first} − {name}"] = tables[first] - tables[name]
+    other = own[0] if own else as_it_is[0]
+    first, *more = students
+    pairs = [(name, other) for name in students] + [(first, _UNIFORM)]
+    for name, than in pairs + [(way, first) for way in more]:
+        tables[f"{name} − {than}"] = tables[name] - tables[than]
     found = estimates(np.stack([*tables.values()], axis=1), videos, seed)
-    return HitTable(dict(zip(tables, found, strict=True)), len(timed), len(set(videos)))
+    rows = dict(zip(tables, found, strict=True))
+    leads = {way: rows[f"student, {way} − {other}"] for way in ways} if own else {}
+    return HitTable(rows, leads, len(timed), len(set(videos)))
 
 
 def _hits(asked: AskedQuestions, vectors: Sequence[Floats]) -> Floats:

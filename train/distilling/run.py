@@ -23,7 +23,7 @@ from infer.evaluation.text_tables import format_estimate, print_table, row_json
 from infer.query_encoder import load_query_encoder
 from infer.questions import Question
 from infer.videos.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
-from train.distilling.asked import asked_questions, hits_of
+from train.distilling.asked import asked_questions, hits_of, placed_questions
 from train.distilling.config import DistillConfig
 from train.distilling.cross_validation import Decision, folds_of_pairs
 from train.distilling.encoding import means_of, read_by, windows_of
@@ -79,6 +79,14 @@ def distill(config: DistillConfig) -> int:
         ready_encoder(student, dtype="float32", device=device)
 
         windows = windows_of(teacher, [pair.teacher for pair in learned])
+        placed = placed_questions(
+            asked,
+            teacher,
+            index=index,
+            profile=profile,
+            indexed=indexed,
+            teacher_language=pairs.teacher_language,
+        )
         fitted = fit(
             student,
             read_by(student, [*(pair.student for pair in learned), *(one.text for one in asked)]),
@@ -86,23 +94,14 @@ def distill(config: DistillConfig) -> int:
             folds,
             groups=groups,
             own=[pair.teacher for pair in pairs.pairs],
+            hits_by=lambda ways: hits_of(placed, ways, config.seed),
             wanted=config.head,
             count=config.tune_student,
             seed=config.seed,
         )
         _say_pairs(pairs)
         _say_decision(fitted.decision)
-        hits = hits_of(
-            asked,
-            fitted.asked,
-            teacher,
-            index=index,
-            profile=profile,
-            indexed=indexed,
-            teacher_language=pairs.teacher_language,
-            seed=config.seed,
-        )
-        for table in hits.values():
+        for table in fitted.hits.values():
             table.print()
 
         teacher.model.module.to("cpu")
@@ -128,7 +127,7 @@ def distill(config: DistillConfig) -> int:
             "why": fitted.decision.why,
             "strength": fitted.strength,
             "held_out": {name: row_json(row) for name, row in fitted.decision.rows.items()},
-            "hits": {language: table.json() for language, table in hits.items()},
+            "hits": {language: table.json() for language, table in fitted.hits.items()},
         }
         write_record(
             folder,
@@ -152,7 +151,7 @@ def distill(config: DistillConfig) -> int:
             languages=pairs.languages,
             route=route,
             decision=fitted.decision,
-            hits=hits,
+            hits=fitted.hits,
         )
     if not (config.route or config.mix):
         say(

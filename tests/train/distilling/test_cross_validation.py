@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import CueframeError
+from infer.evaluation.bootstrap import Estimate
 from train.distilling.cross_validation import (
     FOLDS,
     by_chance,
@@ -11,6 +12,7 @@ from train.distilling.cross_validation import (
     folds_of_pairs,
     found_first,
 )
+from train.distilling.hits import HitTable
 from train.distilling.ridge import unit
 
 TEXT = st.sampled_from("abcdefgh")
@@ -67,13 +69,28 @@ def test_the_tuned_way_is_kept_where_its_lead_is_no_chance(gain: float, kept: st
     texts = [str(n) for n in range(200)]
     groups = [f"video {n // 5}" for n in range(200)]
 
+    tables: dict[str, HitTable] = {}
+
     def choice(wanted: str, **ways: np.ndarray) -> str:
         folds = np.arange(200) // 5 % 5
-        few = "few"
-        found = decide(ways, teachers, texts, groups, folds, wanted=wanted, too_few=few, seed=1)
-        return found.head
+        return decide(
+            ways,
+            teachers,
+            texts,
+            groups,
+            folds,
+            wanted=wanted,
+            not_tuned="few",
+            hits=tables,
+            seed=1,
+        ).head
 
     assert choice("auto", ridge=ridge, tuned=tuned) == kept
+    # Hits count where there are any, whatever the cosines are.
+    for low, by_hits in ((0.01, "tuned"), (0.0, "ridge")):
+        lead = Estimate(0.02, low, 0.04, 9)
+        tables["vi"] = HitTable({"student, tuned − student, ridge": lead}, {}, 9, 9)
+        assert choice("auto", ridge=ridge, tuned=tuned) == by_hits
     assert choice("auto", ridge=ridge) == "ridge"
     assert choice("tuned", ridge=ridge, tuned=tuned) == "tuned"
     assert choice("ridge", ridge=ridge) == "ridge"

@@ -120,8 +120,9 @@ def test_labelled_questions_count_hits_and_layers_are_tuned(
             own.append({"question": text, **video})
     english = write_questions(tmp_path / "en.json", *records[0])
     vietnamese = write_questions(tmp_path / "vi.json", *records[1])
+    usual = (capsys, student, english)
     more = ("--pairs", vietnamese, "--mix")
-    result = distilled(capsys, student, english, tmp_path / "out", *more)
+    result = distilled(*usual, tmp_path / "out", *more, "--head", "tuned")
     assert result.code == 0, result.err
     (found,) = result.records
     assert (found["pairs"], found["mixed"], found["route"]) == (25, 25, None)
@@ -131,6 +132,13 @@ def test_labelled_questions_count_hits_and_layers_are_tuned(
     assert {"student, ridge", "student, tuned", "teacher, en", "uniform"} <= set(hits["hit"])
     assert "uniform" in result.err
     assert "these intervals are by 4 videos" in result.err
+    assert found["head"] == "tuned"
+
+    # With so few videos the lead of the teacher is no more than chance.
+    result = distilled(*usual, tmp_path / "other", *more)
+    assert result.records[0]["head"] == "ridge"
+    assert "it hits no less than the teacher" in result.err
+    assert set(result.records[0]["held_out"]) == {"ridge", "chance"}
 
 
 def test_refusals_are_one_line(student: Path, tmp_path: Path, capsys: Capture) -> None:
