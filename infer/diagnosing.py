@@ -10,9 +10,9 @@ from index.messages import json_line
 from index.models.long_texts import LongText
 from index.storage.store import Profile, read_profile
 from infer.diagnosis.case import Case, Plan, asked_videos
-from infer.diagnosis.commands import Commands
-from infer.diagnosis.findings import Finding, of_error
-from infer.diagnosis.languages import guessed_languages
+from infer.diagnosis.commands import FILE, Commands
+from infer.diagnosis.findings import Finding, of_error, some
+from infer.diagnosis.guesses import guessed_languages
 from infer.diagnosis.pairs import by_languages, reworded, translated
 from infer.diagnosis.registry import all_findings
 from infer.diagnosis.report import as_json, as_text
@@ -57,7 +57,7 @@ def diagnose_and_print(
     if translations and not (model or index):
         raise CueframeError("--translations is for an encoder; name one with --model or --index")
     plan = Plan(caption_setting(caption, choices), choices, long_text, frames)
-    commands = Commands(questions=source, index=index, model=model)
+    commands = Commands(questions=FILE if source == "-" else source, index=index, model=model)
     file, notices = read_with_notices(source, layout=layout, labels=labels)
     if labels and not notices.labelled:
         raise notices.without_labels(labels)
@@ -69,7 +69,7 @@ def diagnose_and_print(
     if model or profile:
         from infer.diagnosis.encoder_checks import load_for, measure
 
-        pairs, without = translated(questions, translations) if translations else ([], 0)
+        pairs, without = translated(questions, translations) if translations else ([], [])
         groups = by_languages(pairs, language_of)
         groups += by_languages(reworded(questions), language_of)
         loaded = load_for(model, index, profile, commands)
@@ -93,7 +93,7 @@ def diagnose_and_print(
     if as_json_object:
         print(json_line(as_json(_names(case), found)))
     else:
-        print(as_text(_head(case), found), end="")
+        print(as_text(_head(case, found), found), end="")
     return 1 if any(one.severity == "problem" for one in found) else 0
 
 
@@ -102,7 +102,7 @@ def _opened(index: Path, found: list[Finding]) -> _Index | None:
     try:
         return _Index(read_profile(index), read_indexed_videos(index))
     except DamagedError as error:
-        found.append(of_error("index_damaged", error))
+        found.append(of_error("index_damaged", error, index))
         return None
 
 
@@ -116,11 +116,15 @@ def _names(case: Case) -> dict[str, Any]:
     }
 
 
-def _head(case: Case) -> str:
+def _head(case: Case, found: Sequence[Finding]) -> str:
     """Return what was looked at, in words."""
-    said = f"{case.file.name}: {len(case.questions)} questions"
+    said = f"{case.file.name}: {some(len(case.questions), 'question')}"
     if case.videos:
         said += f", asked of {case.videos.folder}"
     if case.model:
         said += f", read by {case.model.name}"
+    if case.commands.questions == FILE and any(
+        f" {FILE}" in s for one in found for s in one.advice
+    ):
+        said += f" ({FILE}: a file that you save them to)"
     return said

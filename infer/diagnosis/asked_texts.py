@@ -29,6 +29,7 @@ def questions_without_text(questions: Sequence[Question], plan: Plan) -> Iterato
             {"questions": found.count},
             found.examples,
             tuple(advice),
+            ids=found.ids,
         )
 
 
@@ -84,6 +85,7 @@ def equal_questions(
             {"repeated": repeated.count},
             repeated.examples,
             (f"take out, or reword, {repeated.named()}",),
+            ids=repeated.ids,
         )
     if tellable.count:
         yield Finding(
@@ -94,6 +96,7 @@ def equal_questions(
             {"repeated": tellable.count},
             tellable.examples,
             (commands.answer("--choices", "each"),),
+            ids=tellable.ids,
         )
 
 

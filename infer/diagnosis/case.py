@@ -1,6 +1,6 @@
 """What the checks look at: the questions, how they will be asked, the index and the encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -88,6 +88,17 @@ def asked_videos(
             known[names] = _asked(indexed, names)
         found.append(known[names])
     return AskedVideos(folder, profile, indexed, found)
+
+
+def questions_about(
+    questions: Sequence[Question], videos: AskedVideos, contents: Container[str]
+) -> list[str]:
+    """Return the ids of the questions about videos of these content hashes."""
+    return [
+        question.id
+        for question, (_, row, *_) in zip(questions, videos.of_questions, strict=True)
+        if row and row.content_hash in contents
+    ]
 
 
 def _asked(indexed: IndexedVideos, names: tuple[str, ...]) -> AskedVideo:

@@ -38,6 +38,7 @@ def equal_choices(questions: Sequence[Question]) -> Iterator[Finding]:
             {"questions": found.count, "with_choices": total},
             found.examples,
             (f"correct the choices of {found.named()}",),
+            ids=found.ids,
         )
 
 
@@ -56,6 +57,7 @@ def number_of_choices(questions: Sequence[Question]) -> Iterator[Finding]:
             {"questions": found.count},
             found.examples,
             (f"give them 2 to {len(LETTERS)} choices, or none",),
+            ids=found.ids,
         )
 
 
@@ -83,6 +85,7 @@ def answers(questions: Sequence[Question]) -> Iterator[Finding]:
             figures,
             wrong.examples,
             (f"correct the answer of {wrong.named()}: the text of a choice, or its letter",),
+            ids=wrong.ids,
         )
     if 0 < missing.count < total:
         yield Finding(
@@ -92,10 +95,11 @@ def answers(questions: Sequence[Question]) -> Iterator[Finding]:
             figures,
             missing.examples,
             (f"give an answer to {missing.named()}",),
+            ids=missing.ids,
         )
-    elif total:
-        said = "none of them says" if missing.count else "each of them says"
-        said = f"{total} questions have choices, and {said} which is right"
+    elif total and not wrong.count:
+        said = "none" if missing.count else "each"
+        said = f"{some(total, 'question')} with choices; {said} of them says which is right"
         yield Finding("missing_answers", "fine", said, figures)
 
 
@@ -129,6 +133,7 @@ def equal_choices_to_the_model(
             {"questions": cut.count, "with_choices": total},
             cut.examples,
             (commands.answer("--choices", "each", "--long-text", "windows"),),
+            ids=cut.ids,
         )
     if same.count:
         yield Finding(
@@ -142,6 +147,7 @@ def equal_choices_to_the_model(
                 f"reword the choices of {same.named()}, or take a model that sees the difference:",
                 commands.doctor_of("MODEL"),
             ),
+            ids=same.ids,
         )
 
 

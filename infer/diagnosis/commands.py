@@ -10,6 +10,10 @@ MULTILINGUAL = "google/siglip2-so400m-patch14-384"
 """An encoder of many languages, where there is no index yet that has to be kept."""
 STUDENT = "intfloat/multilingual-e5-small"
 DISTILLED = "saved_models/distilled"
+PAIRS = "pairs.csv"
+"""Where train/distill.py --suggest writes."""
+FILE = "FILE"
+"""Stands for the questions where they came from standard input."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +21,7 @@ class Commands:
     """Makes commands that can be copied into a shell."""
 
     questions: str
-    """The file, as it was given."""
+    """The file, as it was given, or `FILE`."""
     index: Path | None
     """Value of --index."""
     model: str | None
@@ -43,22 +47,27 @@ class Commands:
         """Ask an index by the encoder that built it, or build another by the one that was named."""
         own = _typed("infer/doctor.py", self.questions, "--index", str(self.index))
         videos = ("VIDEOS", "--index", "OTHER_INDEX", "--model", other)
-        return (own, "or " + _typed("index/build.py", *videos))
+        return (own, "or, to ask by that encoder:", _typed("index/build.py", *videos))
 
     def repair(self) -> str:
         """Mend the index."""
         return _typed("index/check.py", str(self.index), "--repair")
 
-    def other_language(self) -> tuple[str, ...]:
-        """Make questions of a language readable that the encoder does not read."""
+    def other_language(self, questions: str | None = None) -> tuple[str, ...]:
+        """Make questions of a language readable that the encoder does not read.
+
+        They are those of the call, or of another file that has the same in another language.
+        """
         if self.index is None:
             return (self.doctor_of(MULTILINGUAL),)
+        questions = questions or self.questions
         student = ("--student", STUDENT)
         index = ("--index", str(self.index))
-        asked = ("infer/answer.py", self.questions, *index, "--model", DISTILLED)
+        asked = ("infer/answer.py", questions, *index, "--model", DISTILLED)
         return (
-            _typed("train/distill.py", *student, "--suggest", "200", "--questions", self.questions),
-            _typed("train/distill.py", *index, *student, "--pairs", "pairs.csv", "--route"),
+            _typed("train/distill.py", *student, "--suggest", "200", "--questions", questions),
+            f"write the translation of each text into the empty column of {PAIRS}, then",
+            _typed("train/distill.py", *index, *student, "--pairs", PAIRS, "--route"),
             _typed(*asked),
         )
 

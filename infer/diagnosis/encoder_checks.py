@@ -4,6 +4,7 @@ Legend: N texts, U different translations, D width of a vector.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,8 @@ from index.progress import bar
 from index.storage.store import Profile
 from infer.diagnosis.commands import Commands
 from infer.diagnosis.findings import Finding, of_error
-from infer.diagnosis.translations import Nearness, Pair, nearest_shares, spread
+from infer.diagnosis.text_tokens import Pieces, pieces_of
+from infer.diagnosis.translations import Nearness, Pair, nearest_shares, spread, wilson
 from infer.evaluation.bootstrap import estimates
 from infer.query_encoder import encode_texts, refuse_other_model
 
@@ -98,13 +100,33 @@ def measure(
         pairs = spread(group)
         others = list(dict.fromkeys(pair.other for pair in pairs))
         place = {text: n for n, text in enumerate(others)}
-        texts = _vectors(encoder, [pair.text for pair in pairs])  # (N, D)
+        own_texts = [pair.text for pair in pairs]
+        texts = _vectors(encoder, own_texts)  # (N, D)
         cosines = texts @ _vectors(encoder, others).T  # (N, U)
         right = nearest_shares(cosines, [place[pair.other] for pair in pairs])
-        (estimate,) = estimates(right[:, None], [pair.video for pair in pairs], seed)
-        languages = pairs[0].languages
-        found.append(Nearness(languages, len(group), len(pairs), estimate, 1 / len(others)))
+        videos = [pair.video for pair in pairs]
+        (estimate,) = estimates(right[:, None], videos, seed)
+        if estimate.low == estimate.high:  # every resample of texts that all end alike is the same
+            low, high = wilson(estimate.mean, len(set(videos)))
+            estimate = estimate._replace(low=low, high=high)
+        own, other = (_pieces(every, model) for every in (own_texts, others))
+        found.append(
+            Nearness(
+                pairs[0].languages,
+                len(group),
+                len(pairs),
+                estimate,
+                1 / len(others),
+                pairs[0].file,
+                (own.of_a_unit, other.of_a_unit),
+                (own.too_many, other.too_many),
+            )
+        )
     return found
+
+
+def _pieces(texts: Sequence[str], model: DualModel) -> Pieces:
+    return reduce(Pieces.with_, pieces_of(texts, model), Pieces())
 
 
 def _vectors(encoder: Encoder, texts: Sequence[str]) -> Floats:

@@ -1,5 +1,6 @@
-"""Checks of the records: what is refused, not read, or not used."""
+"""Checks of the records: what is refused, or not used."""
 
+import re
 from collections.abc import Iterator
 
 from infer.diagnosis.findings import MOST_EXAMPLES, Finding, share, some, these
@@ -7,41 +8,29 @@ from infer.question_files.loading import Notices
 from infer.questions import Question
 from infer.records import RecordFile
 
+_NUMBER_AS_TEXT = re.compile(r"\b(?:choices|events|paraphrases)\[\d+\] is -?[\d.]")
+
 
 def refused_records(file: RecordFile[Question]) -> Iterator[Finding]:
     """Records that the loader refuses, among them those whose id stands twice."""
     refused, total = len(file.refused), len(file.refused) + len(file.records)
     figures = {"refused": refused, "records": total}
     if not refused:
-        yield Finding("refused_records", "fine", f"all {total} records can be used", figures)
+        said = f"{some(total, 'record')}, all of which can be used"
+        yield Finding("refused_records", "fine", said, figures)
         return
     first = file.refused[:MOST_EXAMPLES]
-    places = these(tuple(one.place for one in first), refused)
+    advice = [f"correct {these(tuple(one.place for one in first), refused)} of {file.name}"]
+    if any(_NUMBER_AS_TEXT.search(one.error) for one in file.refused):
+        advice.append('write numbers that are texts, as among choices, in quotes: "7", not 7')
     yield Finding(
         "refused_records",
         "problem",
         f"{share(refused, total)} records cannot be used",
         figures,
         tuple(f"{one.place}: {one.error}" for one in first),
-        (f"correct {places} of {file.name}",),
-    )
-
-
-def unread_keys(notices: Notices) -> Iterator[Finding]:
-    """Keys that look like the name of a field and are not read."""
-    if not notices.unread:
-        return
-    found = sorted(notices.unread.items(), key=lambda item: -item[1])[:MOST_EXAMPLES]
-    yield Finding(
-        "unread_keys",
-        "note",
-        f"{some(len(notices.unread), 'key')} that may be meant for a field, and not read",
-        {key: {"meant_for": field, "records": n} for (key, field), n in notices.unread.items()},
-        tuple(f"{key} ({some(count, 'record')}): {field} is read" for (key, field), count in found),
-        tuple(
-            f"rename {key} to {field} if that is what it is, else take it out"
-            for (key, field), _ in found
-        ),
+        tuple(advice),
+        [one.id or one.place for one in file.refused],
     )
 
 
@@ -54,7 +43,7 @@ def unused_fields(notices: Notices) -> Iterator[Finding]:
         )
 
 
-def label_files(notices: Notices) -> Iterator[Finding]:
+def label_files(file: RecordFile[Question], notices: Notices) -> Iterator[Finding]:
     """Labels in files of their own that cannot be used, or belong to no question."""
     wrong, lost = len(notices.wrong), len(notices.labels) - notices.labelled
     if wrong:
@@ -65,12 +54,15 @@ def label_files(notices: Notices) -> Iterator[Finding]:
             {"wrong": wrong},
             tuple(notices.wrong[:MOST_EXAMPLES]),
             ("correct these records",),
+            notices.wrong,
         )
     if lost > 0:
+        asked = {one.id for one in file.records} | {one.id for one in file.refused}
         yield Finding(
             "labels_without_question",
             "note",
             f"{share(lost, len(notices.labels))} labels have no question in {notices.name}",
             {"labels": len(notices.labels), "without_question": lost},
             advice=("name the --labels of these questions, or take the others out of the file",),
+            ids=[name for name in notices.labels if name not in asked],
         )

@@ -1,6 +1,9 @@
 """What a check finds: how bad it is, in words and in figures, and what to do."""
 
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from index.errors import CueframeError
@@ -25,8 +28,11 @@ class Finding(NamedTuple):
     examples: tuple[str, ...] = ()
     """Ids, or lines that begin with one."""
     advice: tuple[str, ...] = ()
-    """What to do: commands, and what to change in the file. Of a problem or a note there is one at
-    least, and it removes the finding."""
+    """What to do: commands, and what to change in the file. A line that begins with the name of a
+    program is a command and nothing else. Of a problem or a note there is one at least, and it
+    removes the finding."""
+    ids: Sequence[str] = ()
+    """All questions, or records, that it is about, for --json."""
 
 
 class Tally:
@@ -34,26 +40,41 @@ class Tally:
 
     def __init__(self) -> None:
         self.count = 0
-        self.ids: tuple[str, ...] = ()
+        self.ids: list[str] = []
         self.examples: tuple[str, ...] = ()
         """The ids with what is said of each."""
 
     def add(self, name: str, said: str = "") -> None:
         """Count one more."""
         self.count += 1
-        if len(self.ids) < MOST_EXAMPLES:
-            self.ids = (*self.ids, name)
+        self.ids.append(name)
+        if len(self.examples) < MOST_EXAMPLES:
             self.examples = (*self.examples, f"{name} ({said})" if said else name)
 
     def named(self) -> str:
         """Name them in an advice: "q1, q2 and 7 more"."""
-        return these(self.ids, self.count)
+        return these(tuple(self.ids[:MOST_EXAMPLES]), self.count)
 
 
-def of_error(kind: str, error: CueframeError) -> Finding:
-    """Return an error as a problem, with its remedy as advice."""
+_COMMAND = re.compile(r"python (?:index|infer|train)/\w+\.py (?:.*? --repair\b|.*)")
+"""A command in a remedy: to the end, but for what --repair does."""
+
+
+def of_error(kind: str, error: CueframeError, folder: Path | None = None) -> Finding:
+    """Return an error as a problem, with its remedy as advice: the command on a line of its own.
+
+    The folder, if it is in the command, is quoted for a shell.
+    """
     what, _, remedy = str(error).partition("; ")
-    return Finding(kind, "problem", what, {}, advice=(remedy,) if remedy else ())
+    found = _COMMAND.search(remedy)
+    if not found:
+        return Finding(kind, "problem", what, {}, advice=(remedy,) if remedy else ())
+    before = remedy[: found.start()].rstrip().removesuffix(" with")
+    command, after = found[0], remedy[found.end() :].strip()
+    if folder:
+        command = command.replace(str(folder), shlex.quote(str(folder)))
+    lines = (f"{before}:" if before else "", command, f"--repair {after}" if after else "")
+    return Finding(kind, "problem", what, {}, advice=tuple(filter(None, lines)))
 
 
 def some(count: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """A check of how much of a frame the encoder does not see: what a centre crop cuts off."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from index.errors import CueframeError
@@ -9,9 +9,10 @@ from index.models.preprocess import ImageTransform
 from index.progress import bar
 from index.storage.catalog import has_whole_file
 from index.storage.store import read_vectors
-from infer.diagnosis.case import AskedVideos
+from infer.diagnosis.case import AskedVideos, questions_about
 from infer.diagnosis.commands import Commands, folder_of_all
-from infer.diagnosis.findings import Finding, Tally, percent, share
+from infer.diagnosis.findings import Finding, Tally, percent, share, some
+from infer.questions import Question
 
 if TYPE_CHECKING:  # it imports torch
     from index.models.dual_model import DualModel
@@ -23,7 +24,10 @@ _FEW = 0.05
 
 
 def view_of_frames(
-    videos: AskedVideos, commands: Commands, model: "DualModel | None" = None
+    questions: Sequence[Question],
+    videos: AskedVideos,
+    commands: Commands,
+    model: "DualModel | None" = None,
 ) -> Iterator[Finding]:
     """How much of the pictures of the questions' videos is cut off, by the view of the index."""
     view = videos.profile.view
@@ -35,12 +39,13 @@ def view_of_frames(
     contents = [one for one in asked if has_whole_file(videos.folder, videos.indexed.videos[one])]
     contents = contents[:: 1 + (len(contents) - 1) // MOST_VIDEOS] if contents else []
     sizes: Counter[tuple[int, int]] = Counter()
-    unread = Tally()
+    unread, damaged = Tally(), set[str]()
     for content in bar(contents, "video", len(contents)):
         try:
             metadata = read_vectors(videos.folder, content).metadata
         except CueframeError as error:
             unread.add(asked[content], str(error).split("; ")[0])
+            damaged.add(content)
             continue
         sizes[metadata.width, metadata.height] += 1
     if unread.count:
@@ -51,6 +56,7 @@ def view_of_frames(
             {"videos": unread.count, "looked_at": len(contents)},
             unread.examples,
             (commands.repair(), commands.build(folder_of_all(videos.indexed.seen))),
+            ids=questions_about(questions, videos, damaged),
         )
     if sizes:
         transform = model.transform if model and model.has_vision else None
@@ -75,10 +81,10 @@ def _of_sizes(
         "sizes": {f"{w}x{h}": count for (w, h), count in sizes.most_common()},
     }
     if not cut:
-        said = f"the middle square that the model sees is all of a frame in {total} videos"
+        said = f"the middle square that the model sees is all of a frame in {some(total, 'video')}"
         return Finding("frame_view", "fine", said, figures)
     examples = tuple(
-        f"{w}x{h} ({count} videos): {percent(lost[w, h])} is cut off"
+        f"{w}x{h} ({some(count, 'video')}): {percent(lost[w, h])} is cut off"
         for (w, h), count in sizes.most_common(3)
     )
     folder = folder_of_all(videos.indexed.seen)
@@ -91,7 +97,7 @@ def _of_sizes(
         examples,
         (
             commands.build(folder, "--rebuild", "--view", "stretch"),
-            "or --view pad, or --view tiles, if what is asked about may stand at the edges",
+            "or with --view pad, or --view tiles, if what is asked about may stand at the edges",
         ),
     )
 

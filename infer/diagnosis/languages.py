@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from index.languages import language_among, language_of
-from index.progress import bar
 from infer.diagnosis.commands import Commands
-from infer.diagnosis.findings import Finding, Severity, percent, share
+from infer.diagnosis.findings import Finding, Severity, percent, share, some
+from infer.diagnosis.guesses import FEW, NONE
 from infer.diagnosis.translations import Measured, Nearness
 from infer.questions import Question
 
@@ -16,39 +15,11 @@ if TYPE_CHECKING:  # it imports torch
     from index.models.dual_model import DualModel
     from index.models.text_languages import TextLanguages
 
-_FEW = 0.05
-"""Share of the questions; the language of a short text may be guessed wrongly."""
-_SHORT, _ENOUGH = 20, 1000
-"""Characters of a text from which on its language is guessed by itself, and of a guess for all."""
 _READ, _NOT_READ = 0.8, 0.5
 """Shares of texts whose own translation is the nearest, from which on a model reads both languages,
 and below which not."""
-_FEWEST_PAIRS = 10
+FEWEST_PAIRS = 10
 """Pairs from which on a measurement says something."""
-
-
-def guessed_languages(questions: Sequence[Question]) -> list[str]:
-    """Guess the language of each question, as ISO 639-1 code.
-
-    That of a short text is guessed among those of the longer ones: "Who?" is English there.
-    """
-    found: list[str | None] = []
-    short = ""
-    for question in bar(questions, "question", len(questions)):
-        text = _text_of(question)
-        found.append(language_of(text) if len(text) >= _SHORT else None)
-        short += f"{text} " if found[-1] is None and len(short) < _ENOUGH else ""
-    counts = Counter(code for code in found if code is not None)
-    common = [code for code, count in counts.most_common() if count >= _FEW * counts.total()]
-    expected = common or [language_of(short)]
-    return [
-        code or language_among(_text_of(questions[place]), expected)
-        for place, code in enumerate(found)
-    ]
-
-
-def _text_of(question: Question) -> str:
-    return question.question or " ".join(question.events)
 
 
 def languages_of_questions(languages: Sequence[str]) -> Iterator[Finding]:
@@ -57,6 +28,7 @@ def languages_of_questions(languages: Sequence[str]) -> Iterator[Finding]:
     shown = [f"{code} {count} ({percent(count / total)})" for code, count in counts.most_common(6)]
     more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
     said = f"languages of the questions: {', '.join(shown)}{more}"
+    said += " (none: no letters)" if NONE in counts else ""
     yield Finding("languages", "fine", said, dict(counts.most_common()))
 
 
@@ -66,10 +38,12 @@ def languages_read(
     commands: Commands,
     known: "TextLanguages | None" = None,
     measured: Measured | None = None,
+    questions: Sequence[Question] = (),
 ) -> Iterator[Finding]:
     """Whether the model was trained to read them, where that is known and was not measured."""
     counts, total = Counter(languages), len(languages)
-    asked = [code for code, count in counts.most_common() if count >= _FEW * total]
+    large = [code for code, count in counts.most_common() if count >= FEW * total]
+    asked = [code for code in large if code != NONE]
     settled = {code for one in _telling(measured) for code in one.languages}
     open_ = [code for code in asked if code not in settled]
     unread = [code for code in open_ if known and not known.reads(code)]
@@ -88,6 +62,7 @@ def languages_read(
             f"{_named(known.codes)}: {known.why}",
             figures,
             advice=commands.other_language(),
+            ids=[one.id for one, code in zip(questions, languages, strict=False) if code in unread],
         )
     elif open_ and known is None:
         yield Finding(
@@ -105,15 +80,19 @@ def languages_read(
         yield Finding("languages_read", "fine", _reads(model, open_, known), figures)
 
 
-def nearness(measured: Measured, commands: Commands) -> Iterator[Finding]:
+def nearness(
+    measured: Measured, commands: Commands, known: "TextLanguages | None" = None
+) -> Iterator[Finding]:
     """How often a text's own translation, or other wording, is the nearest of all."""
     if measured.without:
         yield Finding(
             "without_translation",
             "note",
-            f"{measured.without} questions have no translation in the file of --translations",
-            {"questions": measured.without},
+            f"{some(len(measured.without), 'question')} without a translation in the file of "
+            "--translations",
+            {"questions": len(measured.without)},
             advice=("translate them, too, or leave --translations out",),
+            ids=measured.without,
         )
     for one in measured.groups:
         source, target = one.languages
@@ -127,8 +106,11 @@ def nearness(measured: Measured, commands: Commands) -> Iterator[Finding]:
             f"{what}: {percent(mean)} of {one.measured} texts have their own as the nearest "
             f"(chance {percent(one.chance)}{interval})"
         )
+        unread, why = _not_read(one, known) if severity != "fine" and source != target else ("", "")
         if severity == "problem":
             said += ", so the model does not read both languages"
+        if unread:
+            said += f"; it is {unread} that it does not read ({why})"
         figures = {
             "languages": [source, target],
             "pairs": one.pairs,
@@ -137,10 +119,16 @@ def nearness(measured: Measured, commands: Commands) -> Iterator[Finding]:
             "low": None if math.isnan(low) else round(low, 6),
             "high": None if math.isnan(high) else round(high, 6),
             "chance": round(one.chance, 6),
+            "tokens_per_word": [round(count, 3) for count in one.pieces],
+            "not_read": unread or None,
         }
         advice: tuple[str, ...] = ()
         if severity != "fine" and source != target:
-            advice = commands.other_language()
+            advice = commands.other_language(one.file if unread == target else None)
+            if not unread:
+                advice = (f"if {source} is what it does not read:", *advice)
+                if one.file:
+                    advice += (f"if it is {target}:", *commands.other_language(one.file))
         elif severity != "fine":
             advice = ("take a model that holds them together:", commands.doctor_of("MODEL"))
         kind = "other_wordings" if source == target else "translations"
@@ -149,17 +137,32 @@ def nearness(measured: Measured, commands: Commands) -> Iterator[Finding]:
 
 def _severity(one: Nearness) -> Severity:
     mean, _, high, _ = one.nearest
-    if one.measured < _FEWEST_PAIRS or mean >= _READ:
+    if one.measured < FEWEST_PAIRS or mean >= _READ:
         return "fine"
     if one.languages[0] == one.languages[1]:
         return "note"
     return "problem" if (mean if math.isnan(high) else high) < _NOT_READ else "note"
 
 
+def _not_read(one: Nearness, known: "TextLanguages | None") -> tuple[str, str]:
+    """Return which of two languages a model does not read, and what tells; "" where nothing does.
+
+    What it was trained to read tells first, then the tokens that it makes of a word.
+    """
+    both = list(zip(one.languages, one.pieces, one.too_many_pieces, strict=True))
+    if known and sum(not known.reads(code) for code in one.languages) == 1:
+        code = next(code for code in one.languages if not known.reads(code))
+        return code, f"it reads {_named(known.codes)}: {known.why}"
+    if sum(one.too_many_pieces) == 1:
+        code, pieces, _ = next(each for each in both if each[2])
+        return code, f"{pieces:.1f} tokens a word"
+    return "", ""
+
+
 def _telling(measured: Measured | None) -> Iterator[Nearness]:
     """Yield the groups of translations that are large enough to tell something."""
     for one in measured.groups if measured else ():
-        if one.languages[0] != one.languages[1] and one.measured >= _FEWEST_PAIRS:
+        if one.languages[0] != one.languages[1] and one.measured >= FEWEST_PAIRS:
             yield one
 
 

@@ -14,11 +14,12 @@ _FEWEST = 0.05
 """Share of the pairs that a group has; one of fewer is of languages that were guessed wrongly."""
 
 
-def translated(questions: Sequence[Question], path: Path | str) -> tuple[list[Pair], int]:
+def translated(questions: Sequence[Question], path: Path | str) -> tuple[list[Pair], list[str]]:
     """Return the questions with their texts of another file of the same ids.
 
     Returns:
-        The pairs, without those of equal texts, and how many questions have no translation there.
+        The pairs, without those of equal texts, and the ids of the questions that have no
+        translation there.
 
     Raises:
         CueframeError: The file cannot be read, or has none of the ids.
@@ -33,7 +34,7 @@ def translated(questions: Sequence[Question], path: Path | str) -> tuple[list[Pa
             f"{short(questions[0].id)}; give the same questions in another language"
         )
     pairs = [
-        Pair(one.video_path, one.question, text, ("", ""))
+        Pair(one.video_path, one.question, text, ("", ""), str(path))
         for one, text in found
         if text and one.question and text != one.question
     ]
@@ -42,7 +43,7 @@ def translated(questions: Sequence[Question], path: Path | str) -> tuple[list[Pa
             f"the texts of --translations {path} are those of the questions themselves; give "
             "translations"
         )
-    return pairs, len(questions) - len(found)
+    return pairs, [one.id for one in questions if one.id not in texts]
 
 
 def reworded(questions: Sequence[Question]) -> list[Pair]:

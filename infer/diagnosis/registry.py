@@ -17,7 +17,7 @@ from infer.diagnosis.choice_texts import (
     equal_choices_to_the_model,
     number_of_choices,
 )
-from infer.diagnosis.file_records import label_files, refused_records, unread_keys, unused_fields
+from infer.diagnosis.file_records import label_files, refused_records, unused_fields
 from infer.diagnosis.findings import Finding
 from infer.diagnosis.frame_view import view_of_frames
 from infer.diagnosis.label_times import (
@@ -28,6 +28,7 @@ from infer.diagnosis.label_times import (
 )
 from infer.diagnosis.languages import languages_of_questions, languages_read, nearness
 from infer.diagnosis.text_tokens import long_texts, pieces_of_words, unknown_pieces
+from infer.diagnosis.unread_keys import unread_keys
 from infer.diagnosis.video_checks import (
     few_frames,
     questions_per_video,

@@ -10,6 +10,8 @@ from infer.diagnosis.findings import Finding, Severity
 WIDTH = 79
 """Columns of the text; a command stands on a line of its own, however long."""
 _MARGIN = 9
+PROGRAMS = ("python ", "pip ", "iconv ")
+"""How a line of advice begins that is a command."""
 _SIGNS: dict[Severity, str] = {"problem": "PROBLEM", "note": "note", "fine": "fine"}
 _SEVERITIES: tuple[Severity, ...] = ("problem", "note", "fine")
 
@@ -25,7 +27,7 @@ def as_json(head: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]
         **head,
         "problems": _count(findings, "problem"),
         "notes": _count(findings, "note"),
-        "findings": [one._asdict() for one in _sorted(findings)],
+        "findings": [one._asdict() | {"ids": [*one.ids]} for one in _sorted(findings)],
     }
 
 
@@ -52,7 +54,7 @@ def _lines(head: str, findings: Sequence[Finding]) -> Iterator[str]:
                 yield from _wrapped(example, " " * _MARGIN + "- ", " " * _MARGIN + "  ")
         for advice in one.advice:
             arrow = " " * (_MARGIN - 3) + "-> "
-            if advice.startswith("python "):
+            if advice.startswith(PROGRAMS):
                 yield arrow + escaped(advice)
             else:
                 yield from _wrapped(advice, arrow, " " * _MARGIN)

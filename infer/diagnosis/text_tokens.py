@@ -1,10 +1,9 @@
 """Checks of the texts as tokens: longer than the model reads, in many pieces, or unknown to it."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from index.errors import CueframeError
 from index.models.long_texts import Text, read_as, shared_out
@@ -12,6 +11,7 @@ from index.progress import bar
 from infer.diagnosis.case import Plan
 from infer.diagnosis.commands import Commands
 from infer.diagnosis.findings import Finding, Tally, percent, share
+from infer.diagnosis.guesses import NONE
 from infer.question_texts import ChoiceTexts, question_texts
 from infer.questions import Question
 
@@ -37,6 +37,50 @@ _WITHOUT_BLANKS = (
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
 _LETTER = re.compile(f"[{_WITHOUT_BLANKS}]")
 _WORD = re.compile(rf"[^\W{_WITHOUT_BLANKS}]+")
+
+
+class Pieces(NamedTuple):
+    """Tokens, words, and letters of scripts without blanks, of one text or of many."""
+
+    tokens: int = 0
+    words: int = 0
+    letters: int = 0
+
+    def with_(self, other: "Pieces") -> "Pieces":
+        """Add those of another text."""
+        return Pieces(*map(sum, zip(self, other, strict=True)))
+
+    @property
+    def units(self) -> int:
+        """What tokens are counted by."""
+        return self.words + self.letters
+
+    @property
+    def unit(self) -> str:
+        """What most of the units are."""
+        return "character" if self.letters > self.words else "word"
+
+    @property
+    def of_a_unit(self) -> float:
+        """Tokens of a unit; 0 where there is none."""
+        return self.tokens / self.units if self.units else 0.0
+
+    @property
+    def too_many(self) -> bool:
+        """Whether the tokenizer was made for other languages."""
+        return self.of_a_unit > (_MANY_PIECES if self.unit == "word" else _MANY_OF_A_LETTER)
+
+
+def pieces_of(texts: Sequence[str], model: "DualModel") -> list[Pieces]:
+    """Count the tokens of texts, as the side of the model makes them that reads each."""
+    found = [Pieces()] * len(texts)
+    for side, places in shared_out(texts, model):
+        read = side.plain_texts([texts[place] for place in places])
+        added = side.count_tokens([""])[0]
+        for place, text, count in zip(places, read, side.count_tokens(read), strict=True):
+            words, letters = len(_WORD.findall(text)), len(_LETTER.findall(text))
+            found[place] = Pieces(count - added, words, letters)
+    return found
 
 
 def long_texts(
@@ -75,6 +119,7 @@ def long_texts(
             figures,
             found[asked].examples,
             (commands.answer("--long-text", "windows"),),
+            ids=found[asked].ids,
         )
         return
     if any(names.values()):
@@ -89,29 +134,24 @@ def pieces_of_words(
     commands: Commands,
 ) -> Iterator[Finding]:
     """How many tokens the tokenizer makes of a word, by language; many: it was made for others."""
-    pieces, words, letters = Counter[str](), Counter[str](), Counter[str]()
+    counts: dict[str, Pieces] = {}
     first = 0
     for block in _blocks(questions):
-        texts = [question.question for question in block]
-        for side, places in shared_out(texts, model):
-            read = side.plain_texts([texts[place] for place in places])
-            added = side.count_tokens([""])[0]
-            for place, text, count in zip(places, read, side.count_tokens(read), strict=True):
-                language = languages[first + place]
-                pieces[language] += count - added
-                words[language] += len(_WORD.findall(text))
-                letters[language] += len(_LETTER.findall(text))
+        of_each = pieces_of([question.question for question in block], model)
+        for language, one in zip(languages[first : first + len(block)], of_each, strict=True):
+            counts[language] = counts.get(language, Pieces()).with_(one)
         first += len(block)
+    counts.pop(NONE, None)
     many, figures = list[str](), {}
-    for language, _ in words.most_common():
-        units = words[language] + letters[language]
-        if units:
-            number = pieces[language] / units
-            unit = "character" if letters[language] > words[language] else "word"
-            most = _MANY_PIECES if unit == "word" else _MANY_OF_A_LETTER
-            figures[language] = {"per": unit, "tokens": round(number, 3), "units": units}
-            if number > most:
-                many.append(f"{language}: {number:.1f} tokens a {unit}")
+    for language, one in sorted(counts.items(), key=lambda item: -item[1].words):
+        if one.units:
+            figures[language] = {
+                "per": one.unit,
+                "tokens": round(one.of_a_unit, 3),
+                "units": one.units,
+            }
+            if one.too_many:
+                many.append(f"{language}: {one.of_a_unit:.1f} tokens a {one.unit}")
     shown = [f"{code} {one['tokens']:.1f}" for code, one in figures.items()][:5]
     if not many:
         said = f"tokens of a word, by language: {', '.join(shown)}"
@@ -166,6 +206,7 @@ def unknown_pieces(
         figures,
         found.examples,
         commands.other_language(),
+        ids=found.ids,
     )
 
 

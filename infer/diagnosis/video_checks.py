@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from index.messages import name_some
 from index.storage.catalog import has_whole_file
-from infer.diagnosis.case import AskedVideos, Fault, Plan
+from infer.diagnosis.case import AskedVideos, Fault, Plan, questions_about
 from infer.diagnosis.commands import Commands, folder_of_all
-from infer.diagnosis.findings import Finding, Tally, share, some
+from infer.diagnosis.findings import MOST_EXAMPLES, Finding, Tally, share, some
 from infer.questions import Question
 from infer.selection.events import events_fault
+from infer.videos.indexed_videos import name_without_ending
 from infer.videos.video_names import comparable
 
 _SAID: dict[Fault, str] = {
@@ -35,7 +37,7 @@ def questions_per_video(
         "median": median(numbers),
         "most": numbers[-1],
     }
-    said = f"{len(questions)} questions about {len(numbers)} videos: "
+    said = f"{some(len(questions), 'question')} about {some(len(numbers), 'video')}: "
     said += f"{numbers[0]} to {numbers[-1]} a video, median {figures['median']:g}"
     if videos:
         unasked = len(videos.indexed.videos.keys() - counts.keys())
@@ -57,7 +59,9 @@ def videos_not_found(
             said = video.error if video.fault == "failed" else video.error.rpartition("; ")[0]
             lost[video.fault].setdefault(video.path, said)
     if not any(tally.count for tally in found.values()):
-        said = f"{videos.folder} holds the videos of all {len(questions)} questions"
+        said = (
+            f"{videos.folder} lists the videos of {some(len(questions), 'question')}, which is all"
+        )
         yield Finding("videos_missing", "fine", said, {"questions": 0, "videos": 0})
     for fault, tally in found.items():
         if not tally.count:
@@ -71,7 +75,8 @@ def videos_not_found(
             tuple(
                 f"{name}: {lost[fault][path]}" for name, path in _one_each(questions, videos, fault)
             ),
-            _advice(fault, videos, commands, tally),
+            tuple(_advice(fault, questions, videos, commands, tally)),
+            tally.ids,
         )
 
 
@@ -88,27 +93,60 @@ def _one_each(
             return
 
 
-def _advice(fault: Fault, videos: AskedVideos, commands: Commands, found: Tally) -> tuple[str, ...]:
-    if fault == "missing":
-        return (commands.build("VIDEOS"), "VIDEOS: the folder that holds them")
-    if fault == "ambiguous":
-        return (f"give more of the path in video_path of {found.named()}",)
+def _advice(
+    fault: Fault,
+    questions: Sequence[Question],
+    videos: AskedVideos,
+    commands: Commands,
+    found: Tally,
+) -> Iterator[str]:
     folder = folder_of_all(videos.indexed.seen)
-    if fault == "waiting":
-        return (commands.build(folder),)
-    return (
-        "fetch these files again, or convert them, then",
-        commands.build(folder, "--retry"),
-    )
+    if fault == "missing":
+        yield from _advice_of_missing(questions, videos, commands)
+    elif fault == "ambiguous":
+        yield f"give more of the path in video_path of {found.named()}"
+    elif fault == "waiting":
+        yield commands.build(folder)
+    else:
+        yield "fetch these files again, or convert them, then"
+        yield commands.build(folder, "--retry")
 
 
-def vector_files(videos: AskedVideos, commands: Commands) -> Iterator[Finding]:
+def _advice_of_missing(
+    questions: Sequence[Question], videos: AskedVideos, commands: Commands
+) -> Iterator[str]:
+    """Yield what to do where the index lacks videos: it may hold them under another name."""
+    renamed: dict[tuple[str, ...], Tally] = {}
+    new = 0
+    for question, video in zip(questions, videos.of_questions, strict=True):
+        if video.fault == "missing":
+            names = videos.indexed.namesakes.get(name_without_ending(video.path), [])
+            new += not names
+            if names:
+                renamed.setdefault(tuple(names), Tally()).add(question.id)
+    for names, asking in list(renamed.items())[:MOST_EXAMPLES]:
+        yield f"correct video_path of {asking.named()}, if it is this video: {name_some(names)}"
+    if len(renamed) > MOST_EXAMPLES:
+        yield f"and so of {len(renamed) - MOST_EXAMPLES} more videos, whose questions --json names"
+    if new:
+        if renamed:
+            yield "add the others:"
+        yield commands.build("VIDEOS")
+        yield "VIDEOS: the folder that holds them"
+    if all(video.fault == "missing" for video in videos.of_questions):
+        yield f"or give another --index, if {videos.folder} is not that of these questions"
+
+
+def vector_files(
+    questions: Sequence[Question], videos: AskedVideos, commands: Commands
+) -> Iterator[Finding]:
     """Vector files of the questions' videos that are missing or cut, as their sizes tell."""
     asked = {one.row.content_hash: one for one in videos.of_questions if one.row}
-    lost = Tally()
+    lost, contents = Tally(), set[str]()
     for path, row, *_ in asked.values():
         if row and not has_whole_file(videos.folder, row):
             lost.add(path)
+            contents.add(row.content_hash)
     if lost.count:
         yield Finding(
             "vectors_missing",
@@ -118,6 +156,7 @@ def vector_files(videos: AskedVideos, commands: Commands) -> Iterator[Finding]:
             {"videos": lost.count, "asked": len(asked)},
             lost.examples,
             (commands.repair(), commands.build(folder_of_all(videos.indexed.seen))),
+            ids=questions_about(questions, videos, contents),
         )
 
 
@@ -131,7 +170,7 @@ def few_frames(
             continue
         events = len(question.events)
         if events and events_fault(events, row.frames):
-            refused.add(question.id, f"{events} events, {row.frames} frames")
+            refused.add(question.id, f"{some(events, 'event')}, {some(row.frames, 'frame')}")
         elif not events and plan.frames > row.frames:
             fewer.add(question.id, f"{row.frames}")
     fps = f"{2 * videos.profile.fps:g}"
@@ -144,7 +183,8 @@ def few_frames(
             "the video, or than one question may have",
             {"questions": refused.count},
             refused.examples,
-            (f"name fewer events in {refused.named()}, or", rebuilt),
+            (f"name fewer events in {refused.named()}, or take more frames:", rebuilt),
+            ids=refused.ids,
         )
     if fewer.count:
         least = min(
@@ -160,4 +200,5 @@ def few_frames(
             {"questions": fewer.count, "frames": plan.frames, "fewest": least},
             fewer.examples,
             (commands.answer("--frames", str(least)), rebuilt),
+            ids=fewer.ids,
         )

@@ -29,7 +29,7 @@ def test_translations_are_joined_by_id(tmp_path: Path) -> None:
         ("a.mp4", "red", "đỏ"),
         ("b.mp4", "blue", "xanh"),
     ]
-    assert without == 1
+    assert without == ["d"]
     with pytest.raises(CueframeError, match="has none of the ids of the questions, such as 'a'; "):
         translated(asked, written(tmp_path / "t.json", {"z": "?"}))
     with pytest.raises(CueframeError, match="are those of the questions themselves; "):
