@@ -124,8 +124,8 @@ def _advice_of_missing(
             new += not names
             if names:
                 renamed.setdefault(tuple(names), Tally()).add(question.id)
-    for names, asking in list(renamed.items())[:MOST_EXAMPLES]:
-        yield f"correct video_path of {asking.named()}, if it is this video: {name_some(names)}"
+    for paths, asking in list(renamed.items())[:MOST_EXAMPLES]:
+        yield f"correct video_path of {asking.named()}, if it is this video: {name_some(paths)}"
     if len(renamed) > MOST_EXAMPLES:
         yield f"and so of {len(renamed) - MOST_EXAMPLES} more videos, whose questions --json names"
     if new:

@@ -237,7 +237,7 @@ def test_keys_that_are_not_read_are_renamed_only_where_that_is_valid(doctor: Doc
 
 
 def test_all_ids_are_in_the_json_and_no_line_is_fine_that_is_not(doctor: Doctor) -> None:
-    records = [
+    records: Records = [
         {"question": f"{TRUCK} {n}", "choices": ["Red", "Blue"], "answer": "x"} for n in range(9)
     ]
     records.append({"support_frames": [1.0]})
