@@ -40,7 +40,8 @@ def test_it_distils_and_asks_in_every_wording(
         assert build_index(tmp_path / "clips" / side / "videos", own / side, tiny_model) == 0
     random_student(tmp_path / "e5")
 
-    def one_choice(folder: Path, seed: int) -> dict[str, Choice]:
+    def one_choice(folder: Path, seed: int, *, tuned: bool) -> dict[str, Choice]:
+        assert not tuned
         pairs = some(read_pairs(folder / "clips" / "pairs"), 8, seed)
         return {"8 pairs": Choice(Pairs(pairs.questions, [("A red car.", "Xe màu đỏ.")]))}
 
@@ -54,7 +55,6 @@ def test_it_distils_and_asks_in_every_wording(
     taught = result["rows"]["8 pairs"]
     assert (taught["pairs"], taught["head"], taught["english_is_equal"]) == ([9], ["ridge"], [True])
     assert len(taught["wordings"]) == 6
-    assert taught["wordings"]["english"]["of_english"]["mean"] == 1
     page = (tmp_path / "languages.md").read_text(encoding="utf-8")
     assert page in said.err
     assert page.count("| 8 pairs |") == 4

@@ -95,10 +95,16 @@ def _hits(rows: Mapping[str, Any]) -> str:
 
 
 def _others(rows: Mapping[str, Any]) -> str:
-    wordings = ("vietnamese", "other_1", "other_2", "other_3", "all_others")
-    head = ["of English's hit", "as in the pairs", *"123", "all three"]
+    wordings = ("vietnamese", "other_1", "other_2", "other_3", "all_others", "english")
+    head = ["of English's hit", "as in the pairs", *"123", "all three", "English by the student"]
     body = [
-        [name, *(_interval(row["wordings"][one]["of_english"]) for one in wordings)]
+        [
+            name,
+            *(
+                _interval(row["wordings"][one]["of_english"]) if one in row["wordings"] else ""
+                for one in wordings
+            ),
+        ]
         for name, row in rows.items()
         if "all_others" in row["wordings"]
     ]
