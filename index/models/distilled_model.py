@@ -96,6 +96,11 @@ class DistilledModel(DualModel):
             return [0] * len(texts)
         return [int(is_in(text, route, languages)) for text in texts]
 
+    @property
+    def unknown_token(self) -> int | None:
+        """See `DualModel`; the student's."""
+        return self.student.unknown_token
+
     def side_of(self, weight: str) -> Side:
         """See `DualModel`; the teacher's text side never learns."""
         owner, _, own = weight.partition(".")
