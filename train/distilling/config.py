@@ -37,6 +37,7 @@ class DistillConfig:
     index: Annotated[Path | None, own_default("video_index", "PATH")] = None
     """Index whose model is the teacher."""
     model: QueryModel = None
+    """The index's model, where its folder has moved: a folder or a name on the hub."""
     output_path: Annotated[
         Path | None, own_default("saved_models/distilled; with --suggest pairs.csv", "PATH")
     ] = None
