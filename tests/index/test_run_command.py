@@ -491,6 +491,7 @@ NEEDED = {
     "infer/doctor.py": ["q"],
     "infer/find.py": ["t"],
     "infer/score.py": ["a", "q"],
+    "train/distill.py": ["--student", "s"],
 }
 """Arguments without which a command is a wrong call."""
 
