@@ -18,7 +18,7 @@ from index.models.distilled_model import Distilled, DistilledModel
 from index.models.dual_model import DualModel
 from index.models.encoder import Encoder, ready_encoder, refuse_text_tower
 from index.models.student import load_student, with_head
-from index.storage.store import read_profile
+from index.storage.store import Profile, read_profile
 from infer.evaluation.text_tables import format_estimate, print_table, row_json
 from infer.query_encoder import load_query_encoder
 from infer.questions import Question
@@ -27,7 +27,7 @@ from train.distilling.asked import asked_questions, hits_of, placed_questions
 from train.distilling.config import DistillConfig
 from train.distilling.cross_validation import Decision, folds_of_pairs
 from train.distilling.encoding import means_of, read_by, windows_of
-from train.distilling.fitting import fit
+from train.distilling.fitting import Fitted, fit
 from train.distilling.new_folder import explain_saving, new_folder
 from train.distilling.pairs import Pair, Pairs, read_pairs
 from train.distilling.question_pairs import video_of
@@ -115,44 +115,8 @@ def distill(config: DistillConfig) -> int:
         )
         with explain_saving(config.output):
             model.save(folder)
-        result: dict[str, Any] = {
-            "pairs": len(pairs.pairs),
-            "mixed": len(learned) - len(pairs.pairs),
-            "groups": len(set(groups)),
-            "wrong": len(pairs.wrong),
-            "teacher_language": pairs.teacher_language,
-            "languages": list(pairs.languages),
-            "route": route,
-            "head": fitted.decision.head,
-            "why": fitted.decision.why,
-            "strength": fitted.strength,
-            "held_out": {name: row_json(row) for name, row in fitted.decision.rows.items()},
-            "hits": {language: table.json() for language, table in fitted.hits.items()},
-        }
-        write_record(
-            folder,
-            {
-                "configuration": asdict(config),
-                "teacher": teacher.name,
-                "index": {"model": profile.model, "fingerprint": profile.fingerprint},
-                "pairs": {str(path): digest_of(path) for path in config.pair_files},
-                "versions": versions(),
-                "result": result,
-            },
-        )
-        write_card(
-            folder,
-            name=str(config.output),
-            student=config.student,
-            teacher=teacher.name,
-            index=index,
-            pairs=len(pairs.pairs),
-            teacher_language=pairs.teacher_language,
-            languages=pairs.languages,
-            route=route,
-            decision=fitted.decision,
-            hits=fitted.hits,
-        )
+        result = _result(pairs, learned, route, fitted)
+        _write_records(folder, config, profile, teacher, pairs, fitted, result)
     if not (config.route or config.mix):
         say(
             f"the student reads texts in {pairs.teacher_language}, too, which it was not taught; "
@@ -162,6 +126,59 @@ def distill(config: DistillConfig) -> int:
     wall_s = round(time.monotonic() - began_s, 3)
     print(json_line(result | {"output_path": str(config.output), "wall_s": wall_s}))
     return 0 if complete and not pairs.wrong else 1
+
+
+def _result(pairs: Pairs, learned: list[Pair], route: str | None, fitted: Fitted) -> dict[str, Any]:
+    return {
+        "pairs": len(pairs.pairs),
+        "mixed": len(learned) - len(pairs.pairs),
+        "groups": len({pair.group for pair in learned}),
+        "wrong": len(pairs.wrong),
+        "teacher_language": pairs.teacher_language,
+        "languages": list(pairs.languages),
+        "route": route,
+        "head": fitted.decision.head,
+        "why": fitted.decision.why,
+        "strength": fitted.strength,
+        "held_out": {name: row_json(row) for name, row in fitted.decision.rows.items()},
+        "hits": {language: table.json() for language, table in fitted.hits.items()},
+    }
+
+
+def _write_records(
+    folder: Path,
+    config: DistillConfig,
+    profile: Profile,
+    teacher: Encoder,
+    pairs: Pairs,
+    fitted: Fitted,
+    result: dict[str, Any],
+) -> None:
+    """Write what tells how the model was made, and how good it is."""
+    write_record(
+        folder,
+        {
+            "configuration": asdict(config),
+            "teacher": teacher.name,
+            "index": {"model": profile.model, "fingerprint": profile.fingerprint},
+            "pairs": {str(path): digest_of(path) for path in config.pair_files},
+            "versions": versions(),
+            "result": result,
+        },
+    )
+    write_card(
+        folder,
+        name=str(config.output),
+        student=config.student,
+        teacher=teacher.name,
+        index=config.index_folder,
+        pairs=len(pairs.pairs),
+        teacher_language=pairs.teacher_language,
+        languages=pairs.languages,
+        route=result["route"],
+        decision=fitted.decision,
+        hits=fitted.hits,
+    )
 
 
 def _flags(index: Path, model: Path) -> str:
