@@ -122,9 +122,7 @@ def encode_texts(
 def _encoded(
     encoder: Encoder, texts: Sequence[Text], long_text: LongText
 ) -> tuple[list[npt.NDArray[np.float32]], npt.NDArray[np.bool_]]:
-    """Encode texts by one side; see `encode_texts`."""
-    if not texts:
-        return [], np.empty(0, np.bool_)
+    """Encode texts, one at least, by one side; see `encode_texts`."""
     read, too_long = read_as(texts, long_text, encoder.model)
     every = [text for one in read for text in (*one.windows, *one.own)]
     vectors, _ = encoder.texts(every)  # (windows of all, D)

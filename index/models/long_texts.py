@@ -50,19 +50,18 @@ class Read(NamedTuple):
 
 
 def shared_out(texts: Sequence[Text], model: "DualModel") -> "list[tuple[DualModel, list[int]]]":
-    """Return what reads texts that are asked, and for each such side the places of its texts.
+    """Return each side that reads some of the texts that are asked, with their places.
 
     Texts are shared out whole, before long ones become windows.
     """
     sides = model.text_sides()
     if len(sides) == 1:
-        return [(model, [*range(len(texts))])]
+        return [(model, [*range(len(texts))])] if texts else []
     whole = [text if isinstance(text, str) else " ".join(text) for text in texts]
-    chosen = model.side_of_texts(whole)
-    return [
-        (side, [place for place, own in enumerate(chosen) if own == number])
-        for number, side in enumerate(sides)
-    ]
+    places: dict[int, list[int]] = {}
+    for place, number in enumerate(model.side_of_texts(whole)):
+        places.setdefault(number, []).append(place)
+    return [(sides[number], places[number]) for number in sorted(places)]
 
 
 def read_as(

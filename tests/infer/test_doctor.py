@@ -437,6 +437,10 @@ def test_a_language_that_is_not_read_becomes_one_that_is(doctor: Doctor, tmp_pat
     found = doctor(records, "--index", world().index, "--model", vietnamese)
     assert not {"languages_not_read", "languages_not_known"} & set(found)
     assert doctor.fine("languages_read")["known"] == ["en", "vi"]
+    # A file in one of its languages alone leaves the other side without a text.
+    for record in records:
+        assert "languages_not_read" not in doctor([record], "--model", vietnamese)
+    found = doctor(records, "--index", world().index, "--model", vietnamese)
     # The English question is the teacher's, which knows all bytes; the other one the student's.
     assert {"unknown", "tokens"} < set(found["unknown_tokens"]["figures"])
     assert found["unknown_tokens"]["examples"][0].startswith("q1 ")
