@@ -114,7 +114,8 @@ def encode_texts(
     vectors: dict[int, npt.NDArray[np.float32]] = {}
     too_long = np.zeros(len(texts), np.bool_)
     for side, places in shared_out(texts, encoder.model):
-        read, too_long[places] = _encoded(Encoder(side), [texts[n] for n in places], long_text)
+        by = encoder if side is encoder.model else Encoder(side)
+        read, too_long[places] = _encoded(by, [texts[n] for n in places], long_text)
         vectors |= zip(places, read, strict=True)
     return [vectors[n] for n in range(len(texts))], too_long
 

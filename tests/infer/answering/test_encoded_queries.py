@@ -31,6 +31,9 @@ class Boundless:
     def plain_texts(self, texts: Sequence[str]) -> list[str]:
         return list(texts)
 
+    def text_sides(self) -> tuple[object, ...]:
+        return (self,)
+
 
 class Told:
     """An encoder whose vectors tell the text, and which keeps what it encodes."""

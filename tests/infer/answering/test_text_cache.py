@@ -23,6 +23,9 @@ class Brief:
     def plain_texts(self, texts: Sequence[str]) -> list[str]:
         return list(texts)
 
+    def text_sides(self) -> tuple[object, ...]:
+        return (self,)
+
 
 class Counted:
     """An encoder whose vectors tell the text, and which counts what it encodes."""
