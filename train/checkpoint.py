@@ -27,6 +27,7 @@ from index.errors import CueframeError
 from index.models.libraries import MODEL_SIGNS
 from index.resume import claim
 from index.storage.atomic_write import written_whole
+from train.saving import explain_saving, first_line
 
 _FOLDER = "checkpoints"
 _RUN = "run.json"
@@ -53,15 +54,8 @@ class Progress:
 @contextmanager
 def resumable(output: Path) -> Iterator[None]:
     """Turn an error of writing into one line that says how the run goes on."""
-    try:
+    with explain_saving(output, "make room and go on by --resume"):
         yield
-    except Exception as error:  # each library that writes has errors of its own
-        cause = error.__cause__ if isinstance(error, CueframeError) else error
-        if cause is None:
-            raise
-        raise CueframeError(
-            f"{output} cannot be written ({_first_line(cause)}); make room and go on by --resume"
-        ) from error
 
 
 def refuse_taken(output: Path) -> None:
@@ -143,7 +137,7 @@ def _together(work: Callable[[], object]) -> None:
     try:
         work()
     except Exception as error:  # noqa: BLE001 - it is raised below, on every process
-        failed = [_first_line(error)]
+        failed = [first_line(error)]
     if failed := gather_object(failed):
         raise OSError(failed[0])
 
@@ -204,7 +198,7 @@ def load(accelerator: Accelerator, output: Path) -> Progress:
         accelerator.load_state(str(found[-1]))
     except Exception as error:  # its files are of three libraries, each with errors of its own
         raise CueframeError(
-            f"the checkpoint {found[-1]} cannot be read ({_first_line(error)}); delete it, and "
+            f"the checkpoint {found[-1]} cannot be read ({first_line(error)}); delete it, and "
             "--resume goes on from the one before"
         ) from error
     return progress
@@ -268,10 +262,6 @@ def append_metrics(output: Path, line: dict[str, Any]) -> None:
     """
     with resumable(output), (output / _METRICS).open("a") as file:
         file.write(json.dumps(line) + "\n")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _sync(path: Path) -> None:

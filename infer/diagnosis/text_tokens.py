@@ -98,18 +98,19 @@ def long_texts(
             for question, own in zip(block, texts, strict=True):
                 if not long.isdisjoint(own):
                     found[setting].add(question.id)
-    room = min(side.max_tokens for side in model.text_sides())
+    rooms = sorted({side.max_tokens for side in model.text_sides()})
     names = {setting: found[setting].count for setting in _SETTINGS}
     said = ", ".join(f"{count} {_SETTINGS[setting]}" for setting, count in names.items())
     figures = {
-        "max_tokens": room,
+        "max_tokens": rooms[0],
         "questions": len(questions),
         "alone": names[1, "joined"],
         "caption_3": names[3, "joined"],
         "choices_each": names[3, "each"],
         "as_asked": found[asked].count,
     }
-    said = f"{said} of {len(questions)} are longer than the {room} tokens it reads"
+    limits = " or ".join(map(str, rooms))
+    said = f"{said} of {len(questions)} are longer than the {limits} tokens it reads"
     if plan.long_text == "truncate" and found[asked].count:
         yield Finding(
             "long_texts",

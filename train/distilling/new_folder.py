@@ -6,26 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.errors import CueframeError
 from index.storage.atomic_write import explain_unwritable, make_folder
-
-
-@contextmanager
-def explain_saving(output: Path) -> Iterator[None]:
-    """Turn an error of saving a model within the block into one line that names its folder.
-
-    Raises:
-        CueframeError: It cannot be saved.
-    """
-    try:
-        yield
-    except CueframeError:
-        raise
-    except Exception as error:  # each library that writes has errors of its own
-        first = (str(error).strip() or type(error).__name__).split("\n")[0]
-        raise CueframeError(
-            f"{output} cannot be written ({first}); make room or rights, and run again"
-        ) from error
 
 
 @contextmanager

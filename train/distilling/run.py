@@ -28,11 +28,12 @@ from train.distilling.config import DistillConfig
 from train.distilling.cross_validation import Decision, folds_of_pairs
 from train.distilling.encoding import means_of, read_by, windows_of
 from train.distilling.fitting import Fitted, fit
-from train.distilling.new_folder import explain_saving, new_folder
+from train.distilling.new_folder import new_folder
 from train.distilling.pairs import Pair, Pairs, read_pairs
 from train.distilling.question_pairs import video_of
 from train.distilling.record import digest_of, write_card, write_record
 from train.model_card import versions
+from train.saving import explain_saving
 from train.seed import set_seed
 
 _FEW_PAIRS = 50
@@ -113,7 +114,7 @@ def distill(config: DistillConfig) -> int:
             with_head(student, weight, bias),
             Distilled(route=route, languages=pairs.languages),
         )
-        with explain_saving(config.output):
+        with explain_saving(config.output, "make room or rights, and run again"):
             model.save(folder)
         result = _result(pairs, learned, route, fitted)
         _write_records(folder, config, profile, teacher, pairs, fitted, result)
