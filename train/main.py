@@ -18,7 +18,8 @@ import sys
 
 try:
     from index.run_command import run
-    from train.config import TrainConfig, refuse_bad_values
+    from train.config import TrainConfig
+    from train.flag_checks import refuse_bad_values
 except ModuleNotFoundError as missing:
     print(f"error: no module {missing.name}; run pip install -e . in the checkout", file=sys.stderr)
     sys.exit(2)

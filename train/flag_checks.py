@@ -1,0 +1,80 @@
+"""Checks of the flags of train/main.py. No torch, so that a bad value is told at once."""
+
+import importlib.util
+import math
+
+from index.errors import CueframeError
+from index.run_command import positive
+from index.storage.atomic_write import folder_of, refuse_overwriting
+from train.config import TrainConfig
+from train.losses.registry import LOSSES
+
+
+def refuse_bad_values(config: TrainConfig) -> None:
+    """Check the flags before anything heavy is loaded.
+
+    Raises:
+        CueframeError: A number out of range, flags that do not go together, a missing package or
+            file.
+    """
+    for flag, value in (
+        ("--epochs", config.epochs),
+        ("--batch_size", config.batch_size),
+        ("--accumulation_steps", config.accumulation_steps),
+        ("--lr", config.lr),
+        ("--max_grad_norm", config.max_grad_norm),
+        ("--save_every", config.save_every),
+        ("--keep", config.keep),
+        ("--lora", 1 if config.lora is None else config.lora),
+    ):
+        positive(flag, value)
+    for flag, value in (
+        ("--weight_decay", config.weight_decay),
+        ("--negatives_per_question", config.negatives_per_question),
+        ("--guard_s", config.guard_s),
+        ("--num_workers", config.num_workers),
+    ):
+        if not 0 <= value < math.inf:
+            raise CueframeError(f"{flag} is {value}; give 0 or more")
+    for flag, value in (("--ratio", config.ratio), ("--warmup_ratio", config.warmup_ratio)):
+        if not 0 <= value <= 1:
+            raise CueframeError(f"{flag} is {value}; give a share from 0 to 1")
+    for flag, setting, known in (
+        ("--caption_setting", config.caption, (1, 2, 3)),
+        ("--loss_setting", config.loss_setting, LOSSES),
+    ):
+        if setting not in known:
+            numbers = ", ".join(map(str, known))
+            raise CueframeError(
+                f"{flag} is {setting}; give one of {numbers} (--help says what they are)"
+            )
+    if config.index and config.tune != "text" and not config.only_test:
+        raise CueframeError(
+            f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "
+            "changes it; add --tune text, or leave --index out"
+        )
+    if config.lora and config.tune == "projection":
+        raise CueframeError(
+            f"--lora {config.lora} adds to layers inside the towers, and --tune projection trains "
+            "none of them; leave --lora out, or choose --tune all, vision or text"
+        )
+    if config.lora and not config.only_test and not importlib.util.find_spec("peft"):
+        raise CueframeError(
+            f"--lora {config.lora} needs the package peft, which is not installed; run pip install "
+            "-e '.[lora]' in the checkout, or leave --lora out"
+        )
+    model = folder_of(config.model)
+    if not config.only_test:
+        refuse_overwriting(
+            {"--output_path": config.output_path / "config.json"},
+            {"the index": [config.index], "the model": [model and model / "config.json"]},
+        )
+    if config.tracker != "none" and not importlib.util.find_spec(config.tracker):
+        raise CueframeError(
+            f"--tracker {config.tracker} needs a package that is not installed; "
+            f"pip install {config.tracker}, or choose --tracker none"
+        )
+    if not config.json_path.is_file():
+        raise CueframeError(
+            f"{config.json_path} is not there; name the questions' file by --json_path"
+        )
