@@ -1,5 +1,6 @@
 """Negatives against their definition, written out in plain loops."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -58,9 +59,10 @@ def by_definition(case: dict[str, Any]) -> list[int]:
     def part_of(time_s: float) -> int:
         if end_s <= start_s:
             return 0
-        share = max(0.0, time_s - start_s) / (end_s - start_s)
         parts: int = case["num_segments"]
-        return min(parts - 1, int(round(parts * share, 9)))
+        inside_s = min(max(0.0, time_s - start_s), end_s - start_s)
+        # In floats as they come: rounded, a frame on a border would be on its other side.
+        return min(parts - 1, math.floor(parts * inside_s / (end_s - start_s)))
 
     for segment in range(case["num_segments"]):
         left = [
