@@ -97,7 +97,7 @@ def tiny_model(folder: Path, here: World, seed: int = 0) -> Path:
 
 
 def config(output: Path, **flags: Any) -> TrainConfig:
-    """Two epochs of four steps of eight questions, without validation."""
+    """Two epochs of five steps, four of eight questions and one of six, without validation."""
     here = world()
     usual: dict[str, Any] = {
         "json_path": here.json_path,
@@ -109,6 +109,7 @@ def config(output: Path, **flags: Any) -> TrainConfig:
         "batch_size": 4,
         "accumulation_steps": 2,
         "epochs": 2,
+        "negatives_per_question": 1,
         "lr": 1e-3,
         "ratio": 0.0,
         "num_workers": 0,

@@ -62,6 +62,8 @@ TRAINING: dict[str, Any] = {
     "model": "another",
     "loss_setting": 1,
     "epochs": 3,
+    "steps": 7,
+    "min_steps": 12,
     "batch_size": 2,
     "accumulation_steps": 4,
     "lr": 2e-3,
@@ -283,6 +285,8 @@ def test_training_refuses(name: str, tmp_path: Path) -> None:
     flags = {name: TRAINING[name]}
     if name == "model":
         flags["model"] = str(fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world(), 1))
+    if name == "steps":  # with --epochs it is refused before
+        flags["epochs"] = None
     flag = f"--{name.replace('_', '-')}"
     refused(lambda: fixtures_train.trained(output, resume=True, **flags), flag)
 

@@ -48,8 +48,13 @@ class TrainConfig:
     loss_setting: LossSetting = 1
     only_test: bool = False
     """Validate the model at --output_path (without one there, --model), and train nothing."""
-    epochs: int = 1
+    epochs: Annotated[int | None, own_default("1", "INT")] = None
     """Passes over the questions."""
+    steps: Annotated[int | None, own_default("as --epochs says", "INT")] = None
+    """Optimizer steps, exactly; in place of --epochs. The last pass may be left incomplete."""
+    min_steps: Annotated[int | None, own_default("none", "INT")] = None
+    """Least optimizer steps: passes are added to --epochs until there are as many. A pass over few
+    questions has few steps."""
     batch_size: int = 1
     """Questions per process and micro-batch; limited by memory."""
     accumulation_steps: int = 16
@@ -62,7 +67,7 @@ class TrainConfig:
     """Fraction of the steps for linear warm-up; after it, a cosine decay to 0."""
     max_grad_norm: float = 1.0
     """Gradients of a larger norm are clipped to it."""
-    negatives_per_question: int = 1
+    negatives_per_question: int = 4
     """Mined negatives drawn for each question and epoch; fewer if there are not as many."""
     tune: Tune = "all"
     """Part of the model to train. The scale of the logits is always trained."""

@@ -19,13 +19,14 @@ def refuse_bad_values(config: TrainConfig) -> None:
     """
     for flag, value in (
         ("--epochs", config.epochs),
+        ("--steps", config.steps),
         ("--batch_size", config.batch_size),
         ("--accumulation_steps", config.accumulation_steps),
         ("--lr", config.lr),
         ("--max_grad_norm", config.max_grad_norm),
         ("--save_every", config.save_every),
         ("--keep", config.keep),
-        ("--lora", 1 if config.lora is None else config.lora),
+        ("--lora", config.lora),
     ):
         positive(flag, value)
     for flag, value in (
@@ -33,9 +34,16 @@ def refuse_bad_values(config: TrainConfig) -> None:
         ("--negatives_per_question", config.negatives_per_question),
         ("--guard_s", config.guard_s),
         ("--num_workers", config.num_workers),
+        ("--min_steps", config.min_steps or 0),
     ):
         if not 0 <= value < math.inf:
             raise CueframeError(f"{flag} is {value}; give 0 or more")
+    for flag, given in (("--epochs", config.epochs), ("--min_steps", config.min_steps)):
+        if config.steps is not None and given is not None:
+            raise CueframeError(
+                f"--steps {config.steps} is the exact number of steps, and {flag} {given} asks for "
+                "another; leave one of them out"
+            )
     for flag, value in (("--ratio", config.ratio), ("--warmup_ratio", config.warmup_ratio)):
         if not 0 <= value <= 1:
             raise CueframeError(f"{flag} is {value}; give a share from 0 to 1")

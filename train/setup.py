@@ -37,6 +37,7 @@ from train.model import (
     parameter_groups,
 )
 from train.model_card import versions
+from train.run_length import planned_steps
 from train.schedule import warm_up_and_cosine
 from train.validate import refuse_missing_videos, try_judge
 
@@ -56,6 +57,7 @@ class Run:
     """Questions of all processes in one step; the last of an epoch may have fewer."""
     steps_per_epoch: int
     steps: int
+    """In all; the last epoch may have fewer than the others."""
     model: DualEncoder
     module: nn.Module
     """The prepared (wrapped) model: encode with this one."""
@@ -69,6 +71,11 @@ class Run:
     judge: str
     """Name of the judge of the last validation; "none" if unavailable."""
     versions: dict[str, str]
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the questions, with the last one, which may be incomplete."""
+        return -(-self.steps // self.steps_per_epoch)
 
 
 def set_up(config: TrainConfig) -> Run:
@@ -89,7 +96,7 @@ def set_up(config: TrainConfig) -> Run:
             f"× {processes} processes); lower --accumulation_steps or --batch_size"
         )
     steps_per_epoch = -(-len(train_list) // step_size)
-    steps = config.epochs * steps_per_epoch
+    steps = planned_steps(config, steps_per_epoch)
 
     loss = load_loss(config.loss_setting)
     dual = load_dual_model_to_train(config.model, view_of(config, index))

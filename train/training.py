@@ -110,10 +110,11 @@ def _take_steps(
     if progress.validation_due:
         _validate(config, this, state, progress)
 
-    for epoch in range(progress.step // this.steps_per_epoch, config.epochs):
+    for epoch in range(progress.step // this.steps_per_epoch, this.epochs):
         order = epoch_order(len(this.train_list), config.seed, epoch)
         shards = own_shards(order, this.step_size, state.process_index, state.num_processes)
-        shards = shards[progress.step - epoch * this.steps_per_epoch :]  # what is not done yet
+        first = epoch * this.steps_per_epoch
+        shards = shards[progress.step - first : this.steps - first]  # what is not done yet
         with stop.noted(), closing(this.loader.steps(epoch, shards)) as steps:
             for shard in shards:
                 step_began_s = time.monotonic()
@@ -155,7 +156,7 @@ def _take_steps(
                     log.step(line)
                 accelerator.log(line, step=progress.step)
 
-                epoch_ends = progress.step % this.steps_per_epoch == 0
+                epoch_ends = progress.step in (first + this.steps_per_epoch, this.steps)
                 progress.validation_due = epoch_ends and bool(this.val_list)
                 stopped = stop.agreed(accelerator)
                 if epoch_ends or stopped or progress.step % config.save_every == 0:
@@ -279,8 +280,7 @@ def _validate(config: TrainConfig, this: Run, state: PartialState, progress: Pro
     set_training_mode(this.model)
     progress.validation_due = False
     if validation:  # rank 0
-        epoch = progress.step // this.steps_per_epoch
-        print_validation(validation, f"validation after epoch {epoch}")
+        print_validation(validation, f"validation after step {progress.step} of {this.steps}")
         append_metrics(output, {"step": progress.step, "validation": validation.means})
         if progress.best is None or validation.rank > progress.best:
             progress.best, progress.best_step = validation.rank, progress.step
