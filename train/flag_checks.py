@@ -7,6 +7,7 @@ from index.errors import CueframeError
 from index.run_command import positive
 from index.storage.atomic_write import folder_of, refuse_overwriting
 from train.config import TrainConfig
+from train.launching import refuse_other_launches
 from train.losses.registry import LOSSES
 
 
@@ -15,8 +16,9 @@ def refuse_bad_values(config: TrainConfig) -> None:
 
     Raises:
         CueframeError: A number out of range, flags that do not go together, a missing package or
-            file.
+            file; or a launcher that is set up for something else.
     """
+    refuse_other_launches(config.mixed_precision)
     for flag, value in (
         ("--epochs", config.epochs),
         ("--steps", config.steps),
