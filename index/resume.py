@@ -33,11 +33,31 @@ def deciding(flags: "DataclassInstance", free: Collection[str]) -> dict[str, Any
     }
 
 
+def recorded(path: Path) -> dict[str, Any]:
+    """Return what `claim` wrote down, settings by name of the flag; {} if there is no such file.
+
+    Raises:
+        CueframeError: The file cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found = dict(json.loads(path.read_bytes()))
+        found[_CONTENTS] = dict(found.get(_CONTENTS, {}))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CueframeError(
+            f"{path} cannot be read ({error}), so what made the run cannot be told; put it "
+            "back, or write to another place"
+        ) from error
+    return found
+
+
 def claim(
     path: Path,
     settings: Mapping[str, Any],
     remedy: str,
     contents: Callable[[], Mapping[str, str]] = dict,
+    changeable: Collection[str] = (),
 ) -> None:
     """Write down the settings of a new run, or check that those of an earlier one are the same.
 
@@ -48,34 +68,29 @@ def claim(
         contents: Returns hashes of contents by what they are of: "files of --model". Called where
             the settings agree, since it may take seconds. A later call may know more or fewer of
             them, as a video is indexed or leaves the index meanwhile, but none otherwise.
+        changeable: Names of settings that a later call may change; the new values are written down.
 
     Raises:
         CueframeError: A setting or content differs, or the file cannot be read or written.
     """
     now: dict[str, Any] = json.loads(json.dumps(settings, default=str))
-    known: dict[str, str] = {}
+    before = recorded(path)
+    known: dict[str, str] = before.pop(_CONTENTS, {})
     if path.is_file():
-        try:
-            before = dict(json.loads(path.read_bytes()))
-            known = dict(before.pop(_CONTENTS, {}))
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise CueframeError(
-                f"{path} cannot be read ({error}), so what made the run cannot be told; put it "
-                "back, or write to another place"
-            ) from error
         other = [
             _difference(name, before.get(name), now.get(name))
             for name in now | before
-            if now.get(name) != before.get(name)
+            if now.get(name) != before.get(name) and name not in changeable
         ]
         _refuse(path, other, remedy)
     hashes = dict(contents())
     _refuse(
         path, [f"other {n}" for n, value in known.items() if hashes.get(n, value) != value], remedy
     )
-    if path.is_file() and not hashes.keys() - known.keys():
+    same = all(now.get(name) == before.get(name) for name in changeable)
+    if path.is_file() and same and not hashes.keys() - known.keys():
         return
-    if hashes:
+    if known or hashes:
         now[_CONTENTS] = known | hashes
     with written_whole(path) as temporary:
         text = json.dumps(now, indent=2, ensure_ascii=False) + "\n"

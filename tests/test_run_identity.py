@@ -30,7 +30,7 @@ from tests import fixtures_infer, fixtures_train
 from tests.fixtures_infer import write_questions
 from tests.infer.selection.test_rule_file import GOOD as RULES
 from train.config import FREE as FREE_IN_TRAINING
-from train.config import TrainConfig
+from train.config import LENGTH, TrainConfig
 from train.mine import MineConfig, mine
 
 ANSWERING: dict[str, Any] = {
@@ -61,9 +61,6 @@ TRAINING: dict[str, Any] = {
     "ratio": 0.5,
     "model": "another",
     "loss_setting": 1,
-    "epochs": 3,
-    "steps": 7,
-    "min_steps": 12,
     "batch_size": 2,
     "accumulation_steps": 4,
     "lr": 2e-3,
@@ -101,7 +98,7 @@ FREE_IN_MINING = (
     ("config", "deciding", "free"),
     [
         (AnswerConfig, ANSWERING, FREE_IN_ANSWERING),
-        (TrainConfig, TRAINING, FREE_IN_TRAINING),
+        (TrainConfig, TRAINING, (*FREE_IN_TRAINING, *LENGTH)),
         (MineConfig, MINING | MINING_HARD, FREE_IN_MINING),
     ],
 )
@@ -285,8 +282,6 @@ def test_training_refuses(name: str, tmp_path: Path) -> None:
     flags = {name: TRAINING[name]}
     if name == "model":
         flags["model"] = str(fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world(), 1))
-    if name == "steps":  # with --epochs it is refused before
-        flags["epochs"] = None
     flag = f"--{name.replace('_', '-')}"
     refused(lambda: fixtures_train.trained(output, resume=True, **flags), flag)
 

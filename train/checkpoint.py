@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,10 +30,10 @@ from index.storage.atomic_write import written_whole
 from train.saving import explain_saving, first_line
 
 _FOLDER = "checkpoints"
-_RUN = "run.json"
+RUN = "run.json"
 _PROGRESS = "progress.json"
 _METRICS = "metrics.jsonl"
-_SIGNS = (_RUN, _FOLDER, *MODEL_SIGNS, "model.safetensors", "training.json")
+_SIGNS = (RUN, _FOLDER, *MODEL_SIGNS, "model.safetensors", "training.json")
 """Any of these in an output folder shows that it already holds a model or a run."""
 
 
@@ -42,11 +42,17 @@ class Progress:
     """Progress of a run, in addition to the state that `save_state` keeps."""
 
     step: int = 0
+    steps: int = 0
+    """Length of the run as it was planned at this step."""
+    lengths: list[dict[str, int]] = field(default_factory=list)
+    """Changes of the length: `after_step`, `steps_before` and `steps`."""
     best: list[float] | None = None
     """Figures of the best validation, as `train.validate.Validation.rank` orders them."""
     best_step: int = 0
+    since_best: int = 0
+    """Validations after the first one that was as good as the best."""
     validation: dict[str, Any] = field(default_factory=dict)
-    """The best validation's table."""
+    """The best validation, as `train.validate.Validation.figures` has it."""
     validation_due: bool = False
     """Whether the model of this step is still to be validated."""
 
@@ -73,25 +79,29 @@ def refuse_taken(output: Path) -> None:
 
 
 def claim_folder(
-    output: Path, settings: dict[str, Any], contents: Callable[[], dict[str, str]] = dict
+    output: Path,
+    settings: dict[str, Any],
+    contents: Callable[[], dict[str, str]] = dict,
+    changeable: Collection[str] = (),
 ) -> None:
     """Claim an output folder for a new run, or check that the run in it is the one to resume.
 
     Args:
         output: The folder; created if it is missing.
         settings: Settings that determine the result, by name of the flag; JSON values.
-        contents: As `index.resume.claim` takes them.
+        contents: As `index.resume.claim` takes them, like `changeable`.
+        changeable: Names of settings that may be others when the run is resumed.
 
     Raises:
         CueframeError: The folder holds a run with other settings, or cannot be written.
     """
     remedy = "go on with that, or name another folder by --output_path"
-    if not (output / _RUN).is_file() and any((output / name).exists() for name in _SIGNS):
+    if not (output / RUN).is_file() and any((output / name).exists() for name in _SIGNS):
         raise CueframeError(
-            f"{output} has no {_RUN} that tells how it was trained, so it cannot be resumed; name "
+            f"{output} has no {RUN} that tells how it was trained, so it cannot be resumed; name "
             "another folder by --output_path"
         )
-    claim(output / _RUN, settings, remedy, contents)
+    claim(output / RUN, settings, remedy, contents, changeable)
 
 
 def save(accelerator: Accelerator, output: Path, progress: Progress, *, keep: int) -> None:
@@ -161,7 +171,16 @@ def checkpoints(output: Path) -> list[Path]:
     """Return the complete checkpoints, oldest first; what has another name is none."""
     found = filter(Path.is_dir, (output / _FOLDER).glob("step-*"))
     named = [path for path in found if re.fullmatch(r"step-\d{8,}", path.name, re.ASCII)]
-    return sorted(named, key=lambda path: int(path.name.partition("-")[2]))
+    return sorted(named, key=_step_of)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.partition("-")[2])
+
+
+def last_step(output: Path) -> int:
+    """Return the step of the last checkpoint; 0 without one."""
+    return max(map(_step_of, checkpoints(output)), default=0)
 
 
 def refuse_lost_checkpoints(output: Path, steps_per_epoch: int) -> None:

@@ -55,6 +55,8 @@ class TrainConfig:
     min_steps: Annotated[int | None, own_default("none", "INT")] = None
     """Least optimizer steps: passes are added to --epochs until there are as many. A pass over few
     questions has few steps."""
+    patience: Annotated[int | None, own_default("off", "INT")] = None
+    """Stop after so many validations without a better one (not before --min_steps); 0: never."""
     batch_size: int = 1
     """Questions per process and micro-batch; limited by memory."""
     accumulation_steps: int = 16
@@ -108,6 +110,9 @@ class TrainConfig:
     """Vision transformer for sim_m of the last validation: folder, hub name, or none."""
     no_lock: NoLock = False
 
+
+LENGTH = ("epochs", "steps", "min_steps", "patience")
+"""Flags that a resumed run may change; those that are left out stay as they were."""
 
 FREE = (
     *(

@@ -1,6 +1,10 @@
 """The final files of a run and its result."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from index.messages import say
 from train.checkpoint import Progress, read_metrics, resumable
@@ -20,18 +24,20 @@ def finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) ->
     sim: dict[str, float] = {}
     if this.val_list:
         records = read_records(output / "validation.jsonl")
+        records = [one for one in records if one.get("half") != "chosen_on"]
         sim = judge_picks(records, this.val_list, this.judge, this.accelerator.device)
     else:
         progress.best_step = progress.step
         with resumable(output):
             save_model(this.model.to_save(), output)
-    losses = [line["loss"] for line in read_metrics(output) if "loss" in line]
+    steps = [line for line in read_metrics(output) if "loss" in line]
     result = {
         "steps": progress.step,
         "saved_step": progress.best_step,
-        "first_loss": losses[0],
-        "last_loss": losses[-1],
-        "validation": progress.validation,
+        "first_loss": mean_loss(steps[: this.steps_per_epoch]),
+        "last_loss": mean_loss(steps[-this.steps_per_epoch :]),
+        "validation": {},
+        **progress.validation,
         "sim_m": sim,
     }
     training = {
@@ -40,9 +46,10 @@ def finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) ->
         "mixed_precision": this.accelerator.mixed_precision,
         "processes": this.accelerator.num_processes,
         "questions_per_step": this.step_size,
+        "length": {"steps": this.steps, "changes": progress.lengths},
         "logit_bias": this.model.logit_bias.item(),
         "data": data_fingerprint(this.train_list, this.val_list),
-        "split": split_of(this.train_list, this.val_list),
+        "split": split_of(this.train_list, this.val_list, config.seed),
         "versions": this.versions,
         "result": result,
     }
@@ -52,3 +59,14 @@ def finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) ->
         draw_loss(output)
     say(f"the model of step {progress.best_step} is in {output}")
     print(json.dumps(result | {"output_path": str(output), "wall_s": round(wall_s, 3)}))
+
+
+def mean_loss(steps: Sequence[dict[str, Any]]) -> float:
+    """Return the mean loss of some steps over their questions.
+
+    So many steps as an epoch has, one after another, hold one step of each size, for the last of an
+    epoch may be smaller. The loss of a smaller pool is lower, so single steps cannot be compared.
+    """
+    questions = [line["positives"] for line in steps]
+    losses = [line["loss"] for line in steps]
+    return float(np.average(losses, weights=questions))

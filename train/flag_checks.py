@@ -37,6 +37,7 @@ def refuse_bad_values(config: TrainConfig) -> None:
         ("--guard_s", config.guard_s),
         ("--num_workers", config.num_workers),
         ("--min_steps", config.min_steps or 0),
+        ("--patience", config.patience or 0),
     ):
         if not 0 <= value < math.inf:
             raise CueframeError(f"{flag} is {value}; give 0 or more")
@@ -58,6 +59,11 @@ def refuse_bad_values(config: TrainConfig) -> None:
             raise CueframeError(
                 f"{flag} is {setting}; give one of {numbers} (--help says what they are)"
             )
+    if config.patience and not config.ratio:
+        raise CueframeError(
+            f"--patience {config.patience} counts validations, and --ratio 0 leaves none; leave "
+            "one of them out"
+        )
     if config.index and config.tune != "text" and not config.only_test:
         raise CueframeError(
             f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "

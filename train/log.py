@@ -9,9 +9,10 @@ from accelerate.utils import gather_object
 
 from index.errors import CueframeError
 from index.messages import name_some, print_some, say
+from infer.evaluation.score_table import ScoreTable
 from infer.evaluation.text_tables import print_table, table_cells
 from train.grad_cache import StepReport
-from train.validate import Validation
+from train.validation_result import Validation
 
 _EVERY_STEPS = 10
 _EVERY_S = 10.0
@@ -46,10 +47,22 @@ def log_line(line: dict[str, Any], steps: int) -> str:
     )
 
 
-def print_validation(validation: Validation, title: str) -> None:
+def print_validation(table: ScoreTable, title: str) -> None:
     """Print the table of trained, uniform, random and oracle picks."""
-    say(f"{title}: picks for {validation.table.questions} questions")
-    print_table(table_cells(validation.table, ["trained"]))
+    say(f"{title}: picks for {table.questions} questions")
+    print_table(table_cells(table, ["trained"]))
+
+
+def say_chosen(validation: Validation, best_step: int) -> None:
+    """Say by what the model is chosen, and which one is the best so far."""
+    by = "the same videos: there is no second one"
+    if validation.halved:
+        hit, recall, precision = (f"{100 * share:.1f}" for share in validation.rank)
+        by = (
+            f"other videos, {validation.chosen_on.questions} questions: hit {hit} %, recall "
+            f"{recall} %, precision {precision} %"
+        )
+    say(f"the model is chosen by {by}; the best so far is that of step {best_step}")
 
 
 def print_unreadable(files: Sequence[str]) -> None:

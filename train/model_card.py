@@ -13,6 +13,7 @@ from index.models.dual_model import DualModel
 from index.storage.atomic_write import written_whole
 from infer.evaluation.text_tables import format_figure
 from train.data import Example
+from train.halves import halves_of
 
 _TRAINING = "training.json"
 
@@ -45,15 +46,21 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def split_of(train_list: Sequence[Example], val_list: Sequence[Example]) -> dict[str, Any]:
-    """Return the questions and videos, by content, of either side of the split."""
+def split_of(
+    train_list: Sequence[Example], val_list: Sequence[Example], seed: int
+) -> dict[str, Any]:
+    """Return the questions and videos, by content, of either side of the split.
+
+    The videos to validate on are given by their halves, too (`train.halves`).
+    """
+    halves = halves_of((one["content_hash"] for one in val_list), seed)
     return {
         side: {
             "questions": [one["id"] for one in examples],
             "videos": sorted({one["content_hash"] for one in examples}),
         }
         for side, examples in (("train", train_list), ("validation", val_list))
-    }
+    } | {name: {"videos": sorted(videos)} for name, videos in halves._asdict().items()}
 
 
 def write_training_json(output: Path, content: dict[str, Any]) -> None:

@@ -23,3 +23,13 @@ def warm_up_and_cosine(optimizer: Optimizer, steps: int, warmup_ratio: float) ->
     """
     warmup_steps = round(warmup_ratio * steps)
     return LambdaLR(optimizer, lambda step: factor(step, steps, warmup_steps))
+
+
+def follow_length(scheduler: LambdaLR) -> None:
+    """Set the learning rate of the next step anew; a checkpoint brings that of the length it had.
+
+    Without another length it is the same to the bit.
+    """
+    laws = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
+    for group, (base, law) in zip(scheduler.optimizer.param_groups, laws, strict=True):
+        group["lr"] = base * law(scheduler.last_epoch)

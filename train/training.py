@@ -1,19 +1,17 @@
-"""The training loop, and validation of a finished model."""
+"""The training loop."""
 
-import json
 import os
 import time
 from contextlib import closing, nullcontext
 from typing import Any
 
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 
 from index.distributed import join_processes, rendezvous
 from index.errors import CueframeError
 from index.memory import explain_out_of_memory
 from index.messages import say
-from index.models.encoder import load_dual_model
-from index.models.libraries import is_model_folder
 from index.models.model_files import files_fingerprint
 from index.storage.lock import locked
 from train.batches import epoch_order, own_shards
@@ -33,28 +31,16 @@ from train.checkpoint import (
 from train.config import TrainConfig
 from train.finish import finish
 from train.grad_cache import MicroBatch, StepReport, pool_gradient
-from train.index_batches import open_index
-from train.log import StepLog, print_unreadable, print_validation, stop_unless_finite
+from train.log import StepLog, print_unreadable, print_validation, say_chosen, stop_unless_finite
 from train.model import set_training_mode
-from train.model_card import refuse_trained_videos, save_model
+from train.model_card import save_model
+from train.only_test import test
 from train.preemption import Preemption, Stopped, preemptible
+from train.run_length import LENGTH_FLAGS, note_length, refuse_shorter, runs_out, with_length_of
+from train.schedule import follow_length
 from train.seed import set_seed
-from train.setup import (
-    Run,
-    data_of,
-    encoder_of,
-    json_values,
-    set_initial_bias,
-    set_up,
-    settings_of,
-    view_of,
-)
-from train.validate import (
-    judge_picks,
-    try_judge,
-    validate,
-    write_records,
-)
+from train.setup import Run, json_values, set_initial_bias, set_up, settings_of
+from train.validate import validate, write_records
 
 
 def train_or_test(config: TrainConfig) -> int:
@@ -81,6 +67,8 @@ def train(config: TrainConfig, state: PartialState, stop: Preemption) -> int:
     """Fine-tune; every process runs this."""
     began_s = time.monotonic()
     leads = state.is_main_process
+    if config.resume:
+        config = with_length_of(config.output_path, config)
     if leads and not config.resume:
         refuse_taken(config.output_path)
     this = set_up(config)
@@ -111,6 +99,13 @@ def _take_steps(
         _validate(config, this, state, progress)
 
     for epoch in range(progress.step // this.steps_per_epoch, this.epochs):
+        if runs_out(config, progress):
+            if leads:
+                say(
+                    f"ended after step {progress.step} of {this.steps} by --patience "
+                    f"{config.patience}: {progress.since_best} validations without a better one"
+                )
+            break
         order = epoch_order(len(this.train_list), config.seed, epoch)
         shards = own_shards(order, this.step_size, state.process_index, state.num_processes)
         first = epoch * this.steps_per_epoch
@@ -167,58 +162,35 @@ def _take_steps(
             _validate(config, this, state, progress)
 
 
-def test(config: TrainConfig, state: PartialState) -> int:
-    """Validate the model at --output_path, or --model if there is none, as training does."""
-    output = config.output_path
-    name = str(output) if is_model_folder(output) else config.model
-    index = open_index(config.index) if config.index else None
-    _, val_list = data_of(config, index)
-    if not val_list:
-        raise CueframeError(f"--ratio {config.ratio} leaves no question to validate on; raise it")
-    refuse_trained_videos(output, val_list)
-    dual = load_dual_model(name, view_of(config, index))
-    dual.module.to(state.device)
-    encoder = encoder_of(dual, index)
-    judge = try_judge(config.judge) if state.is_main_process else "none"
-    with rendezvous(output, state) as scratch:
-        used = (index.path, index.profile) if index else None
-        result = validate(
-            val_list,
-            encoder,
-            state,
-            index=used,
-            scratch=scratch,
-            seed=config.seed,
-            long_text=config.long_text,
-        )
-    if result:
-        print_validation(result, f"{name}")
-        sim = judge_picks(result.records, val_list, judge, state.device)
-        shown = {"model": name, "questions": result.table.questions}
-        print(json.dumps(shown | {"validation": result.means, "sim_m": sim}))
-    return 0
-
-
 def _begin(config: TrainConfig, this: Run, stop: Preemption) -> Progress:
     """Claim the output folder, and restore the last checkpoint if the run is resumed."""
     output, accelerator = config.output_path, this.accelerator
     if accelerator.is_main_process:
+        refuse_shorter(output, this.steps)
         claim_folder(
             output,
             settings_of(config, this),
             lambda: {"files of --model": files_fingerprint(config.model, "--model")},
+            changeable=LENGTH_FLAGS,
         )
         stop.remedy = "--resume goes on"
         remove_leftovers(output)
         refuse_lost_checkpoints(output, this.steps_per_epoch)
     accelerator.wait_for_everyone()
     progress = load(accelerator, output) if config.resume else Progress()
+    before = note_length(progress, this.steps)
+    follow_length(this.scheduler)
     if progress.step:
         stop.reached = f"after step {progress.step} of {this.steps}"
     if accelerator.is_main_process:
         cut_metrics(output, progress)
         if config.resume:
             say(f"going on after step {progress.step} of {this.steps}")
+        if before:
+            say(
+                f"the run had {before} steps, and has {this.steps} now; from here on the learning "
+                "rate is that of the new length"
+            )
     _start_tracker(config, this)
     if progress.step == 0 and this.loss.bias != "none":
         with explain_out_of_memory("--batch_size"):
@@ -280,15 +252,23 @@ def _validate(config: TrainConfig, this: Run, state: PartialState, progress: Pro
     set_training_mode(this.model)
     progress.validation_due = False
     if validation:  # rank 0
-        print_validation(validation, f"validation after step {progress.step} of {this.steps}")
-        append_metrics(output, {"step": progress.step, "validation": validation.means})
-        if progress.best is None or validation.rank > progress.best:
+        title = f"validation after step {progress.step} of {this.steps}"
+        print_validation(validation.reported_on, title)
+        append_metrics(output, {"step": progress.step} | validation.figures)
+        best = progress.best or []
+        progress.since_best = 0 if validation.rank > best else progress.since_best + 1
+        if validation.rank >= best:  # of equal ones the later: it has learned more
             progress.best, progress.best_step = validation.rank, progress.step
-            progress.validation = validation.means
+            progress.validation = validation.figures
             with resumable(output):
                 save_model(this.model.to_save(), output)
                 write_records(output / "validation.jsonl", validation.records)
+        say_chosen(validation, progress.best_step)
         save_progress(output, progress)
+    if config.patience:
+        counts = [progress.since_best]
+        broadcast_object_list(counts)
+        (progress.since_best,) = counts
 
 
 def _start_line(this: Run, first: dict[str, Any]) -> str:

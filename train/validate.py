@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -35,7 +34,7 @@ from infer.answering.bulk import answer_all
 from infer.answering.run_log import as_json_line
 from infer.evaluation.baselines import FIGURES
 from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
-from infer.evaluation.score_table import ScoreTable, figure_tables, means, score_table
+from infer.evaluation.score_table import ScoreTable, figure_tables, score_table
 from infer.judge import load_judge
 from infer.metrics import TimedQuestion
 from infer.queries import (
@@ -50,30 +49,11 @@ from infer.question_texts import event_texts
 from infer.questions import frames_asked
 from infer.selection.rules import Rule
 from train.data import Example
+from train.halves import Half, halves_of
+from train.validation_result import Validation
 
 K = 4
 _BATCH_FRAMES = 32
-
-Means = dict[str, dict[str, float]]
-"""Figures, 0 to 1, by picker and metric."""
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Scores of the frames that a model picks from videos it was not trained on."""
-
-    table: ScoreTable
-    records: list[AnswerRecord]
-
-    @property
-    def means(self) -> Means:
-        """The means of the table, for files."""
-        return means(self.table.rows)
-
-    @property
-    def rank(self) -> list[float]:
-        """Key by which the best validation is chosen: hits, then recall, then precision."""
-        return [self.means["trained"][name] for name in ("hit", "recall", "precision")]
 
 
 def refuse_missing_videos(examples: Sequence[Example], video_path: Path) -> None:
@@ -146,6 +126,8 @@ def score(
 ) -> Validation:
     """Answer the examples' questions from an index, and score the picks.
 
+    The halves depend on the videos and the seed alone, not on what could be answered.
+
     Raises:
         CueframeError: No question could be answered.
     """
@@ -178,7 +160,20 @@ def score(
     picks = [np.array([f["time_s"] for f in record["frames"]]) for _, record in answered]
     ks = [frames_asked(one.question, K) for one in timed]
     tables = figure_tables(timed, {"trained": picks}, ks)
-    return Validation(score_table(timed, tables, list(FIGURES), seed), records)
+    halves = halves_of((one["content_hash"] for one in examples), seed)
+
+    def scored(half: Half | None) -> ScoreTable:
+        rows = [n for n, one in enumerate(timed) if half in (None, halves.of(one.video))]
+        own = {name: table[rows] for name, table in tables.items()}
+        return score_table([timed[n] for n in rows], own, list(FIGURES), seed)
+
+    found = {halves.of(one.video) for one in timed}
+    table = scored(None)
+    if len(found) == 1:  # one video, or no question of a half could be answered
+        return Validation(table, table, table, records)
+    for one, record in zip(queries, records, strict=True):
+        record["half"] = halves.of(one.content_hash)
+    return Validation(table, scored("chosen_on"), scored("reported_on"), records)
 
 
 def validate(

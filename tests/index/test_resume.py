@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from index.errors import CueframeError
 from index.messages import escaped
-from index.resume import claim, deciding
+from index.resume import claim, deciding, recorded
 
 VALUES = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=9) | st.floats(0, 1)
 
@@ -105,6 +105,25 @@ def test_contents_may_grow_and_not_change(tmp_path: Path) -> None:
     call(1, a="x")
     with pytest.raises(CueframeError, match="has other a; REMEDY"):
         call(1, a="y")
+
+
+def test_a_changeable_setting_is_written_down_anew(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    assert recorded(path) == {}
+
+    def call(steps: int, seed: int = 1) -> None:
+        settings = {"--steps": steps, "--seed": seed}
+        claim(path, settings, "REMEDY", lambda: {"a": "x"}, changeable=["--steps"])
+
+    call(5)
+    call(7)
+    assert recorded(path) == {"--steps": 7, "--seed": 1, "contents": {"a": "x"}}
+    with pytest.raises(CueframeError, match="has --seed 1, not 2; REMEDY"):
+        call(9, seed=2)
+    assert recorded(path)["--steps"] == 7
+    path.write_text('{"contents": 5}')
+    with pytest.raises(CueframeError, match="cannot be read"):
+        call(7)
 
 
 def test_a_hash_is_not_printed(tmp_path: Path) -> None:

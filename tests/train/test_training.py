@@ -58,12 +58,31 @@ def test_a_run_leaves_a_model_that_the_lower_floors_load_and_its_records(
     for what in ("gradient norm", "positives", "negatives", "masked pairs", "parameters"):
         assert what in said.err
 
-    best = max(validations, key=lambda line: line["validation"]["trained"]["hit"])
-    assert result["validation"]["trained"]["hit"] == best["validation"]["trained"]["hit"]
+    def rank(line: dict[str, Any]) -> list[float]:
+        trained = line["chosen_on"]["validation"]["trained"]
+        return [*(trained[name] for name in ("hit", "recall", "precision")), line["step"]]
+
+    best = max(validations, key=rank)
+    assert result["saved_step"] == best["step"]
+    assert f"the best so far is that of step {best['step']}" in said.err
+    assert {name: result[name] for name in best if name != "step"} == {
+        name: value for name, value in best.items() if name != "step"
+    }
+    picked = [json.loads(line) for line in (output / "validation.jsonl").read_text().splitlines()]
+    reported = [one["id"] for one in picked if one["half"] == "reported_on"]
+    assert len(reported) == result["validation_questions"]
+    assert len(picked) - len(reported) == result["chosen_on"]["questions"]
     training = json.loads((output / "training.json").read_text())
     assert training["result"]["saved_step"] == result["saved_step"]
     split = training["split"]
     assert not set(split["train"]["videos"]) & set(split["validation"]["videos"])
+    halves = [split[name]["videos"] for name in ("chosen_on", "reported_on")]
+    assert sorted([*halves[0], *halves[1]]) == split["validation"]["videos"]
+    assert len(halves[0]) == len(halves[1]) == 1
+    for name, line in (("first_loss", steps[:4]), ("last_loss", steps[4:])):
+        # Three steps of eight questions, and one of four or so.
+        total = sum(one["loss"] * one["positives"] for one in line)
+        assert result[name] == pytest.approx(total / sum(one["positives"] for one in line))
     assert len(split["train"]["questions"]) + len(split["validation"]["questions"]) == QUESTIONS
     assert training["configuration"]["lr"] == 1e-3
     assert training["versions"]["torch"]
@@ -90,7 +109,12 @@ def test_validation_equals_that_of_only_test_on_the_saved_model(
     before = weights(output)
     trained(output, ratio=0.25, only_test=True)
     tested = json.loads(capsys.readouterr().out)
-    assert tested["validation"] == result["validation"]
+    counts = result["validation_questions"], result["chosen_on"]["questions"]
+    shares = result["validation"], result["chosen_on"]["validation"]
+    assert tested["questions"] == tested["validation_questions"] == sum(counts)
+    for picker in ("trained", "uniform"):
+        hits = (count * share[picker]["hit"] for count, share in zip(counts, shares, strict=True))
+        assert tested["validation"][picker]["hit"] == pytest.approx(sum(hits) / sum(counts))
     assert torch.equal(weights(output), before)
     line = refusal(output, ratio=1.0, only_test=True)
     assert "was trained" in line
@@ -199,6 +223,8 @@ def test_bad_questions_are_one_line(tmp_path: Path) -> None:
         ({"epochs": 0}, ["--epochs is 0"]),
         ({"epochs": None, "steps": 0}, ["--steps is 0"]),
         ({"min_steps": -1}, ["--min_steps is -1"]),
+        ({"patience": -1}, ["--patience is -1"]),
+        ({"patience": 2}, ["--patience 2", "--ratio 0"]),
         ({"steps": 9}, ["--steps 9", "--epochs 2", "leave one of them out"]),
         ({"epochs": None, "steps": 9, "min_steps": 4}, ["--steps 9", "--min_steps 4"]),
         ({"index": Path("video_index")}, ["--index", "--tune text"]),
@@ -287,7 +313,6 @@ def test_an_output_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     assert "--resume" in line
     assert "--output_path" in line
     for flags, name in (
-        ({"epochs": 2}, "epochs"),
         ({"lr": 2e-3, "epochs": 1}, "lr"),
         ({"epochs": 1, "seed": 7}, "seed"),
     ):

@@ -22,9 +22,9 @@ from infer.metrics import sim_m
 from tests.fixtures_infer import build_index
 from tests.fixtures_train import forget_accelerate, world
 from train.data import Example, load_data
+from train.halves import halves_of
 from train.setup import encoder_of
 from train.validate import (
-    Validation,
     judge_picks,
     read_records,
     refuse_missing_videos,
@@ -33,6 +33,7 @@ from train.validate import (
     validate,
     write_records,
 )
+from train.validation_result import Validation
 
 
 def some(count: int = 9) -> list[Example]:
@@ -49,7 +50,7 @@ def validated(examples: list[Example], scratch: Path) -> Validation:
 
 
 def test_picks_are_those_of_the_commands(tmp_path: Path) -> None:
-    here, examples = world(), some()
+    here, examples = world(), some(20)
     result = validated(examples, tmp_path / "scratch")
     index, answers = tmp_path / "index", tmp_path / "answers.jsonl"
     build_index(here.videos, index, here.model)
@@ -67,7 +68,32 @@ def test_picks_are_those_of_the_commands(tmp_path: Path) -> None:
         hits.append(any(start_s - 1e-4 <= time_s <= end_s + 1e-4 for time_s in times))
     assert result.means["trained"]["hit"] == pytest.approx(np.mean(hits))
     assert result.means["oracle"]["hit"] >= result.means["trained"]["hit"]
+
+    halves = result.chosen_on, result.reported_on
+    assert result.halved
+    assert sum(half.questions for half in halves) == len(examples)
+    assert result.rank[0] == halves[0].rows["trained"]["hit"].mean
+    assert result.figures["validation"]["trained"]["hit"] == halves[1].rows["trained"]["hit"].mean
+    sides = halves_of((one["content_hash"] for one in examples), 0)
+    for half, side, name in zip(halves, sides, ("chosen_on", "reported_on"), strict=True):
+        own = [n for n, one in enumerate(examples) if one["content_hash"] in side]
+        assert half.questions == len(own)
+        assert half.rows["trained"]["hit"].mean == pytest.approx(np.mean([hits[n] for n in own]))
+        assert {result.records[n]["half"] for n in own} == {name}
+    low, high = result.figures["intervals"]["random"]["hit"]
+    assert low <= result.figures["validation"]["random"]["hit"] <= high
+
+
+def test_one_video_chooses_and_reports(tmp_path: Path) -> None:
+    first = some()[0]["content_hash"]
+    examples = [one for one in some() if one["content_hash"] == first]
+    result = validated(examples, tmp_path / "scratch")
+    assert not result.halved
     assert result.rank[0] == result.means["trained"]["hit"]
+    assert result.figures["chosen_on"] is None
+    assert result.figures["validation"] == result.means
+    assert result.figures["intervals"]["trained"]["hit"] is None
+    assert not any("half" in record for record in result.records)
 
 
 def test_a_video_that_fails_leaves_the_others(
