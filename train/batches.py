@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from accelerate import PartialState
 
 from index.models.dual_model import DualModel
 from index.models.long_texts import LongText, read_as
 from index.models.preprocess import ImageTransform
-from index.models.tiling import tiles_of
-from train.data import Example, Item, PosNegDataset, custom_collate_fn
+from train.data import Example, PosNegDataset
 from train.grad_cache import MicroBatch
-from train.read_ahead import longest_wait_s, most_held, read_ahead
-from train.shared_memory import refuse_small_room, room_bytes
+from train.pictures.batches import Pictures, gather, in_background
+from train.pictures.preparing import prepared
+from train.pictures.store import Squares, folder_for
 
 WINDOWS_EACH = 4
 """Windows for each question of a micro-batch, on average: of CLIP's text side they take less memory
@@ -57,7 +57,7 @@ class BatchLoader(Protocol):
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """Yield the micro-batches of this process for each step, at least one per step.
 
-        Close it where it is left early: workers may read pictures for it.
+        Close it where it is left early: a thread may gather pictures for it.
         """
 
     def unreadable(self) -> list[str]:
@@ -122,82 +122,76 @@ class MinedBatches:
         texts: TokenizedTexts,
         transform: ImageTransform,
         *,
+        image_path: Path,
+        pictures: Path,
         batch_size: int,
         negatives: int,
         seed: int,
         num_workers: int,
         device: torch.device,
+        state: PartialState,
     ) -> None:
+        """Prepare the pictures that are not prepared yet; every process calls this.
+
+        Raises:
+            CueframeError: As `train.pictures.preparing.prepared`.
+        """
         self._dataset = PosNegDataset(examples, negatives, seed)
         self._texts = texts
-        self._read = partial(_read, self._dataset, transform, 1 + negatives)
+        self._negatives = negatives
         self._batch_size = batch_size
-        self._num_workers = num_workers
         self._device = device
-        pictures = batch_size * (1 + negatives)
-        self._limit_s = longest_wait_s(pictures)
-        if num_workers:
-            held = most_held(num_workers, -(-len(examples) // batch_size), device)
-            tiles = 1
-            if transform.mode == "tiles":
-                tiles = max((tiles_of(*size) for size in self._dataset.sizes()), default=1)
-            pixels = pictures * tiles * transform.height * transform.width * 3
-            refuse_small_room(room_bytes([pixels, pictures], held))
+        files = self._dataset.files(negatives=negatives > 0)
+        self._store, places = prepared(
+            files,
+            image_path,
+            folder_for(pictures, transform),
+            transform,
+            workers=num_workers,
+            state=state,
+        )
+        self._places = {file: place for file, place in zip(files, places, strict=True) if place}
+        self._unreadable = [file for file in files if file not in self._places]
 
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
-        """See `BatchLoader.steps`; worker processes read the pictures ahead."""
+        """See `BatchLoader.steps`; a thread gathers the pictures ahead."""
         self._dataset.set_epoch(epoch)
         batches = [self._texts.micro_batches(share, self._batch_size) for share in shares]
-        pictures = read_ahead(
-            [numbers for step in batches for numbers in step],
-            self._read,
-            workers=self._num_workers,
-            device=self._device,
-            limit_s=self._limit_s,
-        )
+        pictures = in_background(self._pictures, chain.from_iterable(batches))
         with closing(pictures):
             for step in batches:
-                yield [self._micro_batch(numbers, *next(pictures)) for numbers in step]
+                yield [self._micro_batch(numbers, next(pictures)) for numbers in step]
 
     def unreadable(self) -> list[str]:
-        """See `BatchLoader.unreadable`."""
-        return self._dataset.unreadable
+        """See `BatchLoader.unreadable`; all of them are known before the first step."""
+        return self._unreadable
 
-    def _micro_batch(self, numbers: Shard, pixels: Tensor, valid: Tensor) -> MicroBatch:
+    def _pictures(self, numbers: Shard) -> Pictures:
+        pinned = self._device.type == "cuda"
+        return gather(self._store, [self._drawn(number) for number in numbers], pinned=pinned)
+
+    def _drawn(self, number: int) -> list[Squares]:
+        """Return a question's frames of this epoch; in place of one that cannot be read, the next.
+
+        Without a readable true frame there are none.
+        """
+        true, negatives = (
+            [self._places[file] for file in files if file in self._places]
+            for files in self._dataset.drawn(number)
+        )
+        return true[:1] + negatives[: self._negatives] if true else []
+
+    def _micro_batch(self, numbers: Shard, pictures: Pictures) -> MicroBatch:
+        counts = pictures.counts if numbers else torch.zeros(1, dtype=torch.int64)
+        valid = torch.arange(1 + self._negatives) < counts[:, None]  # (b, 1+N)
+        pixels = pictures.pixels
+        if not valid.all():
+            padded = pixels.new_zeros((valid.numel(), *pixels.shape[1:]))
+            padded[valid.flatten()] = pixels
+            pixels = padded
+        on_device = pixels.to(self._device, non_blocking=True)
         return MicroBatch(
             **self._texts.part_of_batch(numbers, self._device),
-            pixel_values=pixels.flatten(0, 2).permute(0, 3, 1, 2),  # (b·(1+N)·T, 3, H, W)
-            valid=valid,  # (b, 1+N)
+            pixel_values=on_device.flatten(0, 1).permute(0, 3, 1, 2),  # (b·(1+N)·T, 3, H, W)
+            valid=valid.to(self._device),
         )
-
-
-def _read(
-    dataset: PosNegDataset, transform: ImageTransform, frames: int, numbers: Shard
-) -> tuple[Tensor, Tensor]:
-    """Read a batch; in a worker process, if there are any."""
-    return pixels_of([dataset[number] for number in numbers], transform=transform, frames=frames)
-
-
-def pixels_of(
-    items: Sequence[Item], *, transform: ImageTransform, frames: int
-) -> tuple[Tensor, Tensor]:
-    """Return items as pixels (b, 1+N, T, H, W, 3) uint8, and which are valid, (b, 1+N) bool.
-
-    A question without a readable true frame counts as padding; without items, b is 1, all padding.
-    Pictures of fewer tiles than others repeat their last one.
-    """
-    _, true, negatives = custom_collate_fn(items)
-    squares = {
-        (row, column): transform.squares(image, transform.tiles_of(image))
-        for row, (first, others) in enumerate(zip(true, negatives, strict=True))
-        if first is not None
-        for column, image in enumerate([first, *others])
-    }
-    tiles = max((len(own) for own in squares.values()), default=1)
-    shape = (max(1, len(items)), frames, tiles, transform.height, transform.width, 3)
-    pixels = np.zeros(shape, np.uint8)
-    valid = np.zeros(pixels.shape[:2], np.bool_)
-    for place, own in squares.items():
-        pixels[place] = own[np.minimum(np.arange(tiles), len(own) - 1)]
-        valid[place] = True
-    return torch.from_numpy(pixels), torch.from_numpy(valid)

@@ -87,8 +87,11 @@ class TrainConfig:
     ] = None
     """How a wide frame becomes the model's input: center crop, squeezed, whole with borders, or as
     squares that cover it, each with a vector of its own; the best one is the frame's score."""
+    pictures: Annotated[Path | None, own_default("preprocessed in --image_path", "PATH")] = None
+    """Folder of pictures as the model's input: those that are not there yet are prepared once and
+    added. It may be deleted at any time."""
     num_workers: int = 2
-    """Processes that read pictures ahead through /dev/shm, per training process; 0 does without."""
+    """Threads that prepare pictures before the first step, per process; 0 does without."""
     gradient_checkpointing: bool = False
     """Save memory, for a third more time."""
     mixed_precision: Annotated[
@@ -127,6 +130,7 @@ FREE = (
         "resume",
     ),
     *("save_every", "keep", "tracker", "judge", "num_workers", "gradient_checkpointing"),
+    "pictures",
     "no_lock",
 )
 """Flags that may differ when a run is resumed; the data at the paths is compared by content."""

@@ -10,9 +10,7 @@ which has 2.7 questions a video). So the split is by the *content* of the video 
 """
 
 import os
-import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from multiprocessing.sharedctypes import RawArray, RawValue
 from pathlib import Path
@@ -32,13 +30,9 @@ from infer.questions import Question
 from infer.videos.frame_files import folder_name
 from infer.videos.video_files import file_in
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
+from train.pictures.preparing import UNREADABLE
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
-_UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, EOFError, struct.error),
-    Image.DecompressionBombError,
-)
-"""What Pillow raises of files that are no pictures."""
 _NAMED = 5
 """Maximum number of questions that a message names; the rest is counted."""
 
@@ -214,7 +208,7 @@ class PosNegDataset(Dataset[Item]):
         self._negatives = [_pictures(one["neg_path"]) for one in train_list]
         self._wanted = negatives_per_question
         self._seed = seed
-        files = sorted({f for group in (*self._true, *self._negatives) for f in group})
+        files = self.files()
         self._number = {file: number for number, file in enumerate(files)}
         # In shared memory: persistent workers see the next epoch, and report unreadable files.
         self._epoch = RawValue("q", 0)
@@ -238,13 +232,10 @@ class PosNegDataset(Dataset[Item]):
             [negatives[place] for place in rng.permutation(len(negatives))],
         )
 
-    def sizes(self) -> Iterator[tuple[int, int]]:
-        """Yield the width and height of each question's first true frame that can be opened."""
-        for files in self._true:
-            for file in files:
-                with suppress(*_UNREADABLE), Image.open(file) as image:
-                    yield image.size
-                    break
+    def files(self, *, negatives: bool = True) -> list[str]:
+        """Return the pictures of all questions, by name; on request only the true frames."""
+        groups = (*self._true, *(self._negatives if negatives else []))
+        return sorted({file for group in groups for file in group})
 
     def __len__(self) -> int:
         return len(self._captions)
@@ -267,7 +258,7 @@ class PosNegDataset(Dataset[Item]):
             try:
                 with Image.open(file) as image:
                     images.append(image.convert("RGB"))
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._unreadable[self._number[file]] = True
         return images
 

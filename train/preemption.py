@@ -85,12 +85,3 @@ def preemptible() -> Iterator[Preemption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def leave_signals_to_parent(_worker: int = 0) -> None:
-    """Ignore them in a process that reads pictures: a launcher signals the whole group.
-
-    Its parent still needs it for the step at hand, and ends it.
-    """
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)

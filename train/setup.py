@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import xxhash
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import parse_flag_from_env
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -220,11 +220,14 @@ def _loader(
             train_list,
             texts,
             encoder.transform,
+            image_path=config.image_path,
+            pictures=pictures_folder(config),
             batch_size=config.batch_size,
             negatives=config.negatives_per_question,
             seed=config.seed,
             num_workers=config.num_workers,
             device=accelerator.device,
+            state=PartialState(),
         )
     loader = IndexBatches(
         train_list,
@@ -237,6 +240,11 @@ def _loader(
     if accelerator.is_main_process:
         print_distances(loader.distances_s, index.profile.fps)
     return loader
+
+
+def pictures_folder(config: TrainConfig) -> Path:
+    """Return the folder of prepared pictures."""
+    return config.pictures or config.image_path / "preprocessed"
 
 
 def _say_read_by_another(model: DualModel, train_list: list[Example]) -> None:

@@ -179,7 +179,9 @@ def mine_case(world: World, *more: object) -> Case:
 
     def result(folder: Path) -> dict[str, Any]:
         mined = folder / "mined"
-        files = {name: (mined / name) for name in names_in(mined)}
+        # Not the prepared pictures, which are found by content and prepared anew if lost.
+        names = [name for name in names_in(mined) if not name.startswith("preprocessed")]
+        files = {name: (mined / name) for name in names}
         return {"files": {n: path.read_bytes() for n, path in files.items() if path.is_file()}}
 
     def valuables(folder: Path) -> set[Any]:
@@ -197,7 +199,9 @@ def mine_case(world: World, *more: object) -> Case:
 
 def train_case(**changes: Any) -> Case:
     def flags(folder: Path) -> tuple[object, ...]:
-        return tuple(as_flags(config(folder / "trained", save_every=1, **changes)))
+        # Pictures of its own, so that it may end while they are prepared.
+        own = {"pictures": folder / "pictures", "save_every": 1}
+        return tuple(as_flags(config(folder / "trained", **own, **changes)))
 
     def result(folder: Path) -> dict[str, Any]:
         output = folder / "trained"

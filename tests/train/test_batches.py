@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
+from accelerate import PartialState
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from index.models.encoder import load_dual_model
 from index.models.families import Family
 from index.models.long_texts import LongText
-from index.models.preprocess import ImageTransform
+from index.models.preprocess import ImageTransform, ViewMode
 from tests.fixtures_train import world
-from train.batches import MinedBatches, TokenizedTexts, epoch_order, own_shards, pixels_of
-from train.data import Example, load_data
+from train.batches import MinedBatches, TokenizedTexts, epoch_order, own_shards
+from train.data import Example, PosNegDataset, load_data
 
 VIEW = ImageTransform(mode="center", height=8, width=8, shortest_edge=8, resample=3, fill=(0, 0, 0))
 CPU = torch.device("cpu")
@@ -41,16 +42,26 @@ def texts_of(
     return TokenizedTexts(model, those, long_text)
 
 
-def frames_of(those: list[Example], batch_size: int = 3, seed: int = 1) -> MinedBatches:
+def frames_of(
+    those: list[Example],
+    batch_size: int = 3,
+    seed: int = 1,
+    transform: ImageTransform = VIEW,
+    image_path: Path | None = None,
+) -> MinedBatches:
+    mined = image_path or world().mined
     return MinedBatches(
         those,
         texts_of(those),
-        VIEW,
+        transform,
+        image_path=mined,
+        pictures=mined / "preprocessed",
         batch_size=batch_size,
         negatives=2,
         seed=seed,
         num_workers=0,
         device=CPU,
+        state=PartialState(cpu=True),
     )
 
 
@@ -170,39 +181,44 @@ def test_what_is_drawn_depends_on_seed_epoch_and_question_alone() -> None:
     assert any(not torch.equal(other_epoch[n], again[n]) for n in again)
 
 
-def test_squares_are_those_of_the_view(tmp_path: Path) -> None:
-    drawn = np.random.default_rng(0).integers(256, size=(9, 16, 3), dtype=np.uint8)
-    picture = Image.fromarray(drawn)
-    pixels, valid = pixels_of(
-        [("a", picture, []), ("b", None, [picture]), ("c", picture, [picture])],
-        transform=VIEW,
-        frames=3,
-    )
-    assert valid.tolist() == [[True, False, False], [False] * 3, [True, True, False]]
-    assert np.array_equal(pixels[0, 0].numpy(), VIEW.squares(picture, 1))
-    assert np.array_equal(pixels[2, 1].numpy(), VIEW.squares(picture, 1))
-    assert not pixels[1].any()
-
-
-def test_pictures_of_fewer_tiles_repeat_their_last_one() -> None:
-    draw = np.random.default_rng(0)
-    wide, square = (
-        Image.fromarray(draw.integers(256, size=(9, width, 3), dtype=np.uint8)) for width in (16, 9)
-    )
-    tiles = replace(VIEW, mode="tiles")
-    pixels, valid = pixels_of([("a", square, [wide])], transform=tiles, frames=3)
-    assert pixels.shape == (1, 3, 3, VIEW.height, VIEW.width, 3)
-    assert valid.tolist() == [[True, True, False]]
-    assert np.array_equal(pixels[0, 1].numpy(), tiles.squares(wide, 3))
-    assert np.array_equal(pixels[0, 0].numpy(), tiles.squares(square, 1)[[0, 0, 0]])
+@pytest.mark.parametrize("mode", ["center", "tiles"])
+def test_pixels_are_what_the_dataset_reads(mode: ViewMode) -> None:
+    """To the bit, for each epoch: the pictures of `PosNegDataset`, as the transform makes them."""
+    those, transform = examples(), replace(VIEW, mode=mode)
+    dataset, source = PosNegDataset(those, 2, seed=1), frames_of(those, transform=transform)
+    for epoch in (0, 1):
+        dataset.set_epoch(epoch)
+        shares = [[3, 0, 7, 1], [5]]
+        for share, batches in zip(shares, source.steps(epoch, shares), strict=True):
+            read = [dataset[n] for n in share]
+            rows = torch.cat([batch.valid for batch in batches])
+            assert rows.tolist() == [[True] + [n < len(one[2]) for n in range(2)] for one in read]
+            pixels = torch.cat(
+                [one.pixel_values for one in batches if one.pixel_values is not None]
+            )
+            tiles = transform.tiles_of(read[0][1]) if read[0][1] else 1
+            frames = pixels.permute(0, 2, 3, 1).reshape(-1, tiles, 8, 8, 3).numpy()
+            expected = [
+                transform.squares(image, tiles) if image else np.zeros_like(frames[0])
+                for _, true, others in read
+                for image in [true, *others, *[None] * (2 - len(others))]
+            ]
+            assert np.array_equal(frames, np.stack(expected))
 
 
 def test_unreadable_pictures_are_reported(tmp_path: Path) -> None:
     mined = shutil.copytree(world().mined, tmp_path / "mined")
     those = examples(mined)
     bad = next(Path(those[0]["pos_path"]).iterdir())
-    bad.write_bytes(b"")
-    source = frames_of(those)
-    ((batch,),) = source.steps(0, [[0, 1]])
-    assert batch.valid[:, 0].tolist() == [False, True]
-    assert source.unreadable() == [str(bad)]
+    worse = sorted(Path(those[3]["neg_path"]).iterdir())[1]
+    for one in (bad, worse):
+        one.write_bytes(b"")
+    source = frames_of(those, image_path=mined)
+    assert source.unreadable() == sorted([str(worse), str(bad)])
+    dataset = PosNegDataset(those, 2, seed=1)
+    ((batch,),) = source.steps(0, [[0, 1, 3]])
+    assert batch.valid.tolist() == [[False] * 3, [True, True, False], [True] * 3]
+    assert batch.pixel_values is not None
+    others = [VIEW.squares(image, 1)[0] for image in dataset[3][2]]
+    drawn = batch.pixel_values.permute(0, 2, 3, 1).reshape(3, 3, 8, 8, 3)[2, 1:].numpy()
+    assert np.array_equal(drawn, np.stack(others))  # the next ones are drawn in its place

@@ -182,7 +182,7 @@ def test_a_second_signal_ends_at_once() -> None:
     assert (process.returncode, said) == (-signal.SIGTERM, b"")
 
 
-def test_a_whole_group_may_be_signalled_while_workers_read_pictures(tmp_path: Path) -> None:
+def test_a_whole_group_may_be_signalled_while_a_thread_gathers_pictures(tmp_path: Path) -> None:
     output = tmp_path / "out"
     flags = config(output, num_workers=2, epochs=50)
     process = subprocess.Popen(

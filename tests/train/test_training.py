@@ -158,9 +158,11 @@ def test_gradient_checkpointing_changes_nothing(tmp_path: Path) -> None:
     assert (plain - saving).abs().max() <= 1e-6
 
 
-def test_reading_in_workers_changes_nothing(tmp_path: Path) -> None:
-    plain = weights(trained(tmp_path / "plain", epochs=1))
-    ahead = weights(trained(tmp_path / "ahead", epochs=1, num_workers=2))
+def test_preparing_in_threads_changes_nothing(tmp_path: Path) -> None:
+    plain, ahead = (
+        weights(trained(tmp_path / name, epochs=1, num_workers=n, pictures=tmp_path / f"of-{name}"))
+        for name, n in (("plain", 0), ("ahead", 2))
+    )
     assert torch.equal(plain, ahead)
 
 

@@ -1,0 +1,184 @@
+"""Prepare the pictures of a folder that are not prepared yet, before the first step.
+
+Threads suffice: Pillow decodes and resizes without the interpreter's lock. So there is no process
+that could be killed, stopped or lost, and a signal ends the work at once.
+"""
+
+import io
+import struct
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
+from multiprocessing import TimeoutError as LateError
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from PIL import Image
+
+from index.discovery import stat_regular
+from index.distributed import barrier, rendezvous, share_work
+from index.errors import CueframeError, VideoError
+from index.memory import explain_out_of_memory
+from index.models.preprocess import ImageTransform
+from index.progress import bar
+from train.pictures.store import FileState, PictureStore, Squares, line_of_file, state_of
+from train.pictures.writing import PairWriter
+
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error),
+    Image.DecompressionBombError,
+)
+"""What Pillow raises of files that are no pictures."""
+_LONGEST_S = 300.0
+"""Seconds for one picture. A PNG of 720p takes 0.05; a slow disk is no error."""
+_TOGETHER = 64
+"""Pictures that are under way at one time, so that memory stays small."""
+
+
+class _Prepared(NamedTuple):
+    state: FileState
+    digest: str
+    squares: npt.NDArray[np.uint8] | None
+    """(T, H, W, 3); None if they are in the folder already."""
+
+
+def prepared(
+    files: Sequence[str],
+    root: Path,
+    folder: Path,
+    transform: ImageTransform,
+    *,
+    workers: int,
+    state: PartialState,
+) -> tuple[PictureStore, list[Squares | None]]:
+    """Prepare what is missing, shared out over the processes; every process calls this.
+
+    Args:
+        files: Paths of pictures.
+        root: The folder they are in; they are known by their paths from there.
+        folder: Folder of the transform (`train.pictures.store.folder_for`).
+        transform: The image transform.
+        workers: Threads of each process; 0 does without.
+        state: The processes.
+
+    Returns:
+        The store, and where the squares of each file are; None where it cannot be read.
+
+    Raises:
+        CueframeError: The folder cannot be written, or the pictures' disk does not answer.
+    """
+    store = PictureStore(folder, transform)
+    leads = state.is_main_process
+    missing = [file for file in files if leads and _found(file, root, store) is None]
+    if state.num_processes == 1:
+        _prepare(missing, root, folder, transform, store.pictures, workers)
+    else:
+        plan = [missing]  # of the first process
+        broadcast_object_list(plan)
+        missing = plan[0]
+        if missing:
+            with rendezvous(folder, state) as meeting:
+                count = state.num_processes
+                shards = [missing[rank::count] for rank in range(count)]
+
+                def work(shard: list[str]) -> int:
+                    _prepare(shard, root, folder, transform, store.pictures, workers)
+                    return len(shard)
+
+                share_work(meeting, state, shards if leads else None, work)
+                barrier(meeting, state, "prepared")
+                state.wait_for_everyone()
+    if missing:
+        store = PictureStore(folder, transform)
+    return store, [_found(file, root, store) for file in files]
+
+
+def _found(file: str, root: Path, store: PictureStore) -> Squares | None:
+    try:
+        return store.of_file(state_of(_name(file, root), stat_regular(Path(file))))
+    except OSError:
+        return None
+
+
+def _name(file: str, root: Path) -> str:
+    return Path(file).relative_to(root).as_posix()
+
+
+def _prepare(
+    files: Sequence[str],
+    root: Path,
+    folder: Path,
+    transform: ImageTransform,
+    known: Container[str],
+    workers: int,
+) -> None:
+    """Prepare pictures; those that cannot be read are passed over."""
+    if not files:
+        return
+    written: set[str] = set()
+    read = partial(_read, root=root, transform=transform, known=known)
+    try:
+        with (
+            explain_out_of_memory("--num_workers"),
+            PairWriter(folder, transform) as writer,
+        ):
+            for one in bar(_each(read, files, workers), "picture", len(files)):
+                if one is None:
+                    continue
+                if one.squares is not None and one.digest not in written:
+                    written.add(one.digest)
+                    writer.note({"picture": one.digest, "squares": writer.add(one.squares)})
+                writer.note(line_of_file(one.state, one.digest))
+                writer.commit_if_large()
+    except OSError as error:
+        raise CueframeError(
+            f"{folder} cannot be written ({error.strerror}); make room or rights, or name another "
+            "folder by --pictures"
+        ) from error
+
+
+def _each(
+    read: Callable[[str], _Prepared | None], files: Sequence[str], workers: int
+) -> Iterator[_Prepared | None]:
+    """Yield what is read of each file, in order."""
+    if not workers:
+        yield from map(read, files)
+        return
+    with ThreadPool(workers) as threads:
+        for start in range(0, len(files), _TOGETHER):
+            answers = threads.imap(read, files[start : start + _TOGETHER])
+            for file in files[start : start + _TOGETHER]:
+                try:
+                    yield answers.next(_LONGEST_S)
+                except LateError as error:
+                    raise CueframeError(
+                        f"{file} was not read in {_LONGEST_S:.0f} s; look whether the disk of "
+                        "--image_path answers, and run again"
+                    ) from error
+
+
+def _read(
+    file: str, *, root: Path, transform: ImageTransform, known: Container[str]
+) -> _Prepared | None:
+    """Read a picture and prepare it, unless its content is known; None if it cannot be read."""
+    path = Path(file)
+    try:
+        state = state_of(_name(file, root), stat_regular(path))
+        data = path.read_bytes()
+        digest = xxhash.xxh3_128_hexdigest(data)
+        if digest in known:
+            return _Prepared(state, digest, None)
+        with Image.open(io.BytesIO(data)) as image:
+            picture = image.convert("RGB")
+    except UNREADABLE:
+        return None
+    try:
+        tiles = transform.tiles_of(picture)
+    except VideoError:  # far too wide
+        return None
+    return _Prepared(state, digest, transform.squares(picture, tiles))
