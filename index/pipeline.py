@@ -9,7 +9,7 @@ of a vector, H, W: height and width of the model's input.
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ import torch
 
 from index.boundary import costs_one
 from index.decoding.frame_types import VideoMetadata
-from index.decoding.worker_pool import Chunk, Done, Failed, Opened, Sampler, decode_all
+from index.decoding.worker_pool import Chunk, Done, Event, Failed, Opened, Sampler, decode_all
 from index.discovery import change_since
 from index.finite import not_finite
 from index.models.encoder import Encoder
@@ -27,6 +27,8 @@ from index.planning import Job
 from index.progress import Progress
 from index.storage.store import Profile, Vectors
 
+Decode = Callable[..., Generator[Event, None, None]]
+"""Yields the events of videos, with the arguments of `decode_all`."""
 _IN_FLIGHT = 2
 """Batches queued on the device: one computes while the next is filled."""
 
@@ -172,6 +174,7 @@ def encode_videos(
     limit_s: float | None,
     cost: Cost,
     mix_videos: bool = True,
+    decode: Decode = decode_all,
 ) -> Generator[EncodedVideo | FailedVideo, None, None]:
     """Decode videos in parallel and encode their sampled frames.
 
@@ -186,6 +189,7 @@ def encode_videos(
         mix_videos: Let frames of several videos share a batch, so that the encoder always has a
             full one. A vector's last bits depend on its batch; without mixing they depend on its
             own video alone, whatever else is encoded in the same run.
+        decode: Gives the events of decoding, as `index.decoding.worker_pool.decode_all`.
 
     Yields:
         Each video once, as it finishes. A file that is not any more what was hashed fails.
@@ -208,7 +212,7 @@ def encode_videos(
         if video.is_complete and under_way.pop(video.job.path, None) is not None:
             yield _outcome(video)  # else in progress, already yielded, or failed after these frames
 
-    events = decode_all(by_path, sampler, side=side, workers=workers, limit_s=limit_s)
+    events = decode(by_path, sampler, side=side, workers=workers, limit_s=limit_s)
     with Progress({job.path: job.size for job in jobs}) as progress, closing(events):
         for event in events:
             job = by_path[event.job]

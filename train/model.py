@@ -176,6 +176,12 @@ def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
     set_training_mode(model)
 
 
+def vision_learns(model: DualEncoder) -> bool:
+    """Return whether anything learns that a frame's vector may depend on."""
+    own = model.clip.named_parameters()
+    return any(p.requires_grad and model.dual.side_of(name) != "text" for name, p in own)
+
+
 def set_training_mode(model: DualEncoder) -> None:
     """Set training mode for the parts with trained parameters, eval mode for the others.
 

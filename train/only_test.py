@@ -12,7 +12,7 @@ from train.config import TrainConfig
 from train.index_batches import open_index
 from train.log import print_validation
 from train.model_card import refuse_trained_videos
-from train.setup import data_of, encoder_of, view_of
+from train.setup import data_of, encoder_of, pictures_folder, view_of
 from train.validate import judge_picks, try_judge, validate
 from train.validation_result import figures_of
 
@@ -40,6 +40,7 @@ def test(config: TrainConfig, state: PartialState) -> int:
             scratch=scratch,
             seed=config.seed,
             long_text=config.long_text,
+            pictures=pictures_folder(config),
         )
     if result:
         print_validation(result.table, f"{name}")

@@ -37,6 +37,7 @@ from train.model import (
     parameter_groups,
 )
 from train.model_card import versions
+from train.pictures.store import PREPARED
 from train.run_length import planned_steps
 from train.schedule import warm_up_and_cosine
 from train.validate import refuse_missing_videos, try_judge
@@ -215,13 +216,15 @@ def _loader(
     if accelerator.is_main_process:
         print_long_texts(texts.too_long, config.long_text, encoder.model.max_tokens)
         _say_read_by_another(encoder.model, train_list)
+    pictures = pictures_folder(config)
     if index is None:
+        assert pictures  # `train.data.split_data` has looked
         return MinedBatches(
             train_list,
             texts,
             encoder.transform,
             image_path=config.image_path,
-            pictures=pictures_folder(config),
+            pictures=pictures,
             batch_size=config.batch_size,
             negatives=config.negatives_per_question,
             seed=config.seed,
@@ -242,9 +245,11 @@ def _loader(
     return loader
 
 
-def pictures_folder(config: TrainConfig) -> Path:
-    """Return the folder of prepared pictures."""
-    return config.pictures or config.image_path / "preprocessed"
+def pictures_folder(config: TrainConfig) -> Path | None:
+    """Return the folder of prepared pictures; None if there is no place for them."""
+    if config.pictures is None and not config.image_path.is_dir():
+        return None
+    return config.pictures or config.image_path / PREPARED
 
 
 def _say_read_by_another(model: DualModel, train_list: list[Example]) -> None:

@@ -3,6 +3,7 @@
 import os
 import time
 from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
@@ -32,14 +33,21 @@ from train.config import TrainConfig
 from train.finish import finish
 from train.grad_cache import MicroBatch, StepReport, pool_gradient
 from train.log import StepLog, print_unreadable, print_validation, say_chosen, stop_unless_finite
-from train.model import set_training_mode
+from train.model import set_training_mode, vision_learns
 from train.model_card import save_model
 from train.only_test import test
 from train.preemption import Preemption, Stopped, preemptible
 from train.run_length import LENGTH_FLAGS, note_length, refuse_shorter, runs_out, with_length_of
 from train.schedule import follow_length
 from train.seed import set_seed
-from train.setup import Run, json_values, set_initial_bias, set_up, settings_of
+from train.setup import (
+    Run,
+    json_values,
+    pictures_folder,
+    set_initial_bias,
+    set_up,
+    settings_of,
+)
 from train.validate import validate, write_records
 
 
@@ -73,9 +81,9 @@ def train(config: TrainConfig, state: PartialState, stop: Preemption) -> int:
         refuse_taken(config.output_path)
     this = set_up(config)
     lock = locked(config.output_path, "--output_path", no_lock=config.no_lock)
-    with lock if leads else nullcontext():
+    with lock if leads else nullcontext(), rendezvous(config.output_path, state) as frozen:
         progress = _begin(config, this, stop)
-        _take_steps(config, this, state, progress, stop)
+        _take_steps(config, this, state, progress, stop, frozen)
         print_unreadable(this.loader.unreadable())
         this.accelerator.end_training()
         if leads:
@@ -84,9 +92,16 @@ def train(config: TrainConfig, state: PartialState, stop: Preemption) -> int:
 
 
 def _take_steps(
-    config: TrainConfig, this: Run, state: PartialState, progress: Progress, stop: Preemption
+    config: TrainConfig,
+    this: Run,
+    state: PartialState,
+    progress: Progress,
+    stop: Preemption,
+    frozen: Path,
 ) -> None:
     """Take all steps that are left, with validations and checkpoints.
+
+    `frozen` is a folder for vectors of frames that stay as they are in the run.
 
     Raises:
         Stopped: By a signal; the step at hand is in a checkpoint.
@@ -96,7 +111,7 @@ def _take_steps(
     flags = "--batch_size" + (" or --accumulation_steps" if this.index else "")
     log = StepLog(this.steps)
     if progress.validation_due:
-        _validate(config, this, state, progress)
+        _validate(config, this, state, progress, frozen)
 
     for epoch in range(progress.step // this.steps_per_epoch, this.epochs):
         if runs_out(config, progress):
@@ -159,7 +174,7 @@ def _take_steps(
                 if stopped:
                     raise stopped
         if progress.validation_due:
-            _validate(config, this, state, progress)
+            _validate(config, this, state, progress, frozen)
 
 
 def _begin(config: TrainConfig, this: Run, stop: Preemption) -> Progress:
@@ -231,7 +246,9 @@ def _gradient(this: Run, batches: list[MicroBatch]) -> StepReport:
         ) from error
 
 
-def _validate(config: TrainConfig, this: Run, state: PartialState, progress: Progress) -> None:
+def _validate(
+    config: TrainConfig, this: Run, state: PartialState, progress: Progress, frozen: Path
+) -> None:
     """Pick and score with the current model, and keep the model if none was better.
 
     The checkpoint before it is complete, so a signal may end it at any moment.
@@ -245,9 +262,10 @@ def _validate(config: TrainConfig, this: Run, state: PartialState, progress: Pro
             this.encoder,
             state,
             index=used,
-            scratch=scratch,
+            scratch=scratch if vision_learns(this.model) else frozen,
             seed=config.seed,
             long_text=config.long_text,
+            pictures=pictures_folder(config),
         )
     set_training_mode(this.model)
     progress.validation_due = False

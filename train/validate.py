@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +19,7 @@ from accelerate import PartialState
 
 from index.boundary import costs_one
 from index.decoding.sampler import DEFAULT_FPS, FrameSampler
-from index.decoding.worker_pool import default_workers
+from index.decoding.worker_pool import decode_all, default_workers
 from index.discovery import as_hashed, stat_regular
 from index.distributed import balanced_shards, barrier
 from index.errors import CueframeError, ModelError
@@ -29,7 +30,7 @@ from index.pipeline import Cost, FailedVideo, encode_videos
 from index.planning import Job
 from index.spans import Timeline
 from index.storage.atomic_write import written_whole
-from index.storage.store import Profile, write_vectors
+from index.storage.store import Profile, vectors_path, write_vectors
 from infer.answering.bulk import answer_all
 from infer.answering.run_log import as_json_line
 from infer.evaluation.baselines import FIGURES
@@ -50,6 +51,7 @@ from infer.questions import frames_asked
 from infer.selection.rules import Rule
 from train.data import Example
 from train.halves import Half, halves_of
+from train.pictures.videos import decoded_or_kept
 from train.validation_result import Validation
 
 K = 4
@@ -75,9 +77,21 @@ def refuse_missing_videos(examples: Sequence[Example], video_path: Path) -> None
 
 
 def index_videos(
-    examples: Sequence[Example], encoder: Encoder, folder: Path, state: PartialState
+    examples: Sequence[Example],
+    encoder: Encoder,
+    folder: Path,
+    state: PartialState,
+    pictures: Path | None = None,
 ) -> Profile:
-    """Embed the examples' videos into an index without a catalog, a shard on each process."""
+    """Embed the examples' videos into an index without a catalog, a shard on each process.
+
+    Args:
+        examples: The examples.
+        encoder: The encoder.
+        folder: Folder of the index; a video that has vectors there is not encoded again.
+        state: The processes.
+        pictures: Folder of prepared pictures, where sampled frames are kept; None decodes anew.
+    """
     profile = Profile(
         model=encoder.name,
         fingerprint="in training",
@@ -93,7 +107,8 @@ def index_videos(
     for content, path in paths.items():
         with costs_one(failed, path):
             file = stat_regular(Path(path))
-            jobs.append(as_hashed(Path(path), file, content))
+            if not vectors_path(folder, content).is_file():
+                jobs.append(as_hashed(Path(path), file, content))
     jobs.sort(key=lambda job: (-job.size, job.path))
     shards = balanced_shards(jobs, state.num_processes, lambda job: job.size)
     for video in encode_videos(
@@ -104,6 +119,7 @@ def index_videos(
         workers=default_workers(),
         limit_s=None,
         cost=Cost(),
+        decode=partial(decoded_or_kept, pictures=pictures) if pictures else decode_all,
     ):
         if isinstance(video, FailedVideo):
             failed[video.job.path] = video.reason
@@ -185,14 +201,16 @@ def validate(
     scratch: Path,
     seed: int,
     long_text: LongText = "windows",
+    pictures: Path | None = None,
 ) -> Validation | None:
     """Index the videos with the current encoder, or take an index that is still valid, and score.
 
-    All processes call this with the same folder `scratch`, which the caller must delete. Returns
-    the result on rank 0, None elsewhere.
+    All processes call this with the same folder `scratch`, which the caller must delete; vectors
+    that are there already are taken as they are. `pictures` is as for `index_videos`. Returns the
+    result on rank 0, None elsewhere.
     """
     if index is None:
-        index = scratch, index_videos(examples, encoder, scratch, state)
+        index = scratch, index_videos(examples, encoder, scratch, state, pictures)
     result = None
     if state.is_main_process:
         result = score(examples, encoder, *index, seed, long_text)

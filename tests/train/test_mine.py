@@ -33,6 +33,7 @@ from tests.truths import Generated, upright
 from tests.videos import Truth, read_number
 from train.mine import MineConfig, mine
 from train.mining.negatives import hard_order, highest_similarity, random_order
+from train.pictures.store import PREPARED, PictureStore, Squares, folder_for, state_of
 
 KINDS = (
     "variable_b_frames",
@@ -154,11 +155,11 @@ def lines(output: Path) -> list[dict[str, Any]]:
 
 
 def files(output: Path) -> dict[str, bytes]:
-    """All that a run leaves behind."""
+    """All that a run leaves behind, but for prepared pictures, whose files have random names."""
     return {
         str(path.relative_to(output)): path.read_bytes()
         for path in sorted(output.rglob("*"))
-        if path.is_file()
+        if path.is_file() and PREPARED not in path.parts
     }
 
 
@@ -204,6 +205,32 @@ def test_the_files_are_those_of_the_lines(world: World, mined: Path) -> None:
     assert {path.name for path in (mined / "frames_neg").iterdir()} == {
         folder_name(question.id) for question in world.questions
     }
+
+
+def prepared(output: Path, model: Path) -> dict[str, Squares | None]:
+    """Where the kept squares of each picture are; they are those of the picture."""
+    transform = load_encoder(str(model), device=torch.device("cpu"))[0].transform
+    store = PictureStore(folder_for(output / PREPARED, transform), transform)
+    found: dict[str, Squares | None] = {}
+    contents: set[bytes] = set()
+    for path in sorted(output.glob("frames_*/*/*.*")):
+        name = path.relative_to(output).as_posix()
+        found[name] = place = store.of_file(state_of(name, path.stat()))
+        if place:
+            contents.add(path.read_bytes())
+            kept = np.empty((place.length, *store.side, 3), np.uint8)
+            store.read(place, kept)
+            with Image.open(path) as picture:
+                assert picture.mode == "RGB"
+                assert np.array_equal(kept, transform.squares(picture, 1)), name
+    assert len(store.pictures) == len(contents)
+    return found
+
+
+def test_the_squares_of_all_pictures_are_kept_each_once(world: World, mined: Path) -> None:
+    found = prepared(mined, world.model)
+    assert all(found.values())
+    assert len(found) == len(files(mined)) - 3
 
 
 def square_vectors(world: World, paths: list[Path]) -> np.ndarray:
@@ -310,6 +337,7 @@ def test_an_index_changes_the_cost_and_nothing_else(
     cached = run(world, tmp_path / "cached", capsys, index=index, model=None)
     assert opens.decoded() == dict.fromkeys(world.truths, 1)
     assert files(tmp_path / "bare") == files(tmp_path / "cached") == files(mined)
+    assert all(prepared(tmp_path / "cached", world.model).values())
     true = {(line["video_path"], s["time_s"]) for line in lines(mined) for s in line["true"]}
     first = world.truths[min(world.truths)]
     assert cached.result["frames"] <= len(true) + len(candidates(first)) < bare.result["frames"]
@@ -578,6 +606,8 @@ def test_jpg_and_ids_that_would_lead_out(
     for line in lines(output):
         with Image.open(output / line["true"][0]["file"]) as picture:
             assert (picture.format, read_number(picture)) == ("JPEG", 25)
+    # JPEG changes the pixels, so training prepares what it reads.
+    assert not any(prepared(output, small.model).values())
 
 
 def test_bad_input_is_one_line(

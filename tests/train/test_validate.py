@@ -14,7 +14,7 @@ from index.decoding.frame_types import Frame
 from index.distributed import join_processes
 from index.errors import CueframeError
 from index.models.encoder import load_dual_model
-from index.storage.store import read_profile
+from index.storage.store import read_profile, read_vectors
 from infer.answer import answer
 from infer.answering.config import AnswerConfig
 from infer.judge import SIM_THRESHOLDS, load_judge
@@ -23,6 +23,7 @@ from tests.fixtures_infer import build_index
 from tests.fixtures_train import forget_accelerate, world
 from train.data import Example, load_data
 from train.halves import halves_of
+from train.pictures import videos
 from train.setup import encoder_of
 from train.validate import (
     judge_picks,
@@ -41,10 +42,12 @@ def some(count: int = 9) -> list[Example]:
     return load_data(here.json_path, here.mined, here.videos, 1, ratio=0.0)[0][:count]
 
 
-def validated(examples: list[Example], scratch: Path) -> Validation:
+def validated(examples: list[Example], scratch: Path, **how: Any) -> Validation:
     encoder = encoder_of(load_dual_model(str(world().model), None), None)
     forget_accelerate()
-    result = validate(examples, encoder, join_processes(), index=None, scratch=scratch, seed=0)
+    result = validate(
+        examples, encoder, join_processes(), index=None, scratch=scratch, seed=0, **how
+    )
     assert result is not None
     return result
 
@@ -94,6 +97,35 @@ def test_one_video_chooses_and_reports(tmp_path: Path) -> None:
     assert result.figures["validation"] == result.means
     assert result.figures["intervals"]["trained"]["hit"] is None
     assert not any("half" in record for record in result.records)
+
+
+def test_later_validations_decode_nothing_and_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = validated(some(), tmp_path / "plain")
+    first = validated(some(), tmp_path / "first", pictures=tmp_path / "pictures")
+
+    def decode(jobs: Any, *_: Any, **__: Any) -> Iterator[Any]:
+        assert not list(jobs)
+        return iter(())
+
+    monkeypatch.setattr(videos, "decode_all", decode)
+    later = validated(some(), tmp_path / "later", pictures=tmp_path / "pictures")
+    assert first.records == later.records == expected.records
+    for content in {one["content_hash"] for one in some()}:
+        folders = [tmp_path / name for name in ("plain", "first", "later")]
+        vectors = [read_vectors(folder, content).embeddings for folder in folders]
+        assert np.array_equal(vectors[0], vectors[1])
+        assert np.array_equal(vectors[0], vectors[2])
+
+
+def test_vectors_that_are_there_are_not_encoded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = validated(some(), tmp_path / "same")
+    monkeypatch.setattr("index.models.encoder.Encoder.images", None)
+    monkeypatch.setattr("train.setup.Encoder.check_images", lambda _: None)
+    assert validated(some(), tmp_path / "same").records == expected.records
 
 
 def test_a_video_that_fails_leaves_the_others(

@@ -3,7 +3,8 @@
 Which candidates become negatives is known only once all of them, and the true frames, are encoded.
 Decoding again for their pictures would double the cost, and holding them would make memory grow
 with the video. So every sampled frame is written to a scratch folder during the pass, in its final
-format; the chosen ones are copied from there, and the folder is deleted when the video is done.
+format, and so are its squares, for training; the chosen ones are copied from there, and the folder
+is deleted when the video is done.
 The price is disk space and time: measured on detailed 720p, 1.1 MB and 70 ms for each sampled
 frame as PNG, 0.3 MB and 6 ms as JPEG.
 
@@ -15,6 +16,8 @@ from heapq import merge
 from itertools import takewhile, tee
 from pathlib import Path
 from typing import Any, Literal
+
+from PIL import Image
 
 from index.decoding.decoders import read
 from index.decoding.frame_types import PixelStream, sample_times
@@ -64,7 +67,8 @@ class DecodingPass:
         scratch = Path(wanted.scratch)
         with explain_unwritable(scratch):
             scratch.mkdir(parents=True, exist_ok=True)
-        last_s, handed_over, tiles = -1.0, False, None
+        last_s, handed_over, tiles = -1.0, False, 0
+        squares = None
         # With clamp the frames end only when the times do, and the end of the video is known only
         # then; PyAV takes each time after it has yielded the frame before, so last_s is current.
         samples = takewhile(lambda time_s: time_s < last_s + _STILL_S, sample_times(self.fps))
@@ -80,14 +84,37 @@ class DecodingPass:
                 return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
             asked_s = next(again)
             if frame.time_s > last_s:
-                last_s, handed_over = frame.time_s, False
+                last_s, handed_over, squares = frame.time_s, False, None
                 picture = picture_path(scratch, last_s, self.image_format)
                 with explain_unwritable(picture):
                     frame.image.save(picture, **_SAVING[self.image_format])
-            tiles = tiles or self.transform.tiles_of(frame.image)  # of the first, as in an index
+                tiles = tiles or self.transform.tiles_of(
+                    frame.image
+                )  # of the first, as in an index
+                if self.image_format == "png" and self._has_tiles(frame.image, tiles):
+                    squares = self.transform.squares(frame.image, tiles)
+                    with explain_unwritable(picture):
+                        squares.tofile(squares_path(picture))
             if not handed_over and (asked_s in labels or not wanted.only_true):
                 handed_over = True
-                yield last_s, frame.end_s, self.transform.squares(frame.image, tiles)
+                if squares is None:
+                    squares = self.transform.squares(frame.image, tiles)
+                yield last_s, frame.end_s, squares
+
+    def _has_tiles(self, image: Image.Image, tiles: int) -> bool:
+        """Return whether a picture by itself has as many tiles as its video."""
+        try:
+            return self.transform.tiles_of(image) == tiles
+        except VideoError:  # a frame of another shape in its midst
+            return False
+
+
+def squares_path(picture: Path) -> Path:
+    """Return the path of a picture's squares beside it: raw bytes, (T, H, W, 3) uint8.
+
+    It is there if the picture, read again, has these squares: JPEG changes the pixels.
+    """
+    return picture.with_suffix(".squares")
 
 
 def picture_path(folder: Path, time_s: float, image_format: ImageFormat) -> Path:

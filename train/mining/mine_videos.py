@@ -14,9 +14,11 @@ from index.boundary import costs_one
 from index.errors import CueframeError
 from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job
+from index.storage.atomic_write import explain_unwritable
 from index.storage.store import Profile, read_own_vectors
 from infer.metrics import answer_times
 from train.mining.decoding_pass import DecodingPass, WantedFrames
+from train.mining.kept_squares import keep_squares
 from train.mining.manifest import ManifestRecord
 from train.mining.question_frames import (
     DecodedVideo,
@@ -26,6 +28,8 @@ from train.mining.question_frames import (
     sampled,
 )
 from train.mining.rules import MiningEncoder, Rules
+from train.pictures.store import PREPARED, folder_for
+from train.pictures.writing import PairWriter
 
 
 class MinedVideo(NamedTuple):
@@ -82,6 +86,8 @@ def mine_videos(
         wanted=wanted, fps=rules.fps, transform=transform, image_format=rules.image_format
     )
 
+    writer = PairWriter(folder_for(output / PREPARED, transform), transform)
+
     def mined(video: EncodedVideo) -> MinedVideo:
         job, metadata = video.job, video.metadata
         frames = FrameVectors(video.time_s, video.end_s, video.vectors)
@@ -94,6 +100,7 @@ def mine_videos(
         pictures = Path(wanted[job.path].scratch)
         decoded = DecodedVideo(job.content_hash, metadata.duration_s, frames, candidates, pictures)
         records = [mine_question(task, decoded, rules, output) for task in tasks[job.content_hash]]
+        keep_squares(records, pictures, output, transform, writer)
         return MinedVideo(job, records, warnings=tuple(metadata.warnings))
 
     videos = encode_videos(
@@ -107,16 +114,20 @@ def mine_videos(
         mix_videos=False,  # the result of a video must not depend on other videos
     )
     with closing(videos):
-        for video in videos:
-            failed: dict[str, str] = {}
-            if isinstance(video, FailedVideo):
-                yield MinedVideo(video.job, [], video.reason)
-            else:
-                with costs_one(failed, video.job.path):
-                    yield mined(video)
-            for reason in failed.values():
-                yield MinedVideo(video.job, [], reason)
-            shutil.rmtree(wanted[video.job.path].scratch, ignore_errors=True)
+        try:
+            for video in videos:
+                failed: dict[str, str] = {}
+                if isinstance(video, FailedVideo):
+                    yield MinedVideo(video.job, [], video.reason)
+                else:
+                    with costs_one(failed, video.job.path):
+                        yield mined(video)
+                for reason in failed.values():
+                    yield MinedVideo(video.job, [], reason)
+                shutil.rmtree(wanted[video.job.path].scratch, ignore_errors=True)
+        finally:  # an interrupted run keeps what it has
+            with explain_unwritable(output):
+                writer.commit()
 
 
 def _support_times(asked: Sequence[MiningTask]) -> tuple[float, ...]:

@@ -30,6 +30,8 @@ import xxhash
 from index.errors import CueframeError
 from index.models.preprocess import ImageTransform
 
+PREPARED = "preprocessed"
+"""Name of the folder of prepared pictures, in that of the mined ones."""
 PIXELS, LINES = ".pixels", ".jsonl"
 _OPEN_FILES = 64
 """Files of pixels that are kept open; a run has a few."""
