@@ -62,7 +62,8 @@ def by_definition(case: dict[str, Any]) -> list[int]:
         parts: int = case["num_segments"]
         inside_s = min(max(0.0, time_s - start_s), end_s - start_s)
         # In floats as they come: rounded, a frame on a border would be on its other side.
-        return min(parts - 1, math.floor(parts * float(inside_s) / (end_s - start_s)))
+        part: int = min(parts - 1, math.floor(parts * inside_s / (end_s - start_s)))
+        return part
 
     for segment in range(case["num_segments"]):
         left = [
