@@ -69,7 +69,9 @@ TRAINING: dict[str, Any] = {
     "max_grad_norm": 0.5,
     "negatives_per_question": 2,
     "tune": "vision",
-    "lora": 4,
+    "lora_rank": 4,
+    "lora_alpha": 2,
+    "save_adapter": True,
     "guard_s": 0.25,
     "view": "pad",
     "mixed_precision": "bf16",
@@ -282,6 +284,8 @@ def test_training_refuses(name: str, tmp_path: Path) -> None:
     flags = {name: TRAINING[name]}
     if name == "model":
         flags["model"] = str(fixtures_train.tiny_model(tmp_path / "m", fixtures_train.world(), 1))
+    if name in ("lora_alpha", "save_adapter"):  # without a rank they are refused before
+        flags["lora_rank"] = 4
     flag = f"--{name.replace('_', '-')}"
     refused(lambda: fixtures_train.trained(output, resume=True, **flags), flag)
 

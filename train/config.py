@@ -10,7 +10,6 @@ from index.run_command import NoLock, own_default
 from infer.flags import LabelFiles, LongTextSetting, QuestionFormat
 from train.losses.registry import LOSSES
 
-Tune = Literal["all", "vision", "text", "projection"]
 Tracker = Literal["none", "tensorboard", "trackio", "wandb"]
 LossSetting = Annotated[
     int,
@@ -71,11 +70,19 @@ class TrainConfig:
     """Gradients of a larger norm are clipped to it."""
     negatives_per_question: int = 4
     """Mined negatives drawn for each question and epoch; fewer if there are not as many."""
-    tune: Tune = "all"
-    """Part of the model to train. The scale of the logits is always trained."""
-    lora: Annotated[int | None, own_default("off", "RANK")] = None
+    tune: Annotated[str, tyro.conf.arg(metavar="{all,vision,text,projection}[:lastN]")] = "all"
+    """Part of the model to train; all:last4, vision:last4 or text:last4: the last 4 layers of its
+    towers, and what comes after them. The scale of the logits is always trained."""
+    lora_rank: Annotated[
+        int | None, own_default("off", "RANK"), tyro.conf.arg(aliases=("--lora",))
+    ] = None
     """Train low-rank additions of this rank to the linear layers of that part, and its projections,
     instead of all its weights (LoRA): less memory. The saved model is a plain one."""
+    lora_alpha: Annotated[int | None, own_default("the rank", "ALPHA")] = None
+    """The additions are multiplied by this, divided by the rank."""
+    save_adapter: bool = False
+    """Write the additions by themselves, too: OUTPUT_PATH/adapter, which peft loads onto the model
+    that the run started from."""
     index: Annotated[Path | None, own_default("none", "PATH")] = None
     """Index to take image vectors from, with --tune text only; mined frames are not needed then,
     and every indexed frame of the question's video that is not evidence is a negative."""

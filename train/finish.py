@@ -29,7 +29,7 @@ def finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) ->
     else:
         progress.best_step = progress.step
         with resumable(output):
-            save_model(this.model.to_save(), output)
+            save_model(this.model, output)
     steps = [line for line in read_metrics(output) if "loss" in line]
     result = {
         "steps": progress.step,

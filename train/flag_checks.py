@@ -9,6 +9,7 @@ from index.storage.atomic_write import folder_of, refuse_overwriting
 from train.config import TrainConfig
 from train.launching import refuse_other_launches
 from train.losses.registry import LOSSES
+from train.tune import Tune, read_tune
 
 
 def refuse_bad_values(config: TrainConfig) -> None:
@@ -28,7 +29,8 @@ def refuse_bad_values(config: TrainConfig) -> None:
         ("--max_grad_norm", config.max_grad_norm),
         ("--save_every", config.save_every),
         ("--keep", config.keep),
-        ("--lora", config.lora),
+        ("--lora_rank", config.lora_rank),
+        ("--lora_alpha", config.lora_alpha),
     ):
         positive(flag, value)
     for flag, value in (
@@ -64,21 +66,13 @@ def refuse_bad_values(config: TrainConfig) -> None:
             f"--patience {config.patience} counts validations, and --ratio 0 leaves none; leave "
             "one of them out"
         )
-    if config.index and config.tune != "text" and not config.only_test:
+    tune = read_tune(config.tune)
+    if config.index and tune.part != "text" and not config.only_test:
         raise CueframeError(
             f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "
             "changes it; add --tune text, or leave --index out"
         )
-    if config.lora and config.tune == "projection":
-        raise CueframeError(
-            f"--lora {config.lora} adds to layers inside the towers, and --tune projection trains "
-            "none of them; leave --lora out, or choose --tune all, vision or text"
-        )
-    if config.lora and not config.only_test and not importlib.util.find_spec("peft"):
-        raise CueframeError(
-            f"--lora {config.lora} needs the package peft, which is not installed; run pip install "
-            "-e '.[lora]' in the checkout, or leave --lora out"
-        )
+    _refuse_bad_lora(config, tune)
     model = folder_of(config.model)
     if not config.only_test:
         refuse_overwriting(
@@ -93,4 +87,29 @@ def refuse_bad_values(config: TrainConfig) -> None:
     if not config.json_path.is_file():
         raise CueframeError(
             f"{config.json_path} is not there; name the questions' file by --json_path"
+        )
+
+
+def _refuse_bad_lora(config: TrainConfig, tune: Tune) -> None:
+    rank = config.lora_rank
+    if rank is None:
+        for flag, given in (
+            ("--lora_alpha", config.lora_alpha is not None),
+            ("--save_adapter", config.save_adapter),
+        ):
+            if given:
+                raise CueframeError(
+                    f"{flag} is about low-rank additions, and there are none without --lora_rank; "
+                    "give a rank, or leave it out"
+                )
+        return
+    if tune.part == "projection":
+        raise CueframeError(
+            f"--lora_rank {rank} adds to layers inside the towers, and --tune projection trains "
+            "none of them; leave --lora_rank out, or choose --tune all, vision or text"
+        )
+    if not config.only_test and not importlib.util.find_spec("peft"):
+        raise CueframeError(
+            f"--lora_rank {rank} needs the package peft, which is not installed; run pip install "
+            "-e '.[lora]' in the checkout, or leave --lora_rank out"
         )

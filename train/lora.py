@@ -3,9 +3,9 @@
 A layer's weight W (out, in) becomes W + B·A with A (rank, in) drawn at random and B (out, rank) of
 zeros, so the model begins as it was (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language
 Models"). All linear layers get one (Dettmers et al. 2023, "QLoRA", section 4: with fewer, full
-tuning is not reached). Their scale alpha / rank is 1, and there is no dropout. The projections
-onto the common space learn whole: they are small, and stand for the new head that is trained whole
-beside LoRA (peft's `modules_to_save`).
+tuning is not reached). They are multiplied by alpha / rank, and there is no dropout. The
+projections onto the common space learn whole: they are small, and stand for the new head that is
+trained whole beside LoRA (peft's `modules_to_save`).
 """
 
 import copy
@@ -19,16 +19,18 @@ from torch import nn
 from index.errors import CueframeError
 from index.models.dual_model import DualModel
 
-_ADAPTER = "default"
+ADAPTER = "default"
+"""The name that peft gives the additions inside of the model."""
 
 
-def add_lora(dual: DualModel, rank: int) -> int:
+def add_lora(dual: DualModel, rank: int, alpha: int | None = None) -> int:
     """Add low-rank weights to the linear layers that learn, and freeze all else but projections.
 
     Args:
         dual: A model; `requires_grad` says which of its weights learn
             (`train.model.choose_what_learns`).
         rank: Rank of the additions.
+        alpha: They are multiplied by alpha / rank; None: by 1.
 
     Returns:
         Number of layers that have one now.
@@ -48,24 +50,25 @@ def add_lora(dual: DualModel, rank: int) -> int:
     }
     if not layers:
         raise CueframeError(
-            f"--lora {rank} has no linear layer of {dual.name} to add to; leave --lora out"
+            f"--lora_rank {rank} has no linear layer of {dual.name} to add to; leave --lora_rank "
+            "out"
         )
     name, smallest = min(layers.items(), key=lambda one: min(one[1].weight.shape))
     if rank > (most := min(smallest.weight.shape)):
         raise CueframeError(
-            f"--lora {rank} is above the rank of the layer {name} of {dual.name}; give at most "
-            f"{most}, or leave --lora out"
+            f"--lora_rank {rank} is above the rank of the layer {name} of {dual.name}; give at "
+            f"most {most}, or leave --lora_rank out"
         )
     config = LoraConfig(
         r=rank,
-        lora_alpha=rank,
+        lora_alpha=rank if alpha is None else alpha,
         lora_dropout=0.0,
         bias="none",
         target_modules=rf"model\.({'|'.join(map(re.escape, layers))})",  # a pattern of whole names
     )
     # In a module of its own, so that peft takes no SentenceTransformer for a model of transformers,
     # and leaves its configuration there and not in what is saved.
-    inject_adapter_in_model(config, nn.ModuleDict({"model": module}), _ADAPTER)
+    inject_adapter_in_model(config, nn.ModuleDict({"model": module}), ADAPTER)
     for parameter in whole:
         parameter.requires_grad_(True)
     return len(layers)
@@ -95,6 +98,6 @@ def with_additions(dual: DualModel) -> DualModel:
         if isinstance(part, LoraLinear):
             layer = part.get_base_layer()
             assert isinstance(layer, nn.Linear)
-            layer.weight = nn.Parameter(layer.weight + part.get_delta_weight(_ADAPTER))
+            layer.weight = nn.Parameter(layer.weight + part.get_delta_weight(ADAPTER))
             plain.module.set_submodule(name, layer)
     return plain

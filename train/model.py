@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,8 +27,9 @@ from index.models.model_loading import (
 )
 from index.models.preprocess import ViewMode
 from index.models.proof import prove
-from train.config import Tune
+from train.last_layers import weights_of_last_layers
 from train.losses.base import Loss
+from train.tune import read_tune
 
 _KEY_BIASES = ("k_proj.bias", ".key.bias", ".k_lin.bias")
 """Of CLIP, of BERT and XLM-R, of DistilBERT."""
@@ -85,18 +87,27 @@ class DualEncoder(nn.Module):
         self.logit_scale = nn.Parameter(own.reshape(()).clone())
         self._most = max(MAX_LOGIT_SCALE, math.log(dual.highest_scale))
         self.logit_bias = nn.Parameter(torch.zeros(()))
-        self._has_lora = False
+        self._has_lora = self._saves_adapter = False
 
-    def add_lora(self, rank: int) -> None:
+    def add_lora(self, rank: int, alpha: int | None = None, *, save_adapter: bool = False) -> None:
         """Let additions of a low rank learn instead of the linear layers that learn.
 
+        Args:
+            rank: Rank of the additions.
+            alpha: Their scale times the rank; None: the rank.
+            save_adapter: Whether `save` writes them by themselves, too.
+
         Raises:
-            CueframeError: As `train.lora.add_lora`.
+            CueframeError: As `train.lora.add_lora`, and as `train.adapter.freeze_bare_weights`.
         """
         from train.lora import add_lora
 
-        add_lora(self.dual, rank)
-        self._has_lora = True
+        if save_adapter:
+            from train.adapter import freeze_bare_weights
+
+            freeze_bare_weights(self.dual)
+        add_lora(self.dual, rank, alpha)
+        self._has_lora, self._saves_adapter = True, save_adapter
         set_training_mode(self)
 
     def forward(
@@ -140,9 +151,17 @@ class DualEncoder(nn.Module):
 
         return with_additions(self.dual)
 
+    def save(self, folder: Path) -> None:
+        """Write `to_save`, and what LoRA adds into a folder of its own there if that is wanted."""
+        self.to_save().save(folder)
+        if self._saves_adapter:
+            from train.adapter import write_adapter
 
-def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
-    """Set `requires_grad` of every parameter, and the towers' modes accordingly.
+            write_adapter(self.dual, folder / "adapter")
+
+
+def choose_what_learns(model: DualEncoder, tune: str, loss: Loss) -> None:
+    """Set `requires_grad` of every parameter as --tune says, and the towers' modes accordingly.
 
     The biases of the keys are never trained: softmax does not see them, so their true gradient is
     zero, and AdamW turns its rounding noise into whole steps (measured on a small CLIP: in ten
@@ -150,27 +169,33 @@ def choose_what_learns(model: DualEncoder, tune: Tune, loss: Loss) -> None:
     trained parameters is in eval mode.
 
     Raises:
-        CueframeError: The model has no such part, or another text side would not fit it any more.
+        CueframeError: The model has no such part or layers, or another text side would not fit it
+            any more.
     """
     dual = model.dual
-    if tune in ("all", "vision") and len(dual.text_sides()) > 1:
+    part, last = tuned = read_tune(tune)
+    if part in ("all", "vision") and len(dual.text_sides()) > 1:
         raise CueframeError(
             f"{dual.name} sends texts in one language to its teacher, whose text side would not "
             f"learn along with the pictures under --tune {tune}; choose --tune text"
         )
+    upper: set[str] = set()
+    if last:
+        model.eval()
+        towers = [tower for tower in tuned.towers if tower == "text" or dual.has_vision]
+        upper = set().union(*(weights_of_last_layers(dual, tower, last) for tower in towers))
     chosen = 0
     for name, parameter in model.clip.named_parameters():
-        side = dual.side_of(name)
-        learns = side in ("vision", "text") and not name.endswith(_KEY_BIASES)
-        if tune == "projection":
+        learns = dual.side_of(name) in tuned.towers and not name.endswith(_KEY_BIASES)
+        if part == "projection":
             learns = learns and dual.is_projection(name)
-        elif tune != "all":
-            learns = learns and side == tune
+        if last:
+            learns = learns and name in upper
         parameter.requires_grad_(learns)
         chosen += learns
     if not chosen:
         raise CueframeError(
-            f"the model has no {tune} part of its own; choose --tune all, vision or text"
+            f"the model has no {part} part of its own; choose --tune all, vision or text"
         )
     model.logit_bias.requires_grad_(loss.bias == "learned")
     set_training_mode(model)

@@ -6,10 +6,9 @@ import shutil
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from index.errors import CueframeError
-from index.models.dual_model import DualModel
 from index.storage.atomic_write import written_whole
 from infer.evaluation.text_tables import format_figure
 from train.data import Example
@@ -20,7 +19,14 @@ _TRAINING = "training.json"
 _PACKAGES = ("cueframe", "torch", "transformers", "accelerate", "numpy", "pillow", "av")
 
 
-def save_model(model: DualModel, output: Path) -> None:
+class Savable(Protocol):
+    """A `DualModel`, or one in training."""
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder from which it can be loaded again."""
+
+
+def save_model(model: Savable, output: Path) -> None:
     """Save a model into the output folder; each file is replaced atomically."""
     temporary = output / ".model.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -94,7 +100,7 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
     """Write OUTPUT/README.md, a model card of one page, from the content of training.json."""
     config, split, result = training["configuration"], training["split"], training["result"]
     view = f" --view {config['view']}" if config["view"] else ""
-    lora = f", by LoRA of rank {config['lora']}" if config["lora"] else ""
+    lora = f", by LoRA of rank {config['lora_rank']}" if config["lora_rank"] else ""
     long_text = "" if config["long_text"] == "windows" else " --long-text truncate"
     lines = [
         "---",

@@ -103,8 +103,8 @@ def set_up(config: TrainConfig) -> Run:
     dual = load_dual_model_to_train(config.model, view_of(config, index))
     model = DualEncoder(dual)
     choose_what_learns(model, config.tune, loss)
-    if config.lora:
-        model.add_lora(config.lora)
+    if config.lora_rank:
+        model.add_lora(config.lora_rank, config.lora_alpha, save_adapter=config.save_adapter)
     if config.gradient_checkpointing:
         dual.keep_no_activations()
     groups = parameter_groups(model, config.weight_decay)

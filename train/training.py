@@ -279,7 +279,7 @@ def _validate(
             progress.best, progress.best_step = validation.rank, progress.step
             progress.validation = validation.figures
             with resumable(output):
-                save_model(this.model.to_save(), output)
+                save_model(this.model, output)
                 write_records(output / "validation.jsonl", validation.records)
         say_chosen(validation, progress.best_step)
         save_progress(output, progress)

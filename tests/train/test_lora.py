@@ -29,7 +29,6 @@ from tests.fixtures_train import (
 from tests.other_libraries import clip_config, save_open_clip
 from tests.sentence_models import make
 from tests.train.test_checkpoint import killed_after
-from train.config import Tune
 from train.losses.base import load_loss
 from train.model import DualEncoder, choose_what_learns, load_dual_model_to_train
 
@@ -39,7 +38,7 @@ CPU = torch.device("cpu")
 TEXTS = ["a red truck", "on the left of the bus is a car"]
 
 
-def model_with_lora(folder: Path, tune: Tune = "text", rank: int = 3) -> DualEncoder:
+def model_with_lora(folder: Path, tune: str = "text", rank: int = 3) -> DualEncoder:
     model = DualEncoder(load_dual_model_to_train(str(folder), None))
     choose_what_learns(model, tune, load_loss(3))
     model.add_lora(rank)
@@ -63,7 +62,7 @@ def text_vectors(dual: DualModel) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("tune", "sides"), [("all", {"text", "vision"}), ("text", {"text"})])
-def test_what_learns(tune: Tune, sides: set[str]) -> None:
+def test_what_learns(tune: str, sides: set[str]) -> None:
     model = model_with_lora(world().model, tune)
     dual = model.dual
     learning = {name for name, p in dual.module.named_parameters() if p.requires_grad}
@@ -168,7 +167,7 @@ def test_whatever_learns_has_an_effect(kind: str, tmp_path: Path) -> None:
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any]
 ) -> None:
-    flags = {"lora": 4, "save_every": 2} | flags
+    flags = {"lora_rank": 4, "save_every": 2} | flags
     whole = trained(tmp_path / "whole", **flags)
     output = tmp_path / "out"
     for number, step in enumerate((3, 7)):
@@ -176,7 +175,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     trained(output, resume=True, **flags)
     assert torch.equal(weights(output), weights(whole))
     assert metrics(output) == metrics(whole)
-    assert "--lora" in refusal(output, resume=True, **flags | {"lora": 5})
+    assert "--lora-rank" in refusal(output, resume=True, **flags | {"lora_rank": 5})
 
 
 def test_the_gradient_is_that_of_the_whole_step(tmp_path: Path) -> None:
@@ -187,7 +186,7 @@ def test_the_gradient_is_that_of_the_whole_step(tmp_path: Path) -> None:
         {"gradient_checkpointing": True},
     )
     ends = [
-        weights(trained(tmp_path / str(number), lora=4, epochs=1, **way))
+        weights(trained(tmp_path / str(number), lora_rank=4, epochs=1, **way))
         for number, way in enumerate(ways)
     ]
     start = weights(world().model)
@@ -196,7 +195,7 @@ def test_the_gradient_is_that_of_the_whole_step(tmp_path: Path) -> None:
 
 
 def test_two_processes_end_where_one_does(tmp_path: Path) -> None:
-    common: dict[str, Any] = {"lora": 4, "negatives_per_question": 3, "epochs": 1}
+    common: dict[str, Any] = {"lora_rank": 4, "negatives_per_question": 3, "epochs": 1}
     alone = trained(tmp_path / "alone", **common)
     done = started(config(tmp_path / "two", batch_size=2, **common), processes=2)
     assert done.returncode == 0, done.stderr
@@ -212,7 +211,7 @@ def test_the_index_stays_valid_where_the_text_side_is_tuned(kind: str, tmp_path:
     videos = BuildConfig(videos=world().videos, index=index, model=str(built_by), workers=1)
     assert build(videos) == 0
     model = folder_of(kind, tmp_path / "model")
-    flags: dict[str, Any] = {"model": str(model), "index": index, "tune": "text", "lora": 4}
+    flags: dict[str, Any] = {"model": str(model), "index": index, "tune": "text", "lora_rank": 4}
     output = trained(tmp_path / "out", ratio=0.25, epochs=6, **flags)
     course = losses(output)
     per_epoch = len(course) // 6
@@ -220,13 +219,13 @@ def test_the_index_stays_valid_where_the_text_side_is_tuned(kind: str, tmp_path:
     if kind != "text":
         assert load_encoder(str(output), device=CPU)[1] == read_profile(index).fingerprint
     training = json.loads((output / "training.json").read_text())
-    assert training["configuration"]["lora"] == 4
+    assert training["configuration"]["lora_rank"] == 4
     assert "tuned: text, by LoRA of rank 4" in (output / "README.md").read_text()
 
 
 def test_bf16(tmp_path: Path) -> None:
-    full = losses(trained(tmp_path / "full", epochs=1, lora=4))
-    half = losses(trained(tmp_path / "half", epochs=1, lora=4, mixed_precision="bf16"))
+    full = losses(trained(tmp_path / "full", epochs=1, lora_rank=4))
+    half = losses(trained(tmp_path / "half", epochs=1, lora_rank=4, mixed_precision="bf16"))
     assert half != full
     assert half == pytest.approx(full, rel=0.1)
 
@@ -234,9 +233,12 @@ def test_bf16(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "wanted"),
     [
-        ({"lora": 0}, "--lora is 0; give a number above 0"),
-        ({"lora": 4, "tune": "projection"}, "--lora 4 adds to layers inside the towers"),
-        ({"lora": 33}, "--lora 33 is above the rank of the layer text_model.encoder.layers.0"),
+        ({"lora_rank": 0}, "--lora_rank is 0; give a number above 0"),
+        ({"lora_rank": 4, "tune": "projection"}, "--lora_rank 4 adds to layers inside the towers"),
+        ({"lora_rank": 33}, "--lora_rank 33 is above the rank of the layer text_model.encoder.lay"),
+        ({"lora_rank": 4, "lora_alpha": 0}, "--lora_alpha is 0; give a number above 0"),
+        ({"lora_alpha": 4}, "--lora_alpha is about low-rank additions, and there are none"),
+        ({"save_adapter": True}, "--save_adapter is about low-rank additions"),
     ],
 )
 def test_bad_calls_are_one_line(tmp_path: Path, flags: dict[str, Any], wanted: str) -> None:
@@ -246,12 +248,12 @@ def test_bad_calls_are_one_line(tmp_path: Path, flags: dict[str, Any], wanted: s
 def test_a_model_without_linear_layers_is_one_line(tmp_path: Path) -> None:
     model = DualEncoder(load_dual_model_to_train(str(world().model), None))
     choose_what_learns(model, "projection", load_loss(3))
-    with pytest.raises(CueframeError, match="--lora 2 has no linear layer of"):
+    with pytest.raises(CueframeError, match="--lora_rank 2 has no linear layer of"):
         model.add_lora(2)
 
 
 def test_without_peft_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.config.importlib.util.find_spec", lambda _: None)
-    line = refusal(tmp_path / "out", lora=4)
+    line = refusal(tmp_path / "out", lora_rank=4)
     assert "needs the package peft" in line
     assert "'.[lora]'" in line

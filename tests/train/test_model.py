@@ -19,7 +19,6 @@ from index.errors import CueframeError
 from index.models.encoder import Encoder, load_encoder
 from index.models.transformers_model import TransformersModel
 from tests.model_families import make_family
-from train.config import Tune
 from train.losses.base import load_loss
 from train.model import (
     MAX_LOGIT_SCALE,
@@ -87,7 +86,7 @@ def test_forward_gives_the_vectors_of_the_lower_floor(model: DualEncoder, tiny_m
         ("projection", {"text_projection", "visual_projection"}),
     ],
 )
-def test_what_learns(model: DualEncoder, tune: Tune, parts: set[str]) -> None:
+def test_what_learns(model: DualEncoder, tune: str, parts: set[str]) -> None:
     choose_what_learns(model, tune, loss=load_loss(1))
     learning = {name for name, p in model.clip.named_parameters() if p.requires_grad}
     assert {name.split(".")[0] for name in learning} == parts
