@@ -64,6 +64,8 @@ TRAINING: dict[str, Any] = {
     "batch_size": 2,
     "accumulation_steps": 4,
     "lr": 2e-3,
+    "lr_vision": 2e-3,
+    "lr_text": 2e-3,
     "weight_decay": 0.5,
     "warmup_ratio": 0.5,
     "max_grad_norm": 0.5,

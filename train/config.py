@@ -62,6 +62,10 @@ class TrainConfig:
     """Micro-batches per process in one optimizer step. For loss 3 all of them are one pool."""
     lr: float = 1e-5
     """Peak of the learning rate."""
+    lr_vision: Annotated[float | None, own_default("--lr", "FLOAT")] = None
+    """The same for the weights of the vision side alone."""
+    lr_text: Annotated[float | None, own_default("--lr", "FLOAT")] = None
+    """The same for the weights of the text side alone."""
     weight_decay: float = 0.01
     """Weight decay of AdamW, for matrices; biases, norms and the logits' scale do not decay."""
     warmup_ratio: float = 0.1

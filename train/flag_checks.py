@@ -9,7 +9,7 @@ from index.storage.atomic_write import folder_of, refuse_overwriting
 from train.config import TrainConfig
 from train.launching import refuse_other_launches
 from train.losses.registry import LOSSES
-from train.tune import Tune, read_tune
+from train.tune import Tower, Tune, read_tune
 
 
 def refuse_bad_values(config: TrainConfig) -> None:
@@ -26,6 +26,8 @@ def refuse_bad_values(config: TrainConfig) -> None:
         ("--batch_size", config.batch_size),
         ("--accumulation_steps", config.accumulation_steps),
         ("--lr", config.lr),
+        ("--lr_vision", config.lr_vision),
+        ("--lr_text", config.lr_text),
         ("--max_grad_norm", config.max_grad_norm),
         ("--save_every", config.save_every),
         ("--keep", config.keep),
@@ -72,6 +74,7 @@ def refuse_bad_values(config: TrainConfig) -> None:
             f"--index gives vectors of a vision side that stays as it is, and --tune {config.tune} "
             "changes it; add --tune text, or leave --index out"
         )
+    _refuse_rates(config, tune)
     _refuse_bad_lora(config, tune)
     model = folder_of(config.model)
     if not config.only_test:
@@ -88,6 +91,16 @@ def refuse_bad_values(config: TrainConfig) -> None:
         raise CueframeError(
             f"{config.json_path} is not there; name the questions' file by --json_path"
         )
+
+
+def _refuse_rates(config: TrainConfig, tune: Tune) -> None:
+    rates: dict[Tower, float | None] = {"vision": config.lr_vision, "text": config.lr_text}
+    for tower, rate in rates.items():
+        if rate is not None and tower not in tune.towers:
+            raise CueframeError(
+                f"--lr_{tower} is {rate}, and with --tune {config.tune} the {tower} side does not "
+                "learn; leave it out, or choose another --tune"
+            )
 
 
 def _refuse_bad_lora(config: TrainConfig, tune: Tune) -> None:

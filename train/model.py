@@ -7,6 +7,7 @@ vector, H, W: height and width of the model's input.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from index.models.preprocess import ViewMode
 from index.models.proof import prove
 from train.last_layers import weights_of_last_layers
 from train.losses.base import Loss
-from train.tune import read_tune
+from train.tune import Tower, read_tune
 
 _KEY_BIASES = ("k_proj.bias", ".key.bias", ".k_lin.bias")
 """Of CLIP, of BERT and XLM-R, of DistilBERT."""
@@ -231,7 +232,44 @@ def _parts(module: nn.Module) -> list[nn.Module]:
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Group the trained parameters for AdamW: only matrices decay, not biases, norms or scale."""
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return _groups([one for one in model.parameters() if one.requires_grad], weight_decay)
+
+
+def tower_groups(
+    model: DualEncoder, weight_decay: float, rates: Mapping[Tower, float | None]
+) -> list[dict[str, Any]]:
+    """Group the trained parameters as `parameter_groups` does, with learning rates of their own.
+
+    Args:
+        model: The model.
+        weight_decay: Weight decay of matrices.
+        rates: Learning rate of each tower's weights; None, or no entry: the optimizer's own.
+
+    Returns:
+        The groups; the first two have the optimizer's own rate, even if they are empty.
+
+    Raises:
+        CueframeError: A tower with a rate of its own has no weight that learns.
+    """
+    of_tower: dict[str | None, list[nn.Parameter]] = {None: []}
+    own = [tower for tower, rate in rates.items() if rate is not None]
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            _, _, own_name = name.partition(".")
+            side = model.dual.side_of(own_name) if own_name else None
+            of_tower.setdefault(side if side in own else None, []).append(parameter)
+    groups = _groups(of_tower[None], weight_decay)
+    for tower in own:
+        if tower not in of_tower:
+            raise CueframeError(
+                f"--lr_{tower} is {rates[tower]}, and {model.dual.name} has no weight of a {tower} "
+                "side that learns; leave it out"
+            )
+        groups += [group | {"lr": rates[tower]} for group in _groups(of_tower[tower], weight_decay)]
+    return groups
+
+
+def _groups(learning: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     return [
         {"params": [p for p in learning if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0},

@@ -34,12 +34,13 @@ from train.model import (
     DualEncoder,
     choose_what_learns,
     load_dual_model_to_train,
-    parameter_groups,
+    tower_groups,
 )
 from train.model_card import versions
 from train.pictures.store import PREPARED
 from train.run_length import planned_steps
 from train.schedule import warm_up_and_cosine
+from train.tune import Tower
 from train.validate import refuse_missing_videos, try_judge
 
 FIRST_QUESTIONS = 256
@@ -107,7 +108,8 @@ def set_up(config: TrainConfig) -> Run:
         model.add_lora(config.lora_rank, config.lora_alpha, save_adapter=config.save_adapter)
     if config.gradient_checkpointing:
         dual.keep_no_activations()
-    groups = parameter_groups(model, config.weight_decay)
+    rates: dict[Tower, float | None] = {"vision": config.lr_vision, "text": config.lr_text}
+    groups = tower_groups(model, config.weight_decay, rates)
     # Fused: one pass over the weights. With a loss scaler Accelerate could not detect a skip.
     optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=accelerator.scaler is None)
     scheduler = warm_up_and_cosine(optimizer, steps, config.warmup_ratio)

@@ -15,6 +15,7 @@ from index.errors import CueframeError
 from index.models.dual_model import DualModel
 from index.models.encoder import load_dual_model, load_encoder
 from index.storage.store import read_profile
+from infer.query_encoder import load_query_encoder
 from tests.distilled_models import make_distilled, make_xlm
 from tests.fixtures_train import (
     config,
@@ -162,7 +163,12 @@ def test_whatever_learns_has_an_effect(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [{}, pytest.param({"loss_setting": 1, "ratio": 0.25}, marks=pytest.mark.slow)]
+    "flags",
+    [
+        {"tune": "vision", "view": "tiles", "lora_alpha": 12},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"loss_setting": 1, "ratio": 0.25}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any]
@@ -216,8 +222,11 @@ def test_the_index_stays_valid_where_the_text_side_is_tuned(kind: str, tmp_path:
     course = losses(output)
     per_epoch = len(course) // 6
     assert sum(course[-per_epoch:]) < sum(course[:per_epoch])
+    profile = read_profile(index)
     if kind != "text":
-        assert load_encoder(str(output), device=CPU)[1] == read_profile(index).fingerprint
+        assert load_encoder(str(output), device=CPU)[1] == profile.fingerprint
+    asked = load_query_encoder(index, profile, model=str(output), dtype="float32", device=CPU)
+    assert asked.text_width == profile.width
     training = json.loads((output / "training.json").read_text())
     assert training["configuration"]["lora_rank"] == 4
     assert "tuned: text, by LoRA of rank 4" in (output / "README.md").read_text()
@@ -253,7 +262,7 @@ def test_a_model_without_linear_layers_is_one_line(tmp_path: Path) -> None:
 
 
 def test_without_peft_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.config.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("train.flag_checks.importlib.util.find_spec", lambda _: None)
     line = refusal(tmp_path / "out", lora_rank=4)
     assert "needs the package peft" in line
     assert "'.[lora]'" in line

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import (
     BertConfig,
     BertModel,
@@ -18,6 +19,7 @@ from transformers import (
 from index.errors import CueframeError
 from index.models.encoder import Encoder, load_encoder
 from index.models.transformers_model import TransformersModel
+from tests.fixtures_train import metrics, refusal, trained, weights, world
 from tests.model_families import make_family
 from train.losses.base import load_loss
 from train.model import (
@@ -27,6 +29,7 @@ from train.model import (
     load_dual_model_to_train,
     load_model_to_train,
     parameter_groups,
+    tower_groups,
 )
 
 
@@ -122,6 +125,55 @@ def test_matrices_decay_and_vectors_do_not(model: DualEncoder) -> None:
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert len(matrices["params"]) + len(vectors["params"]) == len(learning)
     assert any(parameter is model.logit_scale for parameter in vectors["params"])
+
+
+def test_each_tower_may_have_a_learning_rate(model: DualEncoder) -> None:
+    choose_what_learns(model, "all", loss=load_loss(1))
+    plain = tower_groups(model, 0.1, {"vision": None, "text": None})
+    for ours, theirs in zip(plain, parameter_groups(model, 0.1), strict=True):
+        assert ours.keys() == theirs.keys() == {"params", "weight_decay"}
+        assert [*map(id, ours["params"])] == [*map(id, theirs["params"])]
+    own = tower_groups(model, 0.1, {"vision": 2.0, "text": 3.0})
+    rates = {id(p): group.get("lr") for group in own for p in group["params"]}
+    assert [group.get("lr") for group in own] == [None, None, 2.0, 2.0, 3.0, 3.0]
+    assert [group["weight_decay"] for group in own] == [0.1, 0.0] * 3
+    for name, parameter in model.named_parameters():
+        side = 2.0 if "vis" in name else 3.0
+        wanted = None if name in ("logit_scale", "logit_bias") else side
+        assert rates.pop(id(parameter), "none") == (wanted if parameter.requires_grad else "none")
+    assert not rates
+    choose_what_learns(model, "text", loss=load_loss(1))
+    with pytest.raises(CueframeError, match="has no weight of a vision side that learns"):
+        tower_groups(model, 0.1, {"vision": 2.0})
+
+
+def test_a_run_with_learning_rates_for_towers(tmp_path: Path) -> None:
+    """Equal ones change nothing; --lr is the one that is written down."""
+    plain = trained(tmp_path / "plain", epochs=1)
+    equal = trained(tmp_path / "equal", epochs=1, lr_vision=1e-3, lr_text=1e-3)
+    assert torch.allclose(weights(equal), weights(plain), atol=1e-6)
+    slow = trained(tmp_path / "slow", epochs=1, lr_vision=1e-6)
+    moved = dict.fromkeys(("vision_model", "text_model"), 0.0)
+    before, after = (load_file(one / "model.safetensors") for one in (world().model, slow))
+    for name in before:
+        if (tower := name.split(".")[0]) in moved:
+            moved[tower] = max(moved[tower], float((after[name] - before[name]).abs().max()))
+    assert 0 < 100 * moved["vision_model"] < moved["text_model"]
+    assert [line["lr"] for line in metrics(slow)] == [line["lr"] for line in metrics(plain)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"lr_vision": 1e-5, "tune": "text"}, "--lr_vision is 1e-05, and with --tune text the vis"),
+        ({"lr_text": 1e-5, "tune": "vision:last1"}, "--lr_text is 1e-05, and with --tune vision:"),
+        ({"lr_text": 0.0}, "--lr_text is 0.0; give a number above 0"),
+    ],
+)
+def test_a_rate_of_what_does_not_learn_is_one_line(
+    tmp_path: Path, flags: dict[str, Any], wanted: str
+) -> None:
+    assert refusal(tmp_path / "out", **flags).startswith(wanted)
 
 
 def test_the_scale_is_clamped_and_saved(model: DualEncoder, tmp_path: Path) -> None:
