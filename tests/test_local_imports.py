@@ -38,6 +38,7 @@ REASONS = {
     ("train/distill.py", "train.distilling.suggesting"): AFTER_FLAGS,
     ("train/mine.py", "train.mining.run"): AFTER_FLAGS,
     ("index/languages.py", "py3langid.langid"): LANGUAGES,
+    ("train/interpolate.py", "train.interpolating.run"): AFTER_FLAGS,
     ("train/model.py", "train.lora"): "peft, an extra, for --lora-rank alone",
     ("train/model.py", "train.adapter"): "peft, an extra, for --save-adapter alone",
     ("infer/record_files/tables.py", "pyarrow"): "an extra, for Parquet files alone",

@@ -492,6 +492,7 @@ NEEDED = {
     "infer/find.py": ["t"],
     "infer/score.py": ["a", "q"],
     "train/distill.py": ["--student", "s"],
+    "train/interpolate.py": ["a", "b"],
 }
 """Arguments without which a command is a wrong call."""
 

@@ -1,0 +1,1 @@
+"""Weights between those of two models."""
