@@ -181,13 +181,12 @@ def _begin(config: TrainConfig, this: Run, stop: Preemption) -> Progress:
     """Claim the output folder, and restore the last checkpoint if the run is resumed."""
     output, accelerator = config.output_path, this.accelerator
     if accelerator.is_main_process:
-        refuse_shorter(output, this.steps)
-        claim_folder(
-            output,
-            settings_of(config, this),
-            lambda: {"files of --model": files_fingerprint(config.model, "--model")},
-            changeable=LENGTH_FLAGS,
-        )
+
+        def contents() -> dict[str, str]:
+            refuse_shorter(output, this.steps)  # the same run, and before its length is written
+            return {"files of --model": files_fingerprint(config.model, "--model")}
+
+        claim_folder(output, settings_of(config, this), contents, changeable=LENGTH_FLAGS)
         stop.remedy = "--resume goes on"
         remove_leftovers(output)
         refuse_lost_checkpoints(output, this.steps_per_epoch)

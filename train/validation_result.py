@@ -7,6 +7,9 @@ from typing import Any
 from infer.evaluation.score_table import ScoreTable, means
 from infer.queries import AnswerRecord
 
+Means = dict[str, dict[str, float]]
+"""Figures, 0 to 1, by picker and metric."""
+
 
 @dataclass(frozen=True, slots=True)
 class Validation:
@@ -22,7 +25,7 @@ class Validation:
     """Picks of each question, with its `half` if there are two."""
 
     @property
-    def means(self) -> dict[str, dict[str, float]]:
+    def means(self) -> Means:
         """Means of all questions, 0 to 1, by picker and figure."""
         return means(self.table.rows)
 

@@ -14,7 +14,8 @@ from train.data import Example, split_data
 from train.interpolating.config import InterpolateConfig
 from train.interpolating.mixing import Mixer
 from train.log import print_validation
-from train.validate import Means, Validation, index_videos, refuse_missing_videos, validate
+from train.validate import index_videos, refuse_missing_videos, validate
+from train.validation_result import Means, Validation
 
 GRID = tuple(tenths / 10 for tenths in range(11))
 
@@ -86,7 +87,7 @@ def choose_alpha(
                     long_text=config.long_text,
                 )
             assert result is not None
-            print_validation(result, f"alpha {alpha}")
+            print_validation(result.table, f"alpha {alpha}")
             found[alpha] = result
     best = max(GRID, key=lambda alpha: (found[alpha].rank, -abs(alpha - 0.5), -alpha))
     return best, {alpha: one.means for alpha, one in found.items()}

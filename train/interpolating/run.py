@@ -22,7 +22,7 @@ from train.model import load_dual_model_to_train
 from train.model_card import versions, write_training_json
 from train.saving import explain_saving
 from train.seed import set_seed
-from train.validate import Means
+from train.validation_result import Means
 
 
 def interpolate_models(config: InterpolateConfig) -> int:
