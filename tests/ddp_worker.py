@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
@@ -21,13 +22,16 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from transformers import CLIPConfig, CLIPModel
 
+from train.batches import columns
 from train.grad_cache import MicroBatch, StepReport, encode, out_of_ddp, pool_gradient
 from train.losses.base import load_loss
-from train.losses.pool import join_pools
+from train.losses.pool import join_pools, pair_keys
 
-SETTINGS: tuple[int, ...] = (1, 2, 3)
+SETTINGS: tuple[int, ...] = (1, 2, 3, 4)
 PAD = -1
-"""Stands for a padded question."""
+"""Stands for a question without a readable true frame."""
+EVIDENCE = pair_keys(torch.tensor([3, 4]), torch.tensor([6 * 7, 6 * 4 + 2]))
+"""The true frame of question 7 shows what text 3 asks, and a negative of question 4 its own."""
 
 
 class TinyEncoder(nn.Module):
@@ -71,25 +75,39 @@ class TinyEncoder(nn.Module):
 
 
 def micro_batch(questions: Sequence[int], frames: int = 6, tiles: int = 1) -> MicroBatch:
-    """The questions of these numbers; number q has q mod 6 negatives, of at most frames - 1."""
-    input_ids, pixel_values = [], []
+    """The questions of these numbers; number q has q mod 6 negatives, of at most frames - 1.
+
+    Two of the three questions on a video have an equal first negative, if they have any.
+    """
+    input_ids, pixel_values, ids, counts = [], [], [], []
     for question in questions:
         generator = torch.Generator().manual_seed(question + 1)
         words = torch.randint(62, (7,), generator=generator)
         input_ids.append(torch.cat([words, torch.tensor([63])]))
-        pixels = torch.randn(6, tiles, 3, 8, 8, generator=generator)
-        pixel_values.append(pixels[:frames].flatten(0, 1))
+        count = 0 if question == PAD else 1 + min(question % 6, frames - 1)
+        own = [6 * question + place for place in range(count)]
+        if count > 1 and question % 3:
+            own[1] = 1000 + question // 3
+        for frame in own:
+            drawn = torch.Generator().manual_seed(frame + 1)
+            pixel_values.append(torch.randn(3, 3, 8, 8, generator=drawn)[:tiles])
+        counts.append(count)
+        ids += own
     number = torch.tensor(questions)
-    valid = torch.arange(frames) <= (number % 6)[:, None]
+    if not ids:
+        ids, pixel_values = [-1], [torch.zeros(tiles, 3, 8, 8)]
     return MicroBatch(
         tokens={
             "input_ids": torch.stack(input_ids),
             "attention_mask": torch.ones(len(questions), 8, dtype=torch.int64),
         },
         pixel_values=torch.cat(pixel_values),
-        valid=valid & (number != PAD)[:, None],
+        tiles=tiles,
+        **columns(np.array(counts)),
+        frame_ids=torch.tensor(ids),
         video_ids=number // 3,
         text_ids=number % 7,
+        evidence=EVIDENCE,
     )
 
 
@@ -121,8 +139,7 @@ def plain_gradient(
     encoder.zero_grad()
     pool = join_pools([encode(encoder, batch) for batch in batches])
     scale = encoder.clip.logit_scale.exp()
-    count = int((pool.pairs() if setting == 1 else pool.valid[:, 0]).sum())
-    loss = load_loss(setting).sum(pool, scale, encoder.logit_bias, 0, 1)[0] / count
+    loss = load_loss(setting).sum(pool, scale, encoder.logit_bias, 0, 1)[0] / pool.valid.sum()
     torch.autograd.backward(loss)
     return flat_gradient(encoder), loss.item()
 

@@ -19,7 +19,6 @@ def pick_first(time_s: Floats, k: int) -> Integers:
 class Pull:
     """Pull each question to its true frame."""
 
-    counts = "questions"
     needs_pool = False
     bias = "none"
 
@@ -27,10 +26,10 @@ class Pull:
         self, pool: Pool, scale: Tensor, _bias: Tensor, _rank: int, _world_size: int
     ) -> tuple[Tensor, Tensor]:
         """As `train.losses.base.Loss.sum`."""
-        loss = ((1 - cosines(pool)[:, 0]) * pool.valid[:, 0]).sum() + 0 * scale
+        loss = ((1 - cosines(pool)) * (pool.is_true & pool.there())).sum() + 0 * scale
         return loss, scale.new_zeros((), dtype=torch.int64)
 
-    def initial_bias(self, _cosines: Tensor, _valid: Tensor, _scale: float) -> float:
+    def initial_bias(self, _pool: Pool, _scale: float) -> float:
         """There is none."""
         return 0.0
 

@@ -72,15 +72,15 @@ def test_a_strategy(
 def test_a_loss(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(LOSSES, 4, LossEntry("tests.registered:Pull", "pull alone"))
+    monkeypatch.setitem(LOSSES, 5, LossEntry("tests.registered:Pull", "pull alone"))
     config = importlib.reload(train.config)
     with pytest.raises(SystemExit):
         tyro.cli(config.TrainConfig, args=["--help"])
-    assert "4: pull alone" in " ".join(capsys.readouterr().out.replace("│", "").split())
-    output = trained(tmp_path / "out", loss_setting=4, epochs=3)
+    assert "5: pull alone" in " ".join(capsys.readouterr().out.replace("│", "").split())
+    output = trained(tmp_path / "out", loss_setting=5, epochs=3)
     assert losses(output)[-1] < losses(output)[0]
     settings = json.loads((output / "training.json").read_text())["configuration"]
-    assert settings["loss_setting"] == 4
+    assert settings["loss_setting"] == 5
 
 
 def test_a_figure(

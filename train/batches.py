@@ -1,7 +1,8 @@
 """From questions to micro-batches: the shard of each process in each step, and its tensors.
 
-b: questions of a micro-batch, w: windows of their texts, N: negatives of a question, T: tiles of a
-frame, L: tokens, H, W: height and width of the model's input.
+b: questions of a micro-batch, w: windows of their texts, N: negatives of a question, c: frames of
+all of them (columns), f: distinct ones, T: tiles of a frame, L: tokens, H, W: height and width of
+the model's input.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from accelerate import PartialState
+from torch import Tensor
 
+from index.arrays import Integers
 from index.models.dual_model import DualModel
 from index.models.long_texts import LongText, read_as
 from index.models.preprocess import ImageTransform
 from train.data import Example, PosNegDataset
+from train.evidence import mined_evidence
 from train.grad_cache import MicroBatch
-from train.pictures.batches import Pictures, gather, in_background
+from train.pictures.batches import gather, in_background
 from train.pictures.preparing import prepared
-from train.pictures.store import Squares, folder_for
+from train.pictures.store import folder_for
 
 WINDOWS_EACH = 4
 """Windows for each question of a micro-batch, on average: of CLIP's text side they take less memory
@@ -113,6 +117,34 @@ class TokenizedTexts:
         }
 
 
+def columns(counts: Integers) -> dict[str, Any]:
+    """Lay the frames of questions out as columns: fields of `train.losses.pool.Columns`.
+
+    Args:
+        counts: (b,) frames of each question, of which the first is the true one; 0: it does not
+            count. Where all are 0, there is one column, of a question that does not count.
+    """
+    owners = np.repeat(np.arange(len(counts)), counts)  # (c,)
+    is_true = np.diff(owners, prepend=-1) > 0  # (c,)
+    if not len(owners):
+        owners, is_true = np.zeros(1, np.int64), np.zeros(1, np.bool_)
+    fields = {"owners": owners, "is_true": is_true, "valid": counts > 0}
+    return {name: torch.from_numpy(one) for name, one in fields.items()}
+
+
+class Pictures(NamedTuple):
+    """The frames of a micro-batch."""
+
+    pixels: Tensor
+    """(f, T, H, W, 3) uint8, of the distinct ones."""
+    counts: Integers
+    """(b,) frames of each question; 0 where no true frame can be read."""
+    frame_ids: Integers
+    """(c,) each question's true frame, then its negatives; equal for equal frames."""
+    places: Integers
+    """(c,) where each of them is among the distinct ones."""
+
+
 class MinedBatches:
     """Micro-batches of `batch_size` questions with pictures that train/mine.py wrote."""
 
@@ -126,6 +158,7 @@ class MinedBatches:
         pictures: Path,
         batch_size: int,
         negatives: int,
+        guard_s: float = 0.5,
         seed: int,
         num_workers: int,
         device: torch.device,
@@ -137,11 +170,13 @@ class MinedBatches:
             CueframeError: As `train.pictures.preparing.prepared`.
         """
         self._dataset = PosNegDataset(examples, negatives, seed)
+        self._frame_ids, evidence = mined_evidence(examples, self._dataset, texts.text_ids, guard_s)
+        self._evidence = evidence.to(device)
         self._texts = texts
         self._negatives = negatives
         self._batch_size = batch_size
         self._device = device
-        files = self._dataset.files(negatives=negatives > 0)
+        files = self._dataset.files if negatives else self._dataset.true_files
         self._store, places = prepared(
             files,
             image_path,
@@ -150,8 +185,8 @@ class MinedBatches:
             workers=num_workers,
             state=state,
         )
-        self._places = {file: place for file, place in zip(files, places, strict=True) if place}
-        self._unreadable = [file for file in files if file not in self._places]
+        self._squares = {file: place for file, place in zip(files, places, strict=True) if place}
+        self._unreadable = [file for file in files if file not in self._squares]
 
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `BatchLoader.steps`; a thread gathers the pictures ahead."""
@@ -167,31 +202,38 @@ class MinedBatches:
         return self._unreadable
 
     def _pictures(self, numbers: Shard) -> Pictures:
-        pinned = self._device.type == "cuda"
-        return gather(self._store, [self._drawn(number) for number in numbers], pinned=pinned)
+        """Gather the frames of a micro-batch, each distinct one once."""
+        drawn = [self._drawn(number) for number in numbers]
+        files = [*chain.from_iterable(drawn)]
+        frames = self._frame_ids[[self._dataset.number(file) for file in files]]  # (c,)
+        first, places = np.unique(frames, return_index=True, return_inverse=True)[1:]
+        squares = [self._squares[files[place]] for place in first]
+        pixels = gather(self._store, squares, pinned=self._device.type == "cuda")
+        return Pictures(pixels, np.array([len(own) for own in drawn], np.int64), frames, places)
 
-    def _drawn(self, number: int) -> list[Squares]:
+    def _drawn(self, number: int) -> list[str]:
         """Return a question's frames of this epoch; in place of one that cannot be read, the next.
 
         Without a readable true frame there are none.
         """
         true, negatives = (
-            [self._places[file] for file in files if file in self._places]
+            [file for file in files if file in self._squares]
             for files in self._dataset.drawn(number)
         )
         return true[:1] + negatives[: self._negatives] if true else []
 
     def _micro_batch(self, numbers: Shard, pictures: Pictures) -> MicroBatch:
-        counts = pictures.counts if numbers else torch.zeros(1, dtype=torch.int64)
-        valid = torch.arange(1 + self._negatives) < counts[:, None]  # (b, 1+N)
-        pixels = pictures.pixels
-        if not valid.all():
-            padded = pixels.new_zeros((valid.numel(), *pixels.shape[1:]))
-            padded[valid.flatten()] = pixels
-            pixels = padded
-        on_device = pixels.to(self._device, non_blocking=True)
+        pixels, counts, frames, places = pictures
+        if not len(frames):  # one, so that every process encodes something
+            pixels = pixels.new_zeros((1, *pixels.shape[1:]))
+            frames, places = np.array([-1]), np.array([0])
+        flat = columns(counts if numbers else np.zeros(1, np.int64))
+        flat["frame_ids"], flat["places"] = torch.from_numpy(frames), torch.from_numpy(places)
+        on_device = pixels.to(self._device, non_blocking=True)  # (f, T, H, W, 3)
         return MicroBatch(
             **self._texts.part_of_batch(numbers, self._device),
-            pixel_values=on_device.flatten(0, 1).permute(0, 3, 1, 2),  # (b·(1+N)·T, 3, H, W)
-            valid=valid.to(self._device),
+            **{name: one.to(self._device) for name, one in flat.items()},
+            pixel_values=on_device.flatten(0, 1).permute(0, 3, 1, 2),  # (f·T, 3, H, W)
+            tiles=on_device.shape[1],
+            evidence=self._evidence,
         )

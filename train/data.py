@@ -29,6 +29,7 @@ from infer.question_texts import caption
 from infer.questions import Question
 from infer.videos.frame_files import folder_name
 from infer.videos.video_files import file_in
+from train.mined_frames import read_mined_frames
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
 from train.pictures.preparing import UNREADABLE
 
@@ -208,11 +209,15 @@ class PosNegDataset(Dataset[Item]):
         self._negatives = [_pictures(one["neg_path"]) for one in train_list]
         self._wanted = negatives_per_question
         self._seed = seed
-        files = self.files()
-        self._number = {file: number for number, file in enumerate(files)}
+        self.files = sorted({f for group in (*self._true, *self._negatives) for f in group})
+        """All pictures, by name; a picture's number is its place here."""
+        self._number = {file: number for number, file in enumerate(self.files)}
+        known = read_mined_frames(self.files)
+        self.labelled = {file for file, frame in known.items() if frame.labelled}
+        """Those that questions name themselves as negatives."""
         # In shared memory: persistent workers see the next epoch, and report unreadable files.
         self._epoch = RawValue("q", 0)
-        self._unreadable = RawArray("b", len(files))
+        self._unreadable = RawArray("b", len(self.files))
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the draws; call it before iterating over the loader."""
@@ -224,18 +229,32 @@ class PosNegDataset(Dataset[Item]):
         return [file for file, number in self._number.items() if self._unreadable[number]]
 
     def drawn(self, index: int) -> tuple[list[str], list[str]]:
-        """Return a question's files of true frames and negatives, in the order drawn this epoch."""
+        """Return a question's files of true frames and negatives, in the order drawn this epoch.
+
+        The question's own `negative_frames` come first.
+        """
         rng = np.random.default_rng([self._seed, self._epoch.value, index])
         true, negatives = self._true[index], self._negatives[index]
+        others = [negatives[place] for place in rng.permutation(len(negatives))]
         return (
             [true[place] for place in rng.permutation(len(true))],
-            [negatives[place] for place in rng.permutation(len(negatives))],
+            sorted(others, key=lambda file: file not in self.labelled),
         )
 
-    def files(self, *, negatives: bool = True) -> list[str]:
-        """Return the pictures of all questions, by name; on request only the true frames."""
-        groups = (*self._true, *(self._negatives if negatives else []))
-        return sorted({file for group in groups for file in group})
+    @property
+    def true_files(self) -> list[str]:
+        """The true frames of all questions, by name."""
+        return sorted({file for group in self._true for file in group})
+
+    def number(self, file: str) -> int:
+        """Return the place of a picture in `files`."""
+        return self._number[file]
+
+    def pictures(self, index: int) -> tuple[list[int], list[int]]:
+        """Return the numbers of all a question's pictures: of true frames, and of negatives."""
+        both = self._true[index], self._negatives[index]
+        true, negatives = ([self._number[file] for file in own] for own in both)
+        return true, negatives
 
     def __len__(self) -> int:
         return len(self._captions)

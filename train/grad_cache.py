@@ -1,7 +1,8 @@
 """The gradient of one optimizer step, over a pool that need not fit in memory at once.
 
-Shapes: b questions of a micro-batch, B questions of this process's pool, N negatives, T tiles of a
-frame, D width, L tokens, w windows of the texts, W processes.
+Shapes: b questions of a micro-batch, c its columns (`train.losses.pool.Columns`), f its distinct
+frames, B questions of this process's pool, T tiles of a frame, D width, L tokens, w windows of the
+texts, W processes.
 
 A loss that is a sum over single questions needs no pool: each micro-batch is encoded and
 back-propagated by itself, divided by a count known beforehand. One that compares every question
@@ -14,9 +15,9 @@ there is no second pass.
 A text that does not fit into the encoder has several windows, and the one that fits the question's
 true frame best is its text, as when a frame is scored by the best of them.
 
-The encoder is `module(tokens=, pixel_values=) -> (text (w, D), images (b·(1+N)·T, D))`, unit
-vectors in float32, None for inputs that are None; plain, or wrapped by DistributedDataParallel. It
-handles mixed precision itself (`accelerator.prepare` wraps forward).
+The encoder is `module(tokens=, pixel_values=) -> (text (w, D), images (f·T, D))`, unit vectors
+in float32, None for inputs that are None; plain, or wrapped by DistributedDataParallel. It handles
+mixed precision itself (`accelerator.prepare` wraps forward).
 """
 
 from __future__ import annotations
@@ -31,20 +32,23 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.losses.base import Loss
-from train.losses.pool import Pool, gather, join_pools
+from train.losses.pool import Columns, Pool, columns_of, gather, join_pools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MicroBatch:
-    """Questions encoded together, on the device; masks and ids as in `train.losses.pool.Pool`."""
+class MicroBatch(Columns):
+    """Questions encoded together, on the device.
+
+    Without a frame, it has one column of a question that does not count, since every process takes
+    part in every pass.
+    """
 
     tokens: dict[str, Tensor]  # each (w, L)
     windows: Sequence[int] | None = None  # how many of the w are each question's; None: one each
-    pixel_values: Tensor | None = None  # (b·(1+N)·T, 3, H, W); None: the vectors are in `images`
-    images: Tensor | None = None  # (b, 1+N, T, D) unit vectors from an index
-    valid: Tensor  # (b, 1+N) bool
-    video_ids: Tensor  # (b,) int64
-    text_ids: Tensor  # (b,) int64
+    pixel_values: Tensor | None = None  # (f·T, 3, H, W); None: the vectors are in `images`
+    tiles: int = 1  # T of `pixel_values`
+    places: Tensor | None = None  # (c,) int64 which of the f each column is; None: f = c, in order
+    images: Tensor | None = None  # (c, T, D) unit vectors from an index
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,13 @@ def pool_gradient(
     `logit_scale` (the scale's logarithm) and `logit_bias` are 0-d. Their gradients, if they
     require any, are averaged here and not by DDP: if the model holds them, wrap it inside
     `out_of_ddp`. `batches`, one or more, may differ between processes in number, questions and
-    negatives. `backward` is called on losses, never on vectors: `accelerator.backward`, with
+    columns. `backward` is called on losses, never on vectors: `accelerator.backward`, with
     accumulation steps 1, adds loss scaling for fp16. A frozen tower, best in eval mode, has no
     second pass. Raises ValueError if no process has a question.
     """
     chunks, positives, pairs = _totals(batches, world_size)
     if positives == 0:
         raise ValueError("a step without questions: every row of every process is padding")
-    count = pairs if loss.counts == "pairs" else positives
     scale = logit_scale.detach().requires_grad_(logit_scale.requires_grad)
     bias = logit_bias.detach().requires_grad_(logit_bias.requires_grad)
     losses: list[Tensor] = []
@@ -90,10 +93,10 @@ def pool_gradient(
 
     def loss_of(pool: Pool) -> Tensor:
         total, left_out = loss.sum(pool, scale.exp(), bias, rank, world_size)
-        losses.append(total.detach() / count)
+        losses.append(total.detach() / positives)
         masked.append(left_out)
-        finite.append(pool.text.isfinite().all(-1) & pool.images.isfinite().flatten(1).all(-1))
-        return total * (world_size / count)
+        finite.append(_finite(pool))
+        return total * (world_size / positives)
 
     if loss.needs_pool and chunks > 1:
         _backward_cached(module, batches, loss_of, backward)
@@ -139,7 +142,7 @@ def _encode(module: nn.Module, batch: MicroBatch) -> tuple[Pool, Tensor]:
     assert text is not None
     assert images is not None
     best = _best_windows(batch, text, images)
-    return Pool(text[best], images, batch.valid, batch.video_ids, batch.text_ids), best
+    return Pool(text=text[best], images=images, **columns_of(batch)), best
 
 
 @torch.no_grad()
@@ -216,13 +219,15 @@ def _first_pass(
 def _vectors(
     module: nn.Module, batch: MicroBatch, *, text: bool, images: bool
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return the requested unit vectors: text (b, D) and images (b, 1+N, T, D), None for others."""
+    """Return the requested unit vectors: text (w, D) and images (c, T, D), None for others."""
     text_vectors, image_vectors = module(
         tokens=batch.tokens if text else None,
         pixel_values=batch.pixel_values if images else None,
     )
     if image_vectors is not None:
-        image_vectors = image_vectors.view(*batch.valid.shape, -1, image_vectors.shape[-1])
+        image_vectors = image_vectors.view(-1, batch.tiles, image_vectors.shape[-1])  # (f, T, D)
+        if batch.places is not None:
+            image_vectors = image_vectors[batch.places]
     elif images:
         image_vectors = batch.images
     return text_vectors, image_vectors
@@ -235,18 +240,26 @@ def _best_windows(batch: MicroBatch, text: Tensor, images: Tensor) -> Tensor:
     Args:
         batch: The micro-batch.
         text: (w, D) vectors of all windows.
-        images: (b, 1+N, T, D) vectors of the frames' tiles, the true frames first.
+        images: (c, T, D) vectors of the frames' tiles.
     """
     if batch.windows is None or len(batch.windows) == len(text):
         return torch.arange(len(text), device=text.device)
     counts = torch.tensor(batch.windows, device=text.device)
-    true = images[:, 0].to(text.dtype).repeat_interleave(counts, dim=0)  # (w, T, D)
+    true = images[batch.true_columns()].to(text.dtype).repeat_interleave(counts, dim=0)  # (w, T, D)
     scores = (text[:, None] * true).sum(-1).amax(-1)  # (w,)
     best, first = [], 0
     for own in torch.split(scores, list(batch.windows)):
         best.append(first + own.argmax())
         first += len(own)
     return torch.stack(best)
+
+
+def _finite(pool: Pool) -> Tensor:
+    """Return which questions have finite vectors of text and frames, (B,) bool."""
+    frames = pool.images.isfinite().flatten(1).all(-1)  # (C,)
+    bad = torch.zeros_like(pool.video_ids)  # (B,)
+    bad.index_add_(0, pool.owners.clamp(min=0), (~frames & (pool.owners >= 0)).long())
+    return pool.text.isfinite().all(-1) & (bad == 0)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
@@ -282,10 +295,7 @@ def _replayed(state: _RandomState, device: torch.device) -> Iterator[None]:
 def _totals(batches: Sequence[MicroBatch], world_size: int) -> tuple[int, int, int]:
     """Return the maximum of micro-batches per process, and the total of questions and pairs."""
     own = torch.stack(
-        [
-            torch.stack([batch.valid[:, 0].sum(), (batch.valid & batch.valid[:, :1]).sum()])
-            for batch in batches
-        ]
+        [torch.stack([batch.valid.sum(), batch.pairs().sum()]) for batch in batches]
     )  # (micro-batches, 2)
     sizes = torch.cat([own.new_tensor([len(batches)]), own.sum(0)])  # (3,)
     chunks, positives, pairs = gather(sizes[None], world_size).unbind(1)  # (W,) each

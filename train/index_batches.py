@@ -6,8 +6,8 @@ time nor during a support range or scene is a negative. Questions without suppor
 middles of their ranges or scenes. The vision side is frozen, so the index stays valid for the tuned
 model.
 
-B: questions of a process's shard of a step, N: negatives, T: tiles of a frame, D: width of a
-vector, R: vectors of all the videos together.
+B: questions of a process's shard of a step, c: frames of all of them (columns), T: tiles of a
+frame, D: width of a vector, R: vectors of all the videos together.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +27,14 @@ from index.errors import CueframeError, VideoError
 from index.messages import say
 from index.spans import rows_shown_at, seconds_away, until_next
 from index.storage.store import Profile, Vectors, read_own_vectors, read_profile
-from infer.metrics import answer_ranges, answer_times
+from infer.metrics import answer_times
 from infer.questions import Question
 from infer.videos.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
-from train.batches import Shard, TokenizedTexts
+from train.batches import Shard, TokenizedTexts, columns
 from train.data import Example
+from train.evidence import LabelledFrames, evidence_table, shown_of
 from train.grad_cache import MicroBatch
-from train.mining.negatives import is_asked_about, shows_answer
+from train.mining.negatives import is_asked_about
 
 _NAMED = 5
 """Maximum number of questions that a message names; the rest is counted."""
@@ -105,7 +107,7 @@ class IndexBatches:
             vectors += len(tables[-1])
         self._table = torch.from_numpy(np.concatenate(tables)).to(device)  # (R, D) float16
         # Of each question: the first vectors of its frames, and how many each of them has.
-        self._true: list[npt.NDArray[np.int64]] = []
+        self._frames: list[LabelledFrames] = []
         self._negatives: list[npt.NDArray[np.int64]] = []
         self._tiles: list[int] = []
         self.distances_s: dict[str, float] = {}
@@ -113,13 +115,17 @@ class IndexBatches:
         for one in examples:
             video, offset = videos[one["content_hash"]], first[one["content_hash"]]
             tiles = video.embeddings.shape[1]
-            true, negatives, distance_s = rows_of(
+            rows = rows_of(
                 one["question"], video.time_s, guard_s, video.end_s, video.metadata.duration_s
             )
-            self._true.append(offset + true * tiles)
-            self._negatives.append(offset + negatives * tiles)
+            true, near, labelled = (
+                offset + tiles * own for own in (rows.true, rows.near, rows.labelled)
+            )
+            self._frames.append(LabelledFrames(true, near, labelled))
+            self._negatives.append(offset + tiles * rows.negatives)
             self._tiles.append(tiles)
-            self.distances_s[one["id"]] = distance_s
+            self.distances_s[one["id"]] = rows.distance_s
+        self._evidence = evidence_table(texts.text_ids, self._frames).to(device)
 
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `train.batches.BatchLoader.steps`."""
@@ -132,23 +138,45 @@ class IndexBatches:
         return []
 
     def _micro_batch(self, epoch: int, share: Shard) -> MicroBatch:
-        most = max([len(self._negatives[number]) for number in share], default=0)
-        rows = np.zeros((max(1, len(share)), 1 + most), np.int64)
-        tiles = np.ones((len(rows), 1, 1), np.int64)
-        valid = np.zeros(rows.shape, np.bool_)
-        for place, number in enumerate(share):
-            true, negatives = self._true[number], self._negatives[number]
-            rows[place, 0] = np.random.default_rng([self._seed, epoch, number]).choice(true)
-            rows[place, 1 : 1 + len(negatives)] = negatives
-            valid[place, : 1 + len(negatives)] = True
-            tiles[place] = self._tiles[number]
+        frames = [
+            np.append(self._drawn(epoch, number), self._negatives[number]) for number in share
+        ] or [np.zeros(1, np.int64)]
+        flat = columns(np.array([len(own) for own in frames] if share else [0]))
+        first = np.concatenate(frames)  # (c,)
+        flat["frame_ids"] = torch.from_numpy(first)
+        tiles = np.array([self._tiles[number] for number in share] or [1])[
+            flat["owners"].numpy()
+        ]  # (c,)
         # Frames of fewer tiles repeat their last one.
-        rows = rows[:, :, None] + np.minimum(np.arange(tiles.max()), tiles - 1)  # (B, 1+N, T)
+        rows = first[:, None] + np.minimum(np.arange(tiles.max()), tiles[:, None] - 1)  # (c, T)
         return MicroBatch(
             **self._texts.part_of_batch(share, self._device),
-            images=self._table[torch.from_numpy(rows).to(self._device)],  # (B, 1+N, T, D)
-            valid=torch.from_numpy(valid).to(self._device),
+            **{name: one.to(self._device) for name, one in flat.items()},
+            images=self._table[torch.from_numpy(rows).to(self._device)],  # (c, T, D)
+            evidence=self._evidence,
         )
+
+    def _drawn(self, epoch: int, number: int) -> np.int64:
+        """Return the true frame of a question in this epoch."""
+        draw = np.random.default_rng([self._seed, epoch, number])
+        chosen: np.int64 = draw.choice(self._frames[number].true)
+        return chosen
+
+
+class QuestionRows(NamedTuple):
+    """Rows of a video on which a question is trained."""
+
+    true: Integers
+    """Shown at the support times, or in the middles of ranges (`infer.metrics.answer_times`,
+    `index.spans.rows_shown_at`)."""
+    negatives: Integers
+    """All of the part that is asked about that do not show the answer, and the labelled ones."""
+    near: Integers
+    """Those that show the answer: near a support time, or during a range."""
+    labelled: Integers
+    """Shown at the question's `negative_frames`, but for true ones."""
+    distance_s: float
+    """Largest distance in seconds from a support time to its row's span."""
 
 
 def rows_of(
@@ -157,34 +185,29 @@ def rows_of(
     guard_s: float,
     end_s: Floats | None = None,
     duration_s: float = float("inf"),
-) -> tuple[Integers, Integers, float]:
+) -> QuestionRows:
     """Select the rows of a video on which a question is trained.
 
     Args:
         question: A question with a label.
         time_s: (F,) times of the rows, ascending.
-        guard_s: Seconds around a support time during which no negative is shown. A support time
-            past the end is taken for the end, as in mining.
+        guard_s: Seconds around a support time during which no negative is shown, but for those
+            that the question names. A support time past the end is taken for the end, as in mining.
         end_s: (F,) ends of their spans; None if the rows are all frames of the video.
         duration_s: Length of the video.
-
-    Returns:
-        The rows shown at the support times, or in the middles of ranges
-        (`infer.metrics.answer_times`, `index.spans.rows_shown_at`); the rows of the negatives, all
-        of the part that is asked about; the largest distance in seconds from such a time to its
-        row's span.
     """
     ends_s = until_next(time_s) if end_s is None else end_s
     moments_s = np.array(answer_times(question), np.float64)
     true = rows_shown_at(time_s, ends_s, moments_s)
     away_s = seconds_away(time_s, ends_s, moments_s)[np.arange(len(true)), true]
-    ranges_s = answer_ranges(question)
-    near = shows_answer(
-        time_s, ends_s, duration_s, support_s=moments_s, ranges_s=ranges_s, guard_s=guard_s
-    )  # (F,)
+    near = shown_of(question, time_s, ends_s, duration_s, guard_s)  # (F,)
     near[true] = True
-    asked = is_asked_about(time_s, ends_s, question.span_s)  # (F,)
-    return true, np.flatnonzero(asked & ~near), float(away_s.max())
+    labelled = np.setdiff1d(rows_shown_at(time_s, ends_s, question.negative_frames), true)
+    negative = is_asked_about(time_s, ends_s, question.span_s) & ~near  # (F,)
+    negative[labelled] = True
+    return QuestionRows(
+        true, np.flatnonzero(negative), np.flatnonzero(near), labelled, float(away_s.max())
+    )
 
 
 def print_distances(distances_s: dict[str, float], fps: float) -> None:

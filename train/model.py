@@ -76,7 +76,8 @@ class DualEncoder(nn.Module):
 
     Scale and bias are 0-d here whatever their shape in the model, and not used by forward. A
     temperature learns as what it is, the inverse of the scale; a model that has neither learns
-    with a scale that begins at CLIP's 100 and is not saved.
+    with a scale that begins at CLIP's 100 and is not saved. The bias begins as the model's own, and
+    is saved where it learns.
     """
 
     def __init__(self, dual: DualModel) -> None:
@@ -86,9 +87,10 @@ class DualEncoder(nn.Module):
         self.clip: Any = dual.module
         own = torch.tensor(MAX_LOGIT_SCALE) if dual.log_scale is None else dual.log_scale.detach()
         self.logit_scale = nn.Parameter(own.reshape(()).clone())
-        self._most = max(MAX_LOGIT_SCALE, math.log(dual.highest_scale))
-        self.logit_bias = nn.Parameter(torch.zeros(()))
         self._has_lora = self._saves_adapter = False
+        self._most = math.log(dual.highest_scale)
+        bias = torch.zeros(()) if dual.bias is None else dual.bias.detach()
+        self.logit_bias = nn.Parameter(bias.reshape(()).clone())
 
     def add_lora(self, rank: int, alpha: int | None = None, *, save_adapter: bool = False) -> None:
         """Let additions of a low rank learn instead of the linear layers that learn.
@@ -134,17 +136,17 @@ class DualEncoder(nn.Module):
 
     @torch.no_grad()
     def clamp_scale(self) -> None:
-        """Keep the logits' scale at 100 or below, or at the bound that the model has."""
+        """Keep the logits' scale within the bound of the model's family, if that has one."""
         self.logit_scale.clamp_(max=self._most)
 
     @torch.no_grad()
     def to_save(self) -> DualModel:
-        """Return the model, with its scale, and its bias if it has one, brought up to date.
+        """Return the model, with its scale, and its bias if that learns, brought up to date.
 
         What LoRA adds is part of the weights there, and the model in training stays as it is.
         """
         self.dual.set_log_scale(self.logit_scale.item())
-        if self.dual.bias is not None:
+        if self.dual.bias is not None and self.logit_bias.requires_grad:
             self.dual.bias.fill_(self.logit_bias.item())
         if not self._has_lora:
             return self.dual
@@ -198,7 +200,7 @@ def choose_what_learns(model: DualEncoder, tune: str, loss: Loss) -> None:
         raise CueframeError(
             f"the model has no {part} part of its own; choose --tune all, vision or text"
         )
-    model.logit_bias.requires_grad_(loss.bias == "learned")
+    model.logit_bias.requires_grad_(loss.bias in ("learned", "own"))
     set_training_mode(model)
 
 

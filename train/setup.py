@@ -29,7 +29,7 @@ from train.data import Example, split_data
 from train.grad_cache import encode_pool, out_of_ddp
 from train.index_batches import IndexBatches, OpenIndex, open_index, print_distances
 from train.losses.base import Loss, load_loss
-from train.losses.pool import cosines, gather_pool
+from train.losses.pool import gather_pool
 from train.model import (
     DualEncoder,
     choose_what_learns,
@@ -229,6 +229,7 @@ def _loader(
             pictures=pictures,
             batch_size=config.batch_size,
             negatives=config.negatives_per_question,
+            guard_s=config.guard_s,
             seed=config.seed,
             num_workers=config.num_workers,
             device=accelerator.device,
@@ -266,20 +267,24 @@ def _say_read_by_another(model: DualModel, train_list: list[Example]) -> None:
 
 
 def set_initial_bias(config: TrainConfig, run: Run) -> None:
-    """Set the logits' bias from the pairs of the run's first questions, over all processes."""
+    """Set the logits' bias from the pairs of the run's first questions, over all processes.
+
+    A loss that goes on from the model's own leaves that as it is.
+    """
+    if run.loss.bias == "own" and run.model.dual.bias is not None:
+        return
     rank, world_size = run.accelerator.process_index, run.accelerator.num_processes
     first = epoch_order(len(run.train_list), config.seed, 0)[:FIRST_QUESTIONS]
     with closing(run.loader.steps(0, [first[rank::world_size]])) as steps:
         batches = next(steps)
     pool = gather_pool(encode_pool(run.module, batches), world_size)
-    if not pool.pairs().any():
+    if not pool.valid.any():
         raise CueframeError(
             f"no true frame of the first {len(first)} questions can be read; mine the frames anew "
             "with train/mine.py"
         )
     scale = run.model.logit_scale.exp().item()
-    bias = run.loss.initial_bias(cosines(pool), pool.pairs(), scale)
-    run.model.logit_bias.data.fill_(bias)
+    run.model.logit_bias.data.fill_(run.loss.initial_bias(pool, scale))
 
 
 def settings_of(config: TrainConfig, run: Run) -> dict[str, Any]:
@@ -306,8 +311,9 @@ def data_fingerprint(train_list: list[Example], val_list: list[Example]) -> str:
     for side in (train_list, val_list):
         for one in side:
             question = one["question"]
-            # Scenes and spans only where there are any, so that older runs may go on.
-            more = [label for label in (question.scenes, question.span_s) if label]
+            # Scenes and others only where there are any, so that older runs may go on.
+            parts = (question.scenes, question.span_s, question.negative_frames)
+            more = [label for label in parts if label]
             labels = (question.support_frames, question.support_ranges, *more)
             folders = [Path(folder) for folder in (one["pos_path"], one["neg_path"]) if folder]
             pictures = [sorted(p.name for p in folder.glob("*.*")) for folder in folders]

@@ -4,6 +4,7 @@ B: images or texts of a batch, L: tokens, D: width of a vector, H, W: height and
 model's input.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -137,8 +138,11 @@ class DualModel(ABC):
 
     @property
     def highest_scale(self) -> float:
-        """Scale above which training does not let it grow: 100, as CLIP was trained."""
-        return 100.0
+        """Scale above which training does not let it grow: 100, as CLIP was trained.
+
+        SigLIP, which has a bias, was trained without such a bound.
+        """
+        return 100.0 if self.bias is None else math.inf
 
     @property
     def bias(self) -> nn.Parameter | None:

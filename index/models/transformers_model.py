@@ -219,8 +219,8 @@ class TransformersModel(DualModel):
 
     @property
     def highest_scale(self) -> float:
-        """See `DualModel`; a family that was trained without such a bound keeps its own."""
-        return super().highest_scale if self._family.capped else max(100.0, self.scale)
+        """See `DualModel`; other families than SigLIP were trained without such a bound, too."""
+        return super().highest_scale if self._family.capped else math.inf
 
     @property
     def bias(self) -> nn.Parameter | None:

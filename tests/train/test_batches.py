@@ -1,3 +1,4 @@
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -10,6 +11,7 @@ import torch
 from accelerate import PartialState
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from index.models.encoder import load_dual_model
 from index.models.families import Family
@@ -100,18 +102,59 @@ def test_shapes_masks_and_ids() -> None:
     those = examples()
     (one, two, three), *_ = frames_of(those).steps(0, [[0, 1, 2, 3, 4, 5, 7]])
     assert one.pixel_values is not None
-    assert one.pixel_values.shape == (3 * 3, 3, 8, 8)
+    assert one.pixel_values.shape == (1 + 2 + 3, 3, 8, 8)  # no padding
     assert one.pixel_values.dtype == torch.uint8
+    assert one.owners.tolist() == [0, 1, 1, 2, 2, 2]
+    assert one.is_true.tolist() == [True, True, False, True, False, False]
     assert three.pixel_values is not None
     assert len(three.pixel_values) == 3
-    negatives = torch.cat([batch.valid for batch in (one, two, three)])[:, 1:].sum(1)
-    assert negatives.tolist() == [min(2, number % 4) for number in (0, 1, 2, 3, 4, 5, 7)]
-    assert all(batch.valid[:, 0].all() for batch in (one, two, three))
+    negatives = [int(n) - 1 for b in (one, two, three) for n in b.owners.bincount()]
+    assert negatives == [min(2, number % 4) for number in (0, 1, 2, 3, 4, 5, 7)]
+    assert all(batch.valid.all() for batch in (one, two, three))
     videos = torch.cat([batch.video_ids for batch in (one, two, three)])
     for a, first in enumerate((0, 1, 2, 3, 4, 5, 7)):
         for b, second in enumerate((0, 1, 2, 3, 4, 5, 7)):
             same = those[first]["content_hash"] == those[second]["content_hash"]
             assert (videos[a] == videos[b]) == same
+
+
+def with_one_negative(mined: Path, those: list[Example], numbers: list[int]) -> None:
+    """Mine these questions anew: a true frame at 1 s and more, and the same negative at 5 s."""
+    lines = []
+    for number in numbers:
+        one = those[number]
+        line: dict[str, Any] = {"id": one["id"], "content_hash": one["content_hash"]}
+        for kind, place, time_s in (
+            ("true", one["pos_path"], 1.0 + number),
+            ("negatives", one["neg_path"], 5.0),
+        ):
+            shutil.rmtree(place, ignore_errors=True)
+            file = Path(place) / f"{time_s}.png"
+            file.parent.mkdir(parents=True)
+            Image.new("RGB", (16, 9), (int(20 * time_s), 0, 0)).save(file)
+            line[kind] = [{"file": str(file.relative_to(mined)), "time_s": time_s}]
+        lines.append(json.dumps(line) + "\n")
+    (mined / "mined.jsonl").write_text("".join(lines))
+
+
+def test_equal_frames_of_a_micro_batch_are_encoded_once(tmp_path: Path) -> None:
+    mined = shutil.copytree(world().mined, tmp_path / "mined")
+    those = examples(mined)
+    first = those[0]["content_hash"]
+    a, b = [n for n, one in enumerate(those) if one["content_hash"] == first][:2]
+    with_one_negative(mined, those, [a, b])
+    ((batch,),) = frames_of(those, image_path=mined).steps(0, [[a, b]])
+    assert batch.owners.tolist() == [0, 0, 1, 1]
+    assert batch.frame_ids[1] == batch.frame_ids[3]
+    assert batch.pixel_values is not None
+    assert batch.places is not None
+    assert len(batch.pixel_values) == 3
+    reds = batch.pixel_values[batch.places][:, 0, 0, 0].tolist()
+    assert reds == [int(20 * time_s) for time_s in (1.0 + a, 5.0, 1.0 + b, 5.0)]
+    # One that was replaced is a frame of its own.
+    Image.new("RGB", (160, 90)).save(Path(those[b]["neg_path"]) / "5.0.png")
+    ((batch,),) = frames_of(those, image_path=mined).steps(0, [[a, b]])
+    assert batch.frame_ids[1] != batch.frame_ids[3]
 
 
 def test_equal_texts_and_copies_of_a_video_have_equal_ids() -> None:
@@ -154,10 +197,13 @@ def test_long_texts_have_windows_and_fewer_of_them_are_a_micro_batch() -> None:
     assert texts.micro_batches([3, 3], 1) == [[3], [3]]
 
 
-def test_an_empty_share_is_one_row_of_padding() -> None:
+def test_an_empty_share_is_one_question_that_does_not_count() -> None:
     ((batch,),) = frames_of(examples()).steps(0, [[]])
-    assert batch.valid.shape == (1, 3)
-    assert not batch.valid.any()
+    assert batch.valid.tolist() == [False]
+    assert batch.owners.tolist() == [0]
+    assert not batch.there().any()
+    assert batch.pixel_values is not None
+    assert len(batch.pixel_values) == 1
     assert batch.tokens["input_ids"].shape[0] == 1
 
 
@@ -191,19 +237,17 @@ def test_pixels_are_what_the_dataset_reads(mode: ViewMode) -> None:
         shares = [[3, 0, 7, 1], [5]]
         for share, batches in zip(shares, source.steps(epoch, shares), strict=True):
             read = [dataset[n] for n in share]
-            rows = torch.cat([batch.valid for batch in batches])
-            assert rows.tolist() == [[True] + [n < len(one[2]) for n in range(2)] for one in read]
-            pixels = torch.cat(
-                [one.pixel_values for one in batches if one.pixel_values is not None]
-            )
-            tiles = transform.tiles_of(read[0][1]) if read[0][1] else 1
-            frames = pixels.permute(0, 2, 3, 1).reshape(-1, tiles, 8, 8, 3).numpy()
-            expected = [
-                transform.squares(image, tiles) if image else np.zeros_like(frames[0])
-                for _, true, others in read
-                for image in [true, *others, *[None] * (2 - len(others))]
+            expected = [[true, *others] for _, true, others in read]
+            owners = torch.cat([batch.owners.bincount() for batch in batches]).tolist()
+            assert owners == [len(own) for own in expected]
+            tiles = transform.tiles_of(expected[0][0]) if expected[0][0] else 1
+            frames = [
+                one.pixel_values.permute(0, 2, 3, 1).reshape(-1, tiles, 8, 8, 3)[one.places]
+                for one in batches
+                if one.pixel_values is not None and one.places is not None
             ]
-            assert np.array_equal(frames, np.stack(expected))
+            squares = [transform.squares(i, tiles) for own in expected for i in own if i]
+            assert np.array_equal(torch.cat(frames).numpy(), np.stack(squares))
 
 
 def test_unreadable_pictures_are_reported(tmp_path: Path) -> None:
@@ -217,8 +261,10 @@ def test_unreadable_pictures_are_reported(tmp_path: Path) -> None:
     assert source.unreadable() == sorted([str(worse), str(bad)])
     dataset = PosNegDataset(those, 2, seed=1)
     ((batch,),) = source.steps(0, [[0, 1, 3]])
-    assert batch.valid.tolist() == [[False] * 3, [True, True, False], [True] * 3]
+    assert batch.valid.tolist() == [False, True, True]
+    assert batch.owners.tolist() == [1, 1, 2, 2, 2]
     assert batch.pixel_values is not None
+    assert batch.places is not None
     others = [VIEW.squares(image, 1)[0] for image in dataset[3][2]]
-    drawn = batch.pixel_values.permute(0, 2, 3, 1).reshape(3, 3, 8, 8, 3)[2, 1:].numpy()
+    drawn = batch.pixel_values.permute(0, 2, 3, 1)[batch.places][3:].numpy()
     assert np.array_equal(drawn, np.stack(others))  # the next ones are drawn in its place

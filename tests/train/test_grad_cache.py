@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,9 +29,9 @@ from tests.ddp_worker import (
     with_windows,
 )
 from tests.paths import ROOT
+from train.batches import columns
 from train.grad_cache import MicroBatch, encode, encode_pool, out_of_ddp, pool_gradient
 from train.losses.base import load_loss
-from train.losses.pool import cosines
 
 
 def micro_batches(questions: int, size: int) -> list[MicroBatch]:
@@ -100,7 +101,7 @@ def plain_best(encoder: TinyEncoder, batch: MicroBatch) -> Tensor:
     assert text is not None
     assert images is not None
     assert batch.windows
-    true = images.view(*batch.valid.shape, -1)[:, 0]
+    true = images[batch.is_true]
     own = torch.split(text, list(batch.windows))
     return torch.stack([w[(w @ frame).argmax()] for w, frame in zip(own, true, strict=True)])
 
@@ -145,8 +146,8 @@ def test_padding_and_frozen_towers_are_exact(setting: int, learns: str) -> None:
     batches = [micro_batch([0, 1, PAD]), micro_batch(range(2, 8)), micro_batch([PAD, PAD])]
     gradient, report = step_gradient(encoder, batches, setting)
     assert distance(gradient, expected) <= 1e-5
-    assert (report.positives, report.negatives) == (8, 16)
-    assert (report.masked > 0) == (setting == 3)
+    assert (report.positives, report.negatives) == (8, 15)  # and one that is evidence
+    assert (report.masked > 1) == (setting > 2)
     assert report.finite.shape == (11,)
 
 
@@ -190,12 +191,13 @@ def test_nothing_is_encoded_that_need_not_be() -> None:
         return encoder.seen
 
     three, one = micro_batches(12, 4), micro_batches(4, 4)
-    assert seen(1, three) == seen(2, three) == [(True, 4, 24)] * 3
-    assert seen(3, one) == [(True, 4, 24)]
-    first = [(True, 4, 24), (False, 4, 24), (False, 4, 24)]
-    assert seen(3, three) == first + [(True, 4, 24)] * 3
+    frames = (10, 14, 18)
+    assert seen(1, three) == seen(2, three) == [(True, 4, n) for n in frames]
+    assert seen(3, one) == [(True, 4, 10)]
+    first = [(True, 4, 10), (False, 4, 14), (False, 4, 18)]
+    assert seen(3, three) == seen(4, three) == first + [(True, 4, n) for n in frames]
     assert seen(3, three, "text") == first + [(True, 4, 0)] * 3
-    assert seen(3, three, "vis") == first + [(True, 0, 24)] * 3
+    assert seen(3, three, "vis") == first + [(True, 0, n) for n in frames]
     indexed = [from_index(TinyEncoder(), batch) for batch in three]
     assert [frames for _, _, frames in seen(3, indexed, "text")] == [0] * 6
 
@@ -238,7 +240,7 @@ def test_report_names_questions_without_finite_vectors() -> None:
     encoder = TinyEncoder()
     batches = micro_batches(8, 4)
     assert batches[1].pixel_values is not None
-    batches[1].pixel_values[6] = torch.nan  # the true frame of question 5
+    batches[1].pixel_values[5] = torch.nan  # the true frame of question 5
     _, report = step_gradient(encoder, batches, 3)
     assert math.isnan(report.loss)
     assert report.finite.tolist() == [number != 5 for number in range(8)]
@@ -281,18 +283,19 @@ def test_thirty_steps_at_scale_100_lower_the_loss(setting: int) -> None:
         MicroBatch(
             tokens={"input_ids": first + number},
             pixel_values=2 * first + torch.arange(16),
-            valid=torch.ones(8, 2, dtype=torch.bool),
+            **columns(np.full(8, 2)),
+            frame_ids=2 * first + torch.arange(16),
             video_ids=first + number,
             text_ids=first + number,
         )
         for first in (0, 8)
     ]
     pool = encode_pool(module, batches)
-    similarity = pool.text @ pool.images.flatten(0, 2).T
+    similarity = pool.text @ pool.images.flatten(0, 1).T
     assert 0.15 < similarity.min() < similarity.max() < 0.30
     logit_scale = torch.tensor(100.0).log().requires_grad_()
-    bias = torch.tensor(load_loss(setting).initial_bias(cosines(pool), pool.pairs(), 100.0))
-    logit_bias = bias.requires_grad_(setting == 1)
+    bias = torch.tensor(load_loss(setting).initial_bias(pool, 100.0))
+    logit_bias = bias.requires_grad_(setting in (1, 4))
     optimizer = torch.optim.AdamW([*module.parameters(), logit_scale, logit_bias], lr=1e-5)
     losses = []
     for _ in range(31):
@@ -305,12 +308,27 @@ def test_thirty_steps_at_scale_100_lower_the_loss(setting: int) -> None:
     assert losses[-1] <= 0.8 * losses[0], losses
 
 
-def test_micro_batches_of_one_process_may_differ_in_negatives() -> None:
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("tiles", [1, 3])
+def test_equal_frames_of_a_micro_batch_can_be_encoded_once(setting: int, tiles: int) -> None:
     encoder = TinyEncoder()
-    wide = [micro_batch(range(4)), micro_batch([6, 7, 12, 13])]
-    narrow = micro_batch([6, 7, 12, 13], frames=2)  # at most one negative: nothing is cut off
-    expected, _ = plain_gradient(encoder, wide, 3)
-    gradient, _ = step_gradient(encoder, [wide[0], narrow], 3)
+    batches = [micro_batch(range(n, n + 6), tiles=tiles) for n in (0, 6)]
+    expected, _ = step_gradient(encoder, batches, setting)
+    once = [distinct(batch) for batch in batches]
+    assert sum(int(batch.places.max()) + 1 for batch in once if batch.places is not None) < sum(
+        len(batch.owners) for batch in batches
+    )
+    gradient, _ = step_gradient(encoder, once, setting)
     assert distance(gradient, expected) <= 1e-5
-    alone = replace(narrow, tokens={"input_ids": narrow.tokens["input_ids"]})
-    assert torch.equal(encode_pool(encoder, [alone]).images, encode_pool(encoder, [narrow]).images)
+
+
+def distinct(batch: MicroBatch) -> MicroBatch:
+    """The batch with each distinct frame once."""
+    assert batch.pixel_values is not None
+    pixels = batch.pixel_values.view(-1, batch.tiles, 3, 8, 8)
+    _, first, places = np.unique(batch.frame_ids, return_index=True, return_inverse=True)
+    return replace(
+        batch,
+        pixel_values=pixels[torch.from_numpy(first)].flatten(0, 1),
+        places=torch.from_numpy(places),
+    )

@@ -18,7 +18,9 @@ from infer.questions import Question
 from tests.fixtures_train import QUESTIONS, losses, metrics, refusal, tiny_model, trained, world
 from train.batches import TokenizedTexts
 from train.data import load_data
-from train.index_batches import IndexBatches, open_index, print_distances, rows_of
+from train.index_batches import IndexBatches, open_index, print_distances
+from train.index_batches import rows_of as question_rows
+from train.losses.pool import pair_keys
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,11 @@ def question(
 ) -> Question:
     record = {"id": "q", "question": "?", "video_path": "v.mp4", "support_frames": support_frames}
     return Question.model_validate(record | {"support_ranges": support_ranges or []} | more)
+
+
+def rows_of(*where: Any) -> tuple[Any, Any, float]:
+    found = question_rows(*where)
+    return found.true, found.negatives, found.distance_s
 
 
 def test_rows_of_a_question() -> None:
@@ -78,6 +85,16 @@ def test_negatives_are_of_the_part_that_is_asked_about() -> None:
     assert (true.tolist(), negatives.tolist()) == ([4], [2, 3, 5, 6, 7])
     _, negatives, _ = rows_of(question([2.1], span_s=[90, 99]), time_s, 0.0, time_s + 0.04)
     assert negatives.tolist() == []
+
+
+def test_frames_that_a_question_names_are_negatives_even_inside_the_guard() -> None:
+    time_s = np.linspace(0, 4.5, 10)
+    named = question([2.0], [[1.8, 2.2]], negative_frames=[2.5, 2.0, 0.0], span_s=[1.0, 9])
+    found = question_rows(named, time_s, 0.5)
+    assert found.true.tolist() == [4]
+    assert found.near.tolist() == [3, 4, 5]
+    assert found.labelled.tolist() == [0, 5]  # and never the true frame
+    assert found.negatives.tolist() == [0, 2, 5, 6, 7, 8, 9]
 
 
 def test_a_support_time_past_the_end_guards_the_end_as_in_mining() -> None:
@@ -142,14 +159,22 @@ def test_vectors_are_the_indexs_own(index: Path) -> None:
     source = IndexBatches(examples, texts, opened, guard_s=0.5, seed=0, device=torch.device("cpu"))
     ((batch,), (empty,)) = source.steps(0, [[3, 20], []])
     assert not empty.valid.any()
+    assert empty.images is not None
+    assert len(empty.images) == 1
     assert batch.images is not None
+    assert batch.valid.all()
+    assert batch.evidence is not None
     for place, number in enumerate((3, 20)):
         one = examples[number]
         vectors = read_vectors(index, one["content_hash"])
         true, negatives, _ = rows_of(one["question"], vectors.time_s, 0.5, vectors.end_s)
         expected = vectors.embeddings[[*true, *negatives]]
-        assert batch.valid[place].sum() == len(expected)
-        assert np.array_equal(batch.images[place, : len(expected)].numpy(), expected)
+        own = batch.owners == place
+        assert np.array_equal(batch.images[own].numpy(), expected)  # and no padding
+        assert batch.is_true[own].tolist() == [True] + [False] * len(negatives)
+        keys = pair_keys(batch.text_ids[place], batch.frame_ids[own])
+        assert torch.isin(keys, batch.evidence)[0]
+        assert one["question"].support_frames
 
 
 @pytest.mark.parametrize("loss_setting", [1, 3])

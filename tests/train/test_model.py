@@ -101,10 +101,10 @@ def test_what_learns(model: DualEncoder, tune: str, parts: set[str]) -> None:
         assert getattr(model.clip, name).training == (name in parts)
 
 
-def test_the_bias_learns_with_loss_1_alone(model: DualEncoder) -> None:
-    for setting in (1, 2, 3):
+def test_the_bias_learns_with_losses_1_and_4(model: DualEncoder) -> None:
+    for setting in (1, 2, 3, 4):
         choose_what_learns(model, "all", load_loss(setting))
-        assert model.logit_bias.requires_grad == (setting == 1)
+        assert model.logit_bias.requires_grad == (setting in (1, 4))
 
 
 def test_a_key_bias_has_no_true_gradient(model: DualEncoder) -> None:
@@ -184,13 +184,26 @@ def test_the_scale_is_clamped_and_saved(model: DualEncoder, tmp_path: Path) -> N
     assert CLIPModel.from_pretrained(tmp_path).logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
 
 
-def test_a_scale_above_100_stays_where_a_family_was_trained_with_it(tmp_path: Path) -> None:
+def test_a_family_that_was_trained_without_a_bound_has_none(tmp_path: Path) -> None:
     dual: Any = load_dual_model_to_train(str(make_family("siglip", tmp_path)), None)
-    dual.module.logit_scale.data.fill_(np.log(118.0))
+    dual.module.logit_scale.data.fill_(np.log(117.33))
     model = DualEncoder(dual)
     model.logit_scale.data.add_(1.0)
     model.clamp_scale()
-    assert model.logit_scale.exp().item() == pytest.approx(118.0)
+    assert model.logit_scale.exp().item() == pytest.approx(117.33 * np.e, rel=1e-5)
+
+
+def test_a_bias_is_saved_only_where_it_learns(tmp_path: Path) -> None:
+    dual: Any = load_dual_model_to_train(str(make_family("siglip", tmp_path)), None)
+    dual.module.logit_bias.data.fill_(-12.93)
+    model = DualEncoder(dual)
+    assert model.logit_bias.item() == pytest.approx(-12.93)
+    for setting, saved in ((2, -12.93), (3, -12.93), (4, -5.0), (1, -5.0)):
+        choose_what_learns(model, "all", load_loss(setting))
+        model.logit_bias.data.fill_(-5.0)
+        bias = model.to_save().bias
+        assert bias is not None
+        assert bias.item() == pytest.approx(saved)
 
 
 def test_a_temperature_learns_as_a_scale(tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
 """The interface between a loss and the training step.
 
-A loss returns the *sum* over this process's pool. The caller divides by the *count* over all
-processes, so that unequal numbers of negatives, padded questions and an incomplete last step are
-exact; under DistributedDataParallel, which averages gradients, it also multiplies by W:
+A loss returns the *sum* over this process's questions. The caller divides by the number of
+*questions* of all processes, so that unequal shares and an incomplete last step are exact; under
+DistributedDataParallel, which averages gradients, it also multiplies by W:
 
-    loss = sum * W / count
+    loss = sum * W / questions
 
 All arithmetic is in float32 (float64 if the vectors are), whatever autocast says.
 
-W: processes (world size), P: questions of all processes, N: negatives of a question.
+W: processes (world size).
 """
 
 from __future__ import annotations
@@ -26,16 +26,12 @@ class Loss(Protocol):
     """A loss; the docstring of its class defines it."""
 
     @property
-    def counts(self) -> Literal["pairs", "questions"]:
-        """Divisor of the sum: pairs of a question and a frame, or questions."""
-
-    @property
     def needs_pool(self) -> bool:
         """True if a question is compared with the frames of others in its step."""
 
     @property
-    def bias(self) -> Literal["learned", "fixed", "none"]:
-        """Treatment of the logits' bias."""
+    def bias(self) -> Literal["learned", "own", "fixed", "none"]:
+        """Treatment of the logits' bias; own: learned, from the model's own where it has one."""
 
     def sum(
         self, pool: Pool, scale: Tensor, bias: Tensor, rank: int, world_size: int, /
@@ -45,12 +41,11 @@ class Loss(Protocol):
         If the loss needs the pool, all processes must call this at the same point.
         """
 
-    def initial_bias(self, cosines: Tensor, valid: Tensor, scale: float, /) -> float:
-        """Return the logits' bias before the first step, from the pairs of all processes.
+    def initial_bias(self, pool: Pool, scale: float, /) -> float:
+        """Return the logits' bias before the first step.
 
         Args:
-            cosines: (P, 1+N) as `train.losses.pool.cosines` gives them.
-            valid: (P, 1+N) bool, as `Pool.pairs()` gives it.
+            pool: Questions of all processes, of which one counts at least.
             scale: Factor on the cosines.
         """
 

@@ -1,7 +1,7 @@
 """Loss 3: CLIP's contrastive loss over the pool of all processes.
 
-Shapes: B questions of this process's pool, N negatives of a question, T tiles of a frame, D width,
-W processes, P = W·B questions of all processes.
+Shapes: B questions of this process's pool, C its columns, T tiles of a frame, D width, P questions
+and A columns of all processes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from train.losses.masks import kept_frames, kept_texts, likely_answers, masked_pairs, own_part
 from train.losses.pool import Pool, gather_pool, in_full
 
 
@@ -24,7 +25,6 @@ class Contrastive:
     point. It has no bias.
     """
 
-    counts = "questions"
     needs_pool = True
     bias = "none"
 
@@ -33,69 +33,57 @@ class Contrastive:
     ) -> tuple[Tensor, Tensor]:
         """See `train.losses.base.Loss.sum`."""
         everyone = gather_pool(pool, world_size)
-        offset = rank * (len(everyone.text) // world_size)
-        kept = kept_pairs(pool, everyone, offset)  # (B, P, 1+N)
-        loss = contrastive_sum(pool, everyone, kept, scale, offset)
-        return loss, masked_pairs(pool, everyone, kept)
+        first_row, true = own_part(pool, everyone, rank, world_size)
+        likely = likely_answers(pool, everyone, first_row)  # (B, A)
+        frames = kept_frames(pool, everyone, likely, first_row)  # (B, A)
+        texts = kept_texts(pool, everyone, first_row)  # (B, P)
+        loss = contrastive_sum(pool, everyone, frames, texts, scale, first_row, true)
+        return loss, masked_pairs(pool, everyone, likely)
 
-    def initial_bias(self, _cosines: Tensor, _valid: Tensor, _scale: float) -> float:
+    def initial_bias(self, _pool: Pool, _scale: float) -> float:
         """Return 0; this loss has no bias."""
         return 0.0
 
 
 def contrastive_sum(
-    own: Pool, everyone: Pool, kept: Tensor, scale: Tensor, offset: int = 0
+    own: Pool,
+    everyone: Pool,
+    frames: Tensor,
+    texts: Tensor,
+    scale: Tensor,
+    first_row: int,
+    true: Tensor,
 ) -> Tensor:
     """Return the summed loss of own rows × all columns.
 
     Text to image: each question against every kept frame, true or mined, of all questions.
-    Image to text: each true frame against the questions; mined negatives have no text of their own
-    and form no row. Masks are symmetric there, so `kept[:, :, 0]` serves both directions.
-    A question alone in its pool without negatives adds 0. In both directions a frame is as near to
-    a text as its best tile.
+    Image to text: each true frame against the kept questions; mined negatives have no text of their
+    own and form no row. A question alone in its pool without negatives adds 0. In both directions a
+    frame is as near to a text as its best tile. The row of a question that does not count has no
+    weight.
 
-    `everyone` holds all processes' questions, with the own ones from row `offset`; in one process
-    it is `own`. `kept` (B, P, 1+N) comes from `kept_pairs`.
+    Args:
+        own: This process's pool.
+        everyone: That of all processes; in one process it is `own`.
+        frames: (B, A) bool, as `train.losses.masks.kept_frames` gives it.
+        texts: (B, P) bool, as `kept_texts` gives it.
+        scale: Factor on cosines, 0-d.
+        first_row: Row of the first own question in `everyone`.
+        true: (B,) columns of the own true frames in `everyone`.
     """
-    own_text, own_true = in_full(own.text), in_full(own.images[:, 0])  # (B, D), (B, T, D)
-    texts, images = in_full(everyone.text), in_full(everyone.images)  # (P, D), (P, 1+N, T, D)
-    frames, tiles = images.shape[1:3]
+    own_text, own_true = in_full(own.text), in_full(own.images)[own.true_columns()]  # (B, T, D)
+    all_texts, images = in_full(everyone.text), in_full(everyone.images)  # (P, D), (A, T, D)
     with torch.autocast(own_text.device.type, enabled=False):
-        to_image = scale * own_text @ images.flatten(0, 2).T  # (B, P·(1+N)·T)
-        to_text = scale * own_true.flatten(0, 1) @ texts.T  # (B·T, P)
-    to_image = to_image.view(len(own_text), -1, tiles).max(-1).values  # (B, P·(1+N))
+        to_image = scale * own_text @ images.flatten(0, 1).T  # (B, A·T)
+        to_text = scale * own_true.flatten(0, 1) @ all_texts.T  # (B·T, P)
+    to_image = to_image.view(len(own_text), len(images), -1).max(-1).values  # (B, A)
     to_text = to_text.view(len(own_text), own_true.shape[1], -1).max(1).values  # (B, P)
-    to_image = to_image.masked_fill(~kept.flatten(1), -math.inf)  # (B, P·(1+N))
-    to_text = to_text.masked_fill(~kept[:, :, 0], -math.inf)  # (B, P)
-    me = offset + torch.arange(len(own_text), device=own_text.device)  # (B,)
-    losses = F.cross_entropy(to_image, me * frames, reduction="none")  # (B,)
-    losses = losses + F.cross_entropy(to_text, me, reduction="none")  # (B,)
-    return (losses * own.valid[:, 0]).sum() / 2
-
-
-def kept_pairs(own: Pool, everyone: Pool, offset: int = 0) -> Tensor:
-    """Return the mask of frames with which each own question is compared, (B, P, 1+N) bool.
-
-    Left out, because they may well answer the question: all frames of *other* questions on the
-    same video, and the true frames of other questions with an equal text. What stays: a
-    question's own frames, and the negatives mined for an equal text on another video, which were
-    mined as frames that do not show what that text asks. Missing frames are left out; a padded
-    question keeps its own column 0, so that its row, which has no weight, stays finite.
-    """
-    rows = torch.arange(len(own.text), device=own.valid.device)  # (B,)
-    other = torch.ones(
-        len(own.text), len(everyone.text), dtype=torch.bool, device=own.valid.device
-    )  # (B, P)
-    other[rows, offset + rows] = False
-    same_video = own.video_ids[:, None] == everyone.video_ids  # (B, P)
-    equal_text = own.text_ids[:, None] == everyone.text_ids  # (B, P)
-    kept = everyone.pairs() & ~(other & same_video)[:, :, None]  # (B, P, 1+N)
-    kept[:, :, 0] &= ~(other & equal_text)
-    kept[rows, offset + rows, 0] = True
-    return kept
-
-
-def masked_pairs(own: Pool, everyone: Pool, kept: Tensor) -> Tensor:
-    """Count the pairs of an own question and a frame that are left out as likely answers, ()."""
-    rows = own.valid[:, 0, None, None]  # (B, 1, 1)
-    return (rows & everyone.pairs() & ~kept).sum()
+    rows = torch.arange(len(own_text), device=own_text.device)  # (B,)
+    # Rows without weight keep one column, so that they stay finite.
+    frames = frames.index_put((rows, true), torch.ones_like(own.valid))
+    texts = texts.index_put((rows, first_row + rows), torch.ones_like(own.valid))
+    to_image = to_image.masked_fill(~frames, -math.inf)
+    to_text = to_text.masked_fill(~texts, -math.inf)
+    losses = F.cross_entropy(to_image, true, reduction="none")  # (B,)
+    losses = losses + F.cross_entropy(to_text, first_row + rows, reduction="none")  # (B,)
+    return (losses * own.valid).sum() / 2

@@ -20,4 +20,5 @@ LOSSES = {
     3: LossEntry(
         "train.losses.contrastive:Contrastive", "CLIP's contrastive loss over the whole step"
     ),
+    4: LossEntry("train.losses.sigmoid:Sigmoid", "SigLIP's sigmoid loss over the whole step"),
 }

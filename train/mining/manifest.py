@@ -23,8 +23,12 @@ from infer.answering.run_log import as_json_line
 TRUE_FOLDER, NEGATIVE_FOLDER = "frames_true", "frames_neg"
 
 ManifestRecord = dict[str, Any]
-"""A line: id, video_path, content_hash, key, duration_s, true [{file, time_s, support_time_s,
-clamped}], negatives [{file, time_s, similarity, segment, source}]. Files are relative to OUTPUT."""
+"""A line: id, video_path, content_hash, key, duration_s, true [{file, time_s, end_s,
+support_time_s, clamped}], negatives [{file, time_s, end_s, similarity, segment, source}]. Files are
+relative to OUTPUT; older lines have no end_s."""
+
+LABELLED = "labelled"
+"""The source of a negative that the question names itself."""
 
 _LINES = "mined.jsonl"
 _SETTINGS = "mining.json"

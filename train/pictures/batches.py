@@ -1,12 +1,12 @@
 """The pictures of a batch, gathered from the store by a thread ahead of the step.
 
-C: frames of a batch, b: its questions, T: tiles of a frame, H, W: height and width.
+f: frames of a batch, T: tiles of a frame, H, W: height and width.
 """
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,34 +20,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Pictures(NamedTuple):
-    """The pictures of a batch."""
-
-    pixels: Tensor
-    """(C, T, H, W, 3) uint8: each question's true frame, then its negatives."""
-    counts: Tensor
-    """(b,) int64: frames of each question; 0 where no true frame can be read."""
-
-
-def gather(store: PictureStore, drawn: Sequence[Sequence[Squares]], *, pinned: bool) -> Pictures:
-    """Read the pictures of a batch; those of fewer tiles than others repeat their last one.
+def gather(store: PictureStore, frames: Sequence[Squares], *, pinned: bool) -> Tensor:
+    """Read frames, (f, T, H, W, 3) uint8; those of fewer tiles than others repeat their last one.
 
     Args:
         store: Where they are.
-        drawn: The frames of each question.
+        frames: The squares of each.
         pinned: Whether to put them in memory from which a GPU copies by itself.
 
     Raises:
         CueframeError: As `PictureStore.read`.
     """
-    frames = [frame for own in drawn for frame in own]
     tiles = max((frame.length for frame in frames), default=1)
     pixels = torch.empty((len(frames), tiles, *store.side, 3), dtype=torch.uint8, pin_memory=pinned)
     into = pixels.numpy()
     for place, frame in enumerate(frames):
         store.read(frame, into[place, : frame.length])
         into[place, frame.length :] = into[place, frame.length - 1]
-    return Pictures(pixels, torch.tensor([len(own) for own in drawn], dtype=torch.int64))
+    return pixels
 
 
 def in_background(
