@@ -179,6 +179,11 @@ def test_patience_ends_a_run_also_where_it_was_killed(
     assert metrics(output) == metrics(whole)
     trained(output, **flags | {"patience": 3}, resume=True)
     assert metrics(output)[-2]["step"] == 20
+    run = json.loads((output / "run.json").read_text())
+    assert (run.pop("--patience"), run.pop("validation")) == (3, "by halves")
+    (output / "run.json").write_text(json.dumps(run))  # as an older run left it
+    line = refusal(output, **flags, resume=True)
+    assert "has validation None, not by halves" in line
 
 
 @pytest.mark.slow
