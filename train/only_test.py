@@ -42,6 +42,7 @@ def test(config: TrainConfig, state: PartialState) -> int:
             long_text=config.long_text,
             pictures=pictures_folder(config),
         )
+    state.destroy_process_group()  # or NCCL warns at the end
     if result:
         print_validation(result.table, f"{name}")
         sim = judge_picks(result.records, val_list, judge, state.device)
