@@ -11,11 +11,12 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.utils import send_to_device
 from torch import Tensor
 
 from index.arrays import Integers
@@ -132,19 +133,6 @@ def columns(counts: Integers) -> dict[str, Any]:
     return {name: torch.from_numpy(one) for name, one in fields.items()}
 
 
-class Pictures(NamedTuple):
-    """The frames of a micro-batch."""
-
-    pixels: Tensor
-    """(f, T, H, W, 3) uint8, of the distinct ones."""
-    counts: Integers
-    """(b,) frames of each question; 0 where no true frame can be read."""
-    frame_ids: Integers
-    """(c,) each question's true frame, then its negatives; equal for equal frames."""
-    places: Integers
-    """(c,) where each of them is among the distinct ones."""
-
-
 class MinedBatches:
     """Micro-batches of `batch_size` questions with pictures that train/mine.py wrote."""
 
@@ -189,27 +177,36 @@ class MinedBatches:
         self._unreadable = [file for file in files if file not in self._squares]
 
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
-        """See `BatchLoader.steps`; a thread gathers the pictures ahead."""
+        """See `BatchLoader.steps`; a thread makes the texts and pictures ready ahead."""
         self._dataset.set_epoch(epoch)
         batches = [self._texts.micro_batches(share, self._batch_size) for share in shares]
-        pictures = in_background(self._pictures, chain.from_iterable(batches))
-        with closing(pictures):
+        ready = in_background(self._ready, chain.from_iterable(batches))
+        with closing(ready):
             for step in batches:
-                yield [self._micro_batch(numbers, next(pictures)) for numbers in step]
+                yield [self._micro_batch(*next(ready)) for _ in step]
 
     def unreadable(self) -> list[str]:
         """See `BatchLoader.unreadable`; all of them are known before the first step."""
         return self._unreadable
 
-    def _pictures(self, numbers: Shard) -> Pictures:
-        """Gather the frames of a micro-batch, each distinct one once."""
+    def _ready(self, numbers: Shard) -> tuple[dict[str, Any], Tensor]:
+        """Return a micro-batch on the host: its fields but for the pixels, and those.
+
+        The pixels are (f, T, H, W, 3) uint8, each distinct frame once.
+        """
         drawn = [self._drawn(number) for number in numbers]
         files = [*chain.from_iterable(drawn)]
         frames = self._frame_ids[[self._dataset.number(file) for file in files]]  # (c,)
         first, places = np.unique(frames, return_index=True, return_inverse=True)[1:]
         squares = [self._squares[files[place]] for place in first]
         pixels = gather(self._store, squares, pinned=self._device.type == "cuda")
-        return Pictures(pixels, np.array([len(own) for own in drawn], np.int64), frames, places)
+        if not len(frames):  # one, so that every process encodes something
+            pixels = pixels.new_zeros((1, *pixels.shape[1:]))
+            frames, places = np.array([-1]), np.array([0])
+        fields = self._texts.part_of_batch(numbers, torch.device("cpu"))
+        fields |= columns(np.array([len(own) for own in drawn] or [0], np.int64))
+        fields |= {"frame_ids": torch.from_numpy(frames), "places": torch.from_numpy(places)}
+        return fields, pixels
 
     def _drawn(self, number: int) -> list[str]:
         """Return a question's frames of this epoch; in place of one that cannot be read, the next.
@@ -222,17 +219,10 @@ class MinedBatches:
         )
         return true[:1] + negatives[: self._negatives] if true else []
 
-    def _micro_batch(self, numbers: Shard, pictures: Pictures) -> MicroBatch:
-        pixels, counts, frames, places = pictures
-        if not len(frames):  # one, so that every process encodes something
-            pixels = pixels.new_zeros((1, *pixels.shape[1:]))
-            frames, places = np.array([-1]), np.array([0])
-        flat = columns(counts if numbers else np.zeros(1, np.int64))
-        flat["frame_ids"], flat["places"] = torch.from_numpy(frames), torch.from_numpy(places)
+    def _micro_batch(self, fields: dict[str, Any], pixels: Tensor) -> MicroBatch:
         on_device = pixels.to(self._device, non_blocking=True)  # (f, T, H, W, 3)
         return MicroBatch(
-            **self._texts.part_of_batch(numbers, self._device),
-            **{name: one.to(self._device) for name, one in flat.items()},
+            **send_to_device(fields, self._device),
             pixel_values=on_device.flatten(0, 1).permute(0, 3, 1, 2),  # (f·T, 3, H, W)
             tiles=on_device.shape[1],
             evidence=self._evidence,

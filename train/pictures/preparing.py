@@ -6,6 +6,7 @@ that could be killed, stopped or lost, and a signal ends the work at once.
 
 import io
 import struct
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from multiprocessing import TimeoutError as LateError
@@ -21,7 +22,7 @@ from accelerate.utils import broadcast_object_list
 from PIL import Image
 
 from index.discovery import stat_regular
-from index.distributed import barrier, rendezvous, share_work
+from index.distributed import await_message, publish, rendezvous, share_work
 from index.errors import CueframeError, VideoError
 from index.memory import explain_out_of_memory
 from index.models.preprocess import ImageTransform
@@ -36,6 +37,8 @@ UNREADABLE = (
 """What Pillow raises of files that are no pictures."""
 _LONGEST_S = 300.0
 """Seconds for one picture. A PNG of 720p takes 0.05; a slow disk is no error."""
+_LATE_S = 60
+"""Seconds after which a network disk shows what another machine has written."""
 _TOGETHER = 64
 """Pictures that are under way at one time, so that memory stays small."""
 
@@ -73,29 +76,50 @@ def prepared(
         CueframeError: The folder cannot be written, or the pictures' disk does not answer.
     """
     store = PictureStore(folder, transform)
-    leads = state.is_main_process
-    missing = [file for file in files if leads and _found(file, root, store) is None]
-    if state.num_processes == 1:
-        _prepare(missing, root, folder, transform, store.pictures, workers)
-    else:
-        plan = [missing]  # of the first process
-        broadcast_object_list(plan)
-        missing = plan[0]
+    leads, count = state.is_main_process, state.num_processes
+    missing = [n for n, file in enumerate(files) if leads and not _found(file, root, store)]
+
+    def work(shard: list[int]) -> list[int]:
+        """Prepare some of the files, by number; return those that cannot be read."""
+        return _prepare(files, shard, root, folder, transform, store.pictures, workers)
+
+    if count == 1:
         if missing:
-            with rendezvous(folder, state) as meeting:
-                count = state.num_processes
-                shards = [missing[rank::count] for rank in range(count)]
-
-                def work(shard: list[str]) -> int:
-                    _prepare(shard, root, folder, transform, store.pictures, workers)
-                    return len(shard)
-
-                share_work(meeting, state, shards if leads else None, work)
-                barrier(meeting, state, "prepared")
-                state.wait_for_everyone()
-    if missing:
-        store = PictureStore(folder, transform)
+            work(missing)
+            store = PictureStore(folder, transform)
+        return store, [_found(file, root, store) for file in files]
+    plan = [missing]
+    broadcast_object_list(plan)
+    if plan[0]:
+        with rendezvous(folder, state) as meeting:
+            shards = [missing[rank::count] for rank in range(count)] if leads else None
+            lost = [n for own in share_work(meeting, state, shards, work) for n in own]
+            if leads:
+                publish(meeting, "lost.json", lost)
+            lost = await_message(meeting, "lost.json")
+            state.wait_for_everyone()
+        return _seen(files, root, folder, transform, {*lost})
     return store, [_found(file, root, store) for file in files]
+
+
+def _seen(
+    files: Sequence[str], root: Path, folder: Path, transform: ImageTransform, lost: Container[int]
+) -> tuple[PictureStore, list[Squares | None]]:
+    """Look until all that the processes have prepared is seen: network disks show it late.
+
+    Raises:
+        CueframeError: It is not seen.
+    """
+    for _ in range(_LATE_S):
+        store = PictureStore(folder, transform)
+        places = [_found(file, root, store) for file in files]
+        if all(place or n in lost for n, place in enumerate(places)):
+            return store, places
+        time.sleep(1)
+    raise CueframeError(
+        f"{folder} does not show what other processes prepared; all of them need the same folder "
+        "of pictures: name one by --pictures"
+    )
 
 
 def _found(file: str, root: Path, store: PictureStore) -> Squares | None:
@@ -111,24 +135,28 @@ def _name(file: str, root: Path) -> str:
 
 def _prepare(
     files: Sequence[str],
+    numbers: Sequence[int],
     root: Path,
     folder: Path,
     transform: ImageTransform,
     known: Container[str],
     workers: int,
-) -> None:
-    """Prepare pictures; those that cannot be read are passed over."""
-    if not files:
-        return
+) -> list[int]:
+    """Prepare the pictures of these numbers; return the numbers of those that cannot be read."""
+    if not numbers:
+        return []
+    lost: list[int] = []
     written: set[str] = set()
     read = partial(_read, root=root, transform=transform, known=known)
+    results = zip(numbers, _each(read, [files[n] for n in numbers], workers), strict=True)
     try:
         with (
             explain_out_of_memory("--num_workers"),
             PairWriter(folder, transform) as writer,
         ):
-            for one in bar(_each(read, files, workers), "picture", len(files)):
+            for number, one in bar(results, "picture", len(numbers)):
                 if one is None:
+                    lost.append(number)
                     continue
                 if one.squares is not None and one.digest not in written:
                     written.add(one.digest)
@@ -140,6 +168,7 @@ def _prepare(
             f"{folder} cannot be written ({error.strerror}); make room or rights, or name another "
             "folder by --pictures"
         ) from error
+    return lost
 
 
 def _each(

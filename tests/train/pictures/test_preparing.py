@@ -5,8 +5,11 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -190,3 +193,60 @@ def test_memory_that_runs_out_is_told(root: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ImageTransform, "squares", fails)
     with pytest.raises(CueframeError, match=r"out of memory .*lower --num_workers"):
         prepared(root)
+
+
+class Ranks:
+    """Two processes that are threads here; each calls `prepared` with the state of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.meet = threading.Barrier(2, timeout=30)
+        self.own = threading.local()
+        self.told: list[Any] = []
+        for module in ("train.pictures.preparing", "index.distributed"):
+            monkeypatch.setattr(f"{module}.broadcast_object_list", self.broadcast)
+
+    def broadcast(self, values: list[Any]) -> None:
+        if self.own.rank == 0:
+            self.told = list(values)
+        self.meet.wait()
+        values[:] = self.told
+        self.meet.wait()
+
+    def run(self, work: Callable[[Any], Any]) -> list[Any]:
+        def of(rank: int) -> Any:
+            self.own.rank = rank
+            return work(
+                SimpleNamespace(
+                    process_index=rank,
+                    num_processes=2,
+                    is_main_process=rank == 0,
+                    wait_for_everyone=self.meet.wait,
+                )
+            )
+
+        with ThreadPoolExecutor(2) as team:
+            return [one.result() for one in [team.submit(of, rank) for rank in range(2)]]
+
+
+def test_processes_share_what_is_missing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "q0/0.png").write_bytes(b"no picture")
+    folder, files = folder_for(root / "preprocessed", CENTER), files_of(root)
+    ranks = Ranks(monkeypatch)
+
+    def work(state: Any) -> Any:
+        return preparing.prepared(files, root, folder, CENTER, workers=1, state=state)[1]
+
+    first, second = ranks.run(work)
+    assert first == second
+    assert [file for file, place in zip(files, first, strict=True) if not place] == [files[0]]
+    assert len(list(folder.glob("*.pixels"))) == 2
+    assert not list(folder.glob(".run*"))
+    assert ranks.run(work) == [first, first]  # now only that one is tried again
+
+
+def test_a_process_that_sees_another_folder_is_told(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "_LATE_S", 1)
+    with pytest.raises(CueframeError, match=r"all of them need the same folder .* --pictures"):
+        preparing._seen(files_of(root), root, tmp_path / "other", CENTER, {0})
