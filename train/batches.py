@@ -26,13 +26,16 @@ from index.models.preprocess import ImageTransform
 from train.data import Example, PosNegDataset
 from train.evidence import mined_evidence
 from train.grad_cache import MicroBatch
-from train.pictures.batches import gather, in_background
+from train.pictures.batches import gather
 from train.pictures.preparing import prepared
 from train.pictures.store import folder_for
+from train.pictures.threads import in_threads
 
 WINDOWS_EACH = 4
 """Windows for each question of a micro-batch, on average: of CLIP's text side they take less memory
 than one picture takes of its vision side."""
+_AHEAD = 2
+"""Micro-batches that are made ready before they are asked for."""
 
 Shard = list[int]
 """Positions in train_list of the questions that one process has in one step."""
@@ -180,7 +183,7 @@ class MinedBatches:
         """See `BatchLoader.steps`; a thread makes the texts and pictures ready ahead."""
         self._dataset.set_epoch(epoch)
         batches = [self._texts.micro_batches(share, self._batch_size) for share in shares]
-        ready = in_background(self._ready, chain.from_iterable(batches))
+        ready = in_threads(self._ready, chain.from_iterable(batches), threads=1, ahead=_AHEAD)
         with closing(ready):
             for step in batches:
                 yield [self._micro_batch(*next(ready)) for _ in step]

@@ -7,10 +7,8 @@ that could be killed, stopped or lost, and a signal ends the work at once.
 import io
 import struct
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from functools import partial
-from multiprocessing import TimeoutError as LateError
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +26,7 @@ from index.memory import explain_out_of_memory
 from index.models.preprocess import ImageTransform
 from index.progress import bar
 from train.pictures.store import FileState, PictureStore, Squares, line_of_file, state_of
+from train.pictures.threads import in_threads
 from train.pictures.writing import PairWriter
 
 UNREADABLE = (
@@ -35,12 +34,10 @@ UNREADABLE = (
     Image.DecompressionBombError,
 )
 """What Pillow raises of files that are no pictures."""
-_LONGEST_S = 300.0
-"""Seconds for one picture. A PNG of 720p takes 0.05; a slow disk is no error."""
 _LATE_S = 60
 """Seconds after which a network disk shows what another machine has written."""
-_TOGETHER = 64
-"""Pictures that are under way at one time, so that memory stays small."""
+_AHEAD = 64
+"""Pictures that wait to be written, at most."""
 
 
 class _Prepared(NamedTuple):
@@ -148,13 +145,14 @@ def _prepare(
     lost: list[int] = []
     written: set[str] = set()
     read = partial(_read, root=root, transform=transform, known=known)
-    results = zip(numbers, _each(read, [files[n] for n in numbers], workers), strict=True)
+    own = [files[n] for n in numbers]
+    results = in_threads(read, own, threads=workers, ahead=_AHEAD) if workers else map(read, own)
     try:
         with (
             explain_out_of_memory("--num_workers"),
             PairWriter(folder, transform) as writer,
         ):
-            for number, one in bar(results, "picture", len(numbers)):
+            for number, one in bar(zip(numbers, results, strict=True), "picture", len(own)):
                 if one is None:
                     lost.append(number)
                     continue
@@ -169,26 +167,6 @@ def _prepare(
             "folder by --pictures"
         ) from error
     return lost
-
-
-def _each(
-    read: Callable[[str], _Prepared | None], files: Sequence[str], workers: int
-) -> Iterator[_Prepared | None]:
-    """Yield what is read of each file, in order."""
-    if not workers:
-        yield from map(read, files)
-        return
-    with ThreadPool(workers) as threads:
-        for start in range(0, len(files), _TOGETHER):
-            answers = threads.imap(read, files[start : start + _TOGETHER])
-            for file in files[start : start + _TOGETHER]:
-                try:
-                    yield answers.next(_LONGEST_S)
-                except LateError as error:
-                    raise CueframeError(
-                        f"{file} was not read in {_LONGEST_S:.0f} s; look whether the disk of "
-                        "--image_path answers, and run again"
-                    ) from error
 
 
 def _read(
