@@ -1,5 +1,6 @@
 """The α that validates best, on labelled questions about videos that neither model has seen."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from accelerate import PartialState
@@ -89,5 +90,14 @@ def choose_alpha(
             assert result is not None
             print_validation(result.table, f"alpha {alpha}")
             found[alpha] = result
-    best = max(GRID, key=lambda alpha: (found[alpha].rank, -abs(alpha - 0.5), -alpha))
+    best = best_alpha({alpha: one.rank for alpha, one in found.items()})
     return best, {alpha: one.means for alpha, one in found.items()}
+
+
+def best_alpha(ranks: Mapping[float, list[float]]) -> float:
+    """Return the α of the highest rank; of equals the nearest to a half, of two such the smaller.
+
+    Args:
+        ranks: By α, in tenths, as `train.validate.Validation.rank` orders them.
+    """
+    return max(ranks, key=lambda alpha: (ranks[alpha], -abs(round(10 * alpha) - 5), -alpha))

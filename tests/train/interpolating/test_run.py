@@ -14,7 +14,7 @@ from infer.evaluation.leakage import trained_videos
 from tests.fixtures_train import forget_accelerate, trained, weights, world
 from tests.train.interpolating.test_mixing import other
 from train.interpolate import interpolate
-from train.interpolating.choosing import GRID
+from train.interpolating.choosing import GRID, best_alpha
 from train.interpolating.config import InterpolateConfig
 from train.validate import validate
 
@@ -119,6 +119,19 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(CueframeError, match="is there and not empty"):
         made(output, world().model, world().model)
     assert torch.equal(weights(output), weights(world().model))
+
+
+@pytest.mark.parametrize(
+    ("hits", "wanted"),
+    [
+        ({}, 0.5),
+        ({0.9: 2, 0.2: 2}, 0.2),
+        ({0.7: 2, 0.3: 2, 1.0: 2}, 0.3),
+        ({0.0: 1, 1.0: 2}, 1.0),
+    ],
+)
+def test_the_best_alpha(hits: dict[float, int], wanted: float) -> None:
+    assert best_alpha({alpha: [hits.get(alpha, 0), 0.5, 0.5] for alpha in GRID}) == wanted
 
 
 def test_the_grid() -> None:
