@@ -85,9 +85,10 @@ class DualEncoder(nn.Module):
         super().__init__()
         self.dual = dual
         self.clip: Any = dual.module
+        self._saves_adapter = False
         own = torch.tensor(MAX_LOGIT_SCALE) if dual.log_scale is None else dual.log_scale.detach()
         self.logit_scale = nn.Parameter(own.reshape(()).clone())
-        self._has_lora = self._saves_adapter = False
+        self._has_lora = False
         self._most = math.log(dual.highest_scale)
         bias = torch.zeros(()) if dual.bias is None else dual.bias.detach()
         self.logit_bias = nn.Parameter(bias.reshape(()).clone())
