@@ -31,7 +31,9 @@ from tests.opens import Opens
 from tests.paths import ROOT
 from tests.truths import Generated, upright
 from tests.videos import Truth, read_number
+from train.data import PosNegDataset, load_data
 from train.mine import MineConfig, mine
+from train.mining.manifest import LABELLED
 from train.mining.negatives import hard_order, highest_similarity, random_order
 from train.pictures.store import PREPARED, PictureStore, Squares, folder_for, state_of
 
@@ -317,6 +319,38 @@ def test_negatives_are_by_definition(
         kept += len(found)
     assert kept > 10
     assert refused > 10
+
+
+def test_frames_that_a_question_names_are_negatives_beside_the_drawn_ones(
+    world: World, mined: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = world.questions[0]
+    truth, support_s = world.truth(question), question.support_frames
+    true_s = {shown(truth, time_s)[1] for time_s in support_s}
+    named_s = [support_s[0], support_s[0] + 0.3, 9e9]  # the true frame, inside the guard, the end
+    records = json.loads((world.folder / "train" / "train.json").read_text())["data"][:1]
+    (tmp_path / "train").mkdir()
+    path = write(tmp_path, [record | {"negative_frames": named_s} for record in records])
+    capsys.readouterr()
+    run(world, tmp_path / "out", capsys, json_path=path)
+    (line,) = lines(tmp_path / "out")
+    found = [shot for shot in line["negatives"] if shot["source"] == LABELLED]
+    expected = sorted({shown(truth, time_s)[1] for time_s in named_s} - true_s)
+    assert len(expected) == 2
+    assert [shot["time_s"] for shot in found] == pytest.approx(expected, abs=1e-6)
+    for shot in line["negatives"]:
+        assert (tmp_path / "out" / shot["file"]).is_file()
+        assert shot["end_s"] > shot["time_s"]
+    drawn = {shot["time_s"] for shot in line["negatives"] if shot["source"] != LABELLED}
+    assert drawn >= {shot["time_s"] for shot in lines(mined)[0]["negatives"]} - set(expected)
+    assert not drawn & {shot["time_s"] for shot in found}
+    # Training draws them first, in any order.
+    examples, _ = load_data(path, tmp_path / "out", world.folder, 1, ratio=0.0)
+    for epoch in range(5):
+        dataset = PosNegDataset(examples, 2)
+        dataset.set_epoch(epoch)
+        first = {Path(file).name for file in dataset.drawn(0)[1][:2]}
+        assert first == {Path(shot["file"]).name for shot in found}
 
 
 def test_an_index_changes_the_cost_and_nothing_else(

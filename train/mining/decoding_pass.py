@@ -43,11 +43,11 @@ class WantedFrames:
 
     scratch: str
     """Folder for its pictures; created by the worker."""
-    support_s: tuple[float, ...]
-    """Support times of all its questions, ascending, in seconds; past the end means the last
-    frame."""
-    only_true: bool
-    """Yield the pixels of true frames only: the candidates are encoded already."""
+    labelled_s: tuple[float, ...]
+    """Times of true frames, and of negatives that questions name, ascending, in seconds; past the
+    end means the last frame."""
+    only_labelled: bool
+    """Yield the pixels of those only: the candidates are encoded already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class DecodingPass:
     image_format: ImageFormat
 
     def __call__(self, path: str) -> PixelStream:
-        """Yield the sampled and true frames, each once: (time, end in s, (T, H, W, 3) uint8)."""
+        """Yield sampled and labelled frames, each once: (time, end in s, (T, H, W, 3) uint8)."""
         wanted = self.wanted[path]
         scratch = Path(wanted.scratch)
         with explain_unwritable(scratch):
@@ -72,9 +72,9 @@ class DecodingPass:
         # With clamp the frames end only when the times do, and the end of the video is known only
         # then; PyAV takes each time after it has yielded the frame before, so last_s is current.
         samples = takewhile(lambda time_s: time_s < last_s + _STILL_S, sample_times(self.fps))
-        asked, again = tee(merge(samples, wanted.support_s))
+        asked, again = tee(merge(samples, wanted.labelled_s))
         frames = read(Path(path), asked, decoder="pyav", clamp=True)
-        labels = set(wanted.support_s)
+        labels = set(wanted.labelled_s)
         while True:
             try:
                 frame = next(frames)
@@ -88,14 +88,13 @@ class DecodingPass:
                 picture = picture_path(scratch, last_s, self.image_format)
                 with explain_unwritable(picture):
                     frame.image.save(picture, **_SAVING[self.image_format])
-                tiles = tiles or self.transform.tiles_of(
-                    frame.image
-                )  # of the first, as in an index
+                # Of the first, as in an index.
+                tiles = tiles or self.transform.tiles_of(frame.image)
                 if self.image_format == "png" and self._has_tiles(frame.image, tiles):
                     squares = self.transform.squares(frame.image, tiles)
                     with explain_unwritable(picture):
                         squares.tofile(squares_path(picture))
-            if not handed_over and (asked_s in labels or not wanted.only_true):
+            if not handed_over and (asked_s in labels or not wanted.only_labelled):
                 handed_over = True
                 if squares is None:
                     squares = self.transform.squares(frame.image, tiles)

@@ -76,8 +76,8 @@ def mine_videos(
     wanted = {
         job.path: WantedFrames(
             scratch=str(scratch / job.content_hash),
-            support_s=_support_times(tasks[job.content_hash]),
-            only_true=_stored(encoder.stored, job) is not None,
+            labelled_s=_labelled_times(tasks[job.content_hash]),
+            only_labelled=_stored(encoder.stored, job) is not None,
         )
         for job in jobs
     }
@@ -91,7 +91,7 @@ def mine_videos(
     def mined(video: EncodedVideo) -> MinedVideo:
         job, metadata = video.job, video.metadata
         frames = FrameVectors(video.time_s, video.end_s, video.vectors)
-        if wanted[job.path].only_true:
+        if wanted[job.path].only_labelled:
             candidates = _stored(encoder.stored, job)
             if candidates is None:
                 return MinedVideo(job, [], "its vectors left the index meanwhile; run again")
@@ -130,8 +130,10 @@ def mine_videos(
                 writer.commit()
 
 
-def _support_times(asked: Sequence[MiningTask]) -> tuple[float, ...]:
-    return tuple(sorted({time_s for one in asked for time_s in answer_times(one.question)}))
+def _labelled_times(asked: Sequence[MiningTask]) -> tuple[float, ...]:
+    """Return the times whose frames are wanted whatever is sampled, of all a video's questions."""
+    labels = (answer_times(one.question) + one.question.negative_frames for one in asked)
+    return tuple(sorted({time_s for times_s in labels for time_s in times_s}))
 
 
 def _stored(index: tuple[Path, Profile] | None, job: Job) -> FrameVectors | None:

@@ -84,7 +84,7 @@ def choose_negatives(
     duration_s: float,
     *,
     support_s: Floats,
-    true_s: Floats,
+    taken_s: Floats,
     ranges_s: Floats,
     similarity: Floats,
     order: Floats,
@@ -101,7 +101,8 @@ def choose_negatives(
         duration_s: Length of the timeline.
         support_s: (T,) support times or the middles of ranges, each taken for the end where it lies
             past it; frames shown within guard_s of one are excluded.
-        true_s: (T,) times of the true frames, which are excluded whatever the guard.
+        taken_s: Times of the true frames, and of negatives that the question names, which are
+            excluded whatever the guard.
         ranges_s: (R, 2) starts and ends of evidence; frames shown during one are excluded.
         similarity: (F,) highest cosine to a true frame; only frames below the threshold pass.
         order: (F,) sort keys, lowest first; of equal ones the earlier frame comes first.
@@ -116,7 +117,7 @@ def choose_negatives(
     """
     near = shows_answer(
         time_s, end_s, duration_s, support_s=support_s, ranges_s=ranges_s, guard_s=guard_s
-    ) | np.isin(time_s, true_s)  # (F,)
+    ) | np.isin(time_s, taken_s)  # (F,)
     asked = is_asked_about(time_s, end_s, span_s)  # (F,)
     passes = asked & ~near & (similarity < threshold)  # (F,)
     start_s, length_s = bounds(span_s, duration_s)

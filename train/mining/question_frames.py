@@ -6,12 +6,13 @@ D width of a vector.
 
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from index.arrays import Floats, Integers
 from index.errors import VideoError
 from index.spans import rows_shown_at
 from index.storage.atomic_write import explain_unwritable
@@ -21,7 +22,7 @@ from infer.selection.parts import bounds
 from infer.selection.strategies import segments
 from infer.videos.frame_files import folder_name, refuse_link
 from train.mining.decoding_pass import ImageFormat, picture_path
-from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, ManifestRecord
+from train.mining.manifest import LABELLED, NEGATIVE_FOLDER, TRUE_FOLDER, ManifestRecord
 from train.mining.negatives import choose_negatives, hard_order, highest_similarity, random_order
 from train.mining.rules import Rules
 
@@ -67,7 +68,8 @@ def question_key(question: Question, content_hash: str, caption: str | None) -> 
     """Return the digest by which a line shows that labels, caption and video are unchanged."""
     known = (question.support_frames, question.support_ranges, content_hash, caption)
     # Only where there are any: questions without them keep the keys that they had before.
-    more = [label for label in (question.scenes, question.span_s) if label]
+    parts = (question.scenes, question.span_s, question.negative_frames)
+    more = [label for label in parts if label]
     return xxhash.xxh3_64_hexdigest(repr((*known, *more)).encode())
 
 
@@ -89,11 +91,12 @@ def mine_question(
         VideoError: A frame of the index is not in the video, or a question's folder is a link.
         CueframeError: The pictures cannot be written.
     """
-    question, candidates = task.question, video.candidates
+    question, candidates, frames = task.question, video.candidates, video.frames
     support_s = answer_times(question)
-    true = video.frames.shown_at(support_s)  # (T,)
-    true_s = video.frames.time_s[true]  # (T,)
-    similarity = highest_similarity(candidates.vectors, video.frames.vectors[true])  # (F,)
+    true = frames.shown_at(support_s)  # (T,)
+    true_s = frames.time_s[true]  # (T,)
+    labelled = np.setdiff1d(frames.shown_at(question.negative_frames), true)
+    similarity = highest_similarity(candidates.vectors, frames.vectors[true])  # (F,)
     if task.text is None:
         order = random_order(len(similarity), rules.seed, question.id)  # (F,)
     else:
@@ -103,7 +106,7 @@ def mine_question(
         candidates.end_s,
         video.duration_s,
         support_s=np.array(support_s, np.float64),
-        true_s=true_s,
+        taken_s=frames.time_s[[*true, *labelled]],
         ranges_s=answer_ranges(question),
         similarity=similarity,
         order=order,
@@ -112,13 +115,18 @@ def mine_question(
         threshold=rules.neg_sim_threshold,
         span_s=question.span_s,
     )  # (N,)
-    negatives_s = candidates.time_s[rows]  # (N,)
+    named = highest_similarity(frames.vectors[labelled], frames.vectors[true])
+    negatives = [
+        *_negatives(frames, labelled, named, LABELLED),
+        *_negatives(candidates, rows, similarity[rows], rules.negatives),
+    ]
+    negatives_s = [shot["time_s"] for shot in negatives]
     start_s, length_s = bounds(question.span_s, video.duration_s)
-    parts = segments(negatives_s - start_s, length_s, rules.num_segments)  # (N,)
+    parts = segments(np.array(negatives_s) - start_s, length_s, rules.num_segments)
     name, suffix = folder_name(question.id), rules.image_format
     true_folder, negative_folder = Path(TRUE_FOLDER, name), Path(NEGATIVE_FOLDER, name)
     _place(output / true_folder, true_s.tolist(), video.pictures, suffix)
-    _place(output / negative_folder, negatives_s.tolist(), video.pictures, suffix)
+    _place(output / negative_folder, negatives_s, video.pictures, suffix)
     return {
         "id": question.id,
         "video_path": question.video_path,
@@ -129,24 +137,38 @@ def mine_question(
             {
                 "file": picture_path(true_folder, time_s, suffix).as_posix(),
                 "time_s": time_s,
+                "end_s": end_s,
                 "support_time_s": moment_s,
                 "clamped": moment_s >= video.duration_s,
             }
-            for time_s, moment_s in zip(true_s.tolist(), support_s, strict=True)
+            for time_s, end_s, moment_s in zip(
+                true_s.tolist(), frames.end_s[true].tolist(), support_s, strict=True
+            )
         ],
         "negatives": [
             {
-                "file": picture_path(negative_folder, time_s, suffix).as_posix(),
-                "time_s": time_s,
-                "similarity": alike,
+                "file": picture_path(negative_folder, shot["time_s"], suffix).as_posix(),
+                **shot,
                 "segment": part,
-                "source": rules.negatives,
             }
-            for time_s, alike, part in zip(
-                negatives_s.tolist(), similarity[rows].tolist(), parts.tolist(), strict=True
-            )
+            for shot, part in zip(negatives, parts.tolist(), strict=True)
         ],
     }
+
+
+def _negatives(
+    frames: FrameVectors, rows: Integers, similarity: Floats, source: str
+) -> list[dict[str, Any]]:
+    """Return what a line says of some negatives, but for their files and segments."""
+    return [
+        {"time_s": time_s, "end_s": end_s, "similarity": alike, "source": source}
+        for time_s, end_s, alike in zip(
+            frames.time_s[rows].tolist(),
+            frames.end_s[rows].tolist(),
+            similarity.tolist(),
+            strict=True,
+        )
+    ]
 
 
 def _place(folder: Path, times_s: list[float], pictures: Path, suffix: ImageFormat) -> None:

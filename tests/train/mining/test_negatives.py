@@ -32,7 +32,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         ],
         "duration_s": duration_s,
         "support_s": [t / 10 for t in draw(st.lists(st.integers(0, 120), min_size=1, max_size=4))],
-        "true_s": [t / 10 for t in draw(st.lists(st.integers(0, 120), min_size=1, max_size=4))],
+        "taken_s": [t / 10 for t in draw(st.lists(st.integers(0, 120), min_size=1, max_size=4))],
         "ranges_s": [[a / 10, a / 10 + draw(st.integers(0, 30)) / 10] for a in starts],
         "similarity": draw(
             st.lists(st.sampled_from([0.2, 0.9499, 0.95, 1.0]), min_size=count, max_size=count)
@@ -85,7 +85,7 @@ def by_definition(case: dict[str, Any]) -> list[int]:
             )
             if (
                 not shown
-                and start not in case["true_s"]
+                and start not in case["taken_s"]
                 and case["similarity"][row] < case["threshold"]
             ):
                 rows.append(row)
@@ -113,7 +113,7 @@ def test_a_part_that_is_used_up_gives_none() -> None:
         "end_s": [0.2, 1.2, 2.2, 3.2],
         "duration_s": 4.0,
         "support_s": [0.6],
-        "true_s": [0.6],
+        "taken_s": [0.6],
         "ranges_s": [],
         "similarity": [0.0, 0.0, 0.99, 0.5],
         "order": [0, 0, 0, 0],
@@ -133,7 +133,7 @@ def test_a_slide_that_is_on_the_screen_during_evidence_is_no_negative() -> None:
         "end_s": [30.0, 31.0, 90.0, 90.03],
         "duration_s": 90.03,
         "support_s": [75.0],
-        "true_s": [31.0],
+        "taken_s": [31.0],
         "ranges_s": [],
         "similarity": [0.0, 0.0, 0.0, 0.0],
         "order": [0, 1, 2, 3],
@@ -149,7 +149,7 @@ def test_a_slide_that_is_on_the_screen_during_evidence_is_no_negative() -> None:
     assert chosen(case | {"span_s": (30.5, 99.0)}) == [1, 3]
     assert chosen(case | {"span_s": (95.0, 99.0)}) == []
     # A label past the end means the last frame, and the guard counts from the end.
-    assert chosen(case | {"support_s": [500.0], "true_s": [90.0], "guard_s": 0.1}) == [0, 1]
+    assert chosen(case | {"support_s": [500.0], "taken_s": [90.0], "guard_s": 0.1}) == [0, 1]
 
 
 def test_every_candidate_of_a_part_is_equally_likely() -> None:

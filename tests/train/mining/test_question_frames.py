@@ -30,5 +30,6 @@ def test_whatever_changes_the_frames_changes_the_key() -> None:
         key(**OLD | {"scenes": [[[1, 2]], [[3, 4]]]}),
         key(**OLD | {"span_s": [0, 0]}),
         key(**OLD | {"span_s": [0, 9]}),
+        key(**OLD | {"negative_frames": [0, 9]}),
     }
-    assert len(keys) == 9
+    assert len(keys) == 10
