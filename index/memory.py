@@ -1,5 +1,6 @@
-"""Out-of-memory errors as one line."""
+"""Out-of-memory errors as one line, and the memory that a process has taken."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,3 +26,11 @@ def explain_out_of_memory(flags: str) -> Iterator[None]:
             raise
         first = str(error).strip().split("\n")[0]
         raise CueframeError(f"out of memory ({first}); lower {flags}") from error
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory that this process has taken so far: on a GPU its, else the host's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    # Kibibytes, as Linux counts.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

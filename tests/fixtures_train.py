@@ -177,10 +177,14 @@ def started(flags: TrainConfig, processes: int = 1) -> "subprocess.CompletedProc
     )
 
 
+CLOCK = ("step_s", "data_s", "questions_per_s", "memory_bytes", "left_s")
+"""Figures of a step that differ from run to run."""
+
+
 def metrics(output: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, without the clock's figures."""
+    """The lines of metrics.jsonl, without the figures that differ from run to run."""
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "step_s"} for line in lines]
+    return [{k: v for k, v in line.items() if k not in CLOCK} for line in lines]
 
 
 def losses(output: Path) -> list[float]:

@@ -118,6 +118,8 @@ class TrainConfig:
     """Steps between checkpoints; there is one after every epoch as well."""
     keep: int = 2
     """Number of checkpoints to keep, the last ones."""
+    log_every: Annotated[int | None, own_default("10, or 10 s", "INT")] = None
+    """Steps between two lines on stderr."""
     tracker: Tracker = "none"
     """Tracker that Accelerate logs to as well; OUTPUT_PATH/metrics.jsonl always has the metrics."""
     judge: str = "facebook/dinov2-large"
@@ -140,8 +142,8 @@ FREE = (
         "only_test",
         "resume",
     ),
-    *("save_every", "keep", "tracker", "judge", "num_workers", "gradient_checkpointing"),
-    "pictures",
+    *("save_every", "keep", "log_every", "tracker", "judge", "num_workers"),
+    *("gradient_checkpointing", "pictures"),
     "no_lock",
 )
 """Flags that may differ when a run is resumed; the data at the paths is compared by content."""

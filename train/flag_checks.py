@@ -31,6 +31,7 @@ def refuse_bad_values(config: TrainConfig) -> None:
         ("--max_grad_norm", config.max_grad_norm),
         ("--save_every", config.save_every),
         ("--keep", config.keep),
+        ("--log_every", config.log_every),
         ("--lora_rank", config.lora_rank),
         ("--lora_alpha", config.lora_alpha),
     ):

@@ -5,9 +5,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from accelerate.utils import gather_object
+from tqdm import tqdm
 
 from index.errors import CueframeError
+from index.memory import peak_bytes
 from index.messages import name_some, print_some, say
 from infer.evaluation.score_table import ScoreTable
 from infer.evaluation.text_tables import print_table, table_cells
@@ -19,22 +22,74 @@ _EVERY_S = 10.0
 
 
 class StepLog:
-    """Log lines on stderr: the first, the last and every tenth step, and any after 10 s of silence.
+    """Log lines on stderr, and the figures of each step that come from the clock and the memory.
 
-    metrics.jsonl has a line for every step.
+    Without `every` there is a line for the first, the last and every tenth step, and for any after
+    10 s of silence; with it, for the first, the last and every `every`-th step alone. metrics.jsonl
+    has a line for every step.
+
+    Args:
+        steps: Number of steps of the run.
+        every: As --log_every.
+        device: The device that trains, whose memory counts.
     """
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, every: int | None, device: torch.device) -> None:
         self._steps = steps
+        self._every = every
+        self._device = device
         self._said_s = -math.inf
+        self._began_s: float | None = None
+        self._taken = 0
+        # Since the last line.
+        self._questions = 0
+        self._step_s = self._data_s = 0.0
+
+    def figures(self, step: int, questions: int, step_s: float, data_s: float) -> dict[str, float]:
+        """Return a step's figures for metrics.jsonl; call it once after each step.
+
+        Args:
+            step: Number of the step, from 1.
+            questions: Questions of all processes in it.
+            step_s: Seconds that it took, with the wait.
+            data_s: Seconds for which this process waited for its batches.
+
+        Returns:
+            `step_s` and `data_s`; `questions_per_s`; `memory_bytes`, the most that this process has
+            taken so far (on a GPU, of its memory); `left_s`, the seconds that the steps left will
+            take if they, and what comes between them, take as long as those of this call so far.
+        """
+        now_s = time.monotonic()
+        if self._began_s is None:
+            self._began_s = now_s - step_s
+        self._taken += 1
+        self._questions += questions
+        self._step_s += step_s
+        self._data_s += data_s
+        left_s = (now_s - self._began_s) / self._taken * (self._steps - step)
+        return {
+            "step_s": round(step_s, 3),
+            "data_s": round(data_s, 3),
+            "questions_per_s": round(questions / max(step_s, 1e-9), 3),
+            "memory_bytes": peak_bytes(self._device),
+            "left_s": round(left_s, 1),
+        }
 
     def step(self, line: dict[str, Any]) -> None:
-        """Print the line of a step if one is due."""
+        """Print the line of a step if one is due; its rates are means since the last line."""
         now_s = time.monotonic()
-        due = line["step"] % _EVERY_STEPS == 0 or now_s - self._said_s >= _EVERY_S
-        if due or line["step"] == self._steps:
+        step = line["step"]
+        due = step % (self._every or _EVERY_STEPS) == 0 or self._said_s == -math.inf
+        silent = self._every is None and now_s - self._said_s >= _EVERY_S
+        if due or silent or step == self._steps:
+            rates = {
+                "questions_per_s": self._questions / max(self._step_s, 1e-9),
+                "data_share": self._data_s / max(self._step_s, 1e-9),
+            }
+            say(log_line(line | rates, self._steps))
             self._said_s = now_s
-            say(log_line(line, self._steps))
+            self._questions = 0
+            self._step_s = self._data_s = 0.0
 
 
 def log_line(line: dict[str, Any], steps: int) -> str:
@@ -43,7 +98,9 @@ def log_line(line: dict[str, Any], steps: int) -> str:
         f"step {line['step']:>{len(str(steps))}}/{steps}  epoch {line['epoch']}  "
         f"loss {line['loss']:.4f}  norm {line['grad_norm']:.3f}  lr {line['lr']:.2e}  "
         f"scale {line['scale']:.2f}  bias {line['bias']:.2f}  positives {line['positives']}  "
-        f"negatives {line['negatives']}  masked {line['masked']}  {line['step_s']:.2f} s"
+        f"negatives {line['negatives']}  masked {line['masked']}  {line['step_s']:.2f} s  "
+        f"{line['questions_per_s']:.1f} questions/s  waits for data {line['data_share']:.0%}  "
+        f"memory {line['memory_bytes'] / 1e9:.2f} GB  left {tqdm.format_interval(line['left_s'])}"
     )
 
 

@@ -109,7 +109,7 @@ def _take_steps(
     output, leads = config.output_path, state.is_main_process
     model, accelerator, optimizer = this.model, this.accelerator, this.optimizer
     flags = "--batch_size" + (" or --accumulation_steps" if this.index else "")
-    log = StepLog(this.steps)
+    log = StepLog(this.steps, config.log_every, accelerator.device)
     if progress.validation_due:
         _validate(config, this, state, progress, frozen)
 
@@ -130,6 +130,7 @@ def _take_steps(
                 step_began_s = time.monotonic()
                 with explain_out_of_memory(flags):
                     batches = next(steps)
+                    data_s = time.monotonic() - step_began_s
                     optimizer.zero_grad()
                     report = _gradient(this, batches)
                 norm = float(accelerator.clip_grad_norm_(this.learning, config.max_grad_norm))
@@ -139,6 +140,8 @@ def _take_steps(
                 precision = accelerator.mixed_precision
                 stop_unless_finite(report, checked, progress.step + 1, ids, precision)
                 lr = optimizer.param_groups[0]["lr"]
+                before = progress.step % this.steps_per_epoch * this.step_size
+                questions = min(this.step_size, len(order) - before)
                 optimizer.step()
                 model.clamp_scale()
                 if not accelerator.optimizer_step_was_skipped:
@@ -157,7 +160,12 @@ def _take_steps(
                     "positives": report.positives,
                     "negatives": report.negatives,
                     "masked": report.masked,
-                    "step_s": round(time.monotonic() - step_began_s, 3),
+                    **log.figures(
+                        progress.step,
+                        questions,
+                        time.monotonic() - step_began_s,
+                        data_s,
+                    ),
                 }
                 if leads:
                     append_metrics(output, line)
