@@ -48,6 +48,7 @@ from train.setup import (
     set_up,
     settings_of,
 )
+from train.trackers import tracked, validation_line
 from train.validate import validate, write_records
 
 
@@ -83,9 +84,12 @@ def train(config: TrainConfig, state: PartialState, stop: Preemption) -> int:
     lock = locked(config.output_path, "--output_path", no_lock=config.no_lock)
     with lock if leads else nullcontext(), rendezvous(config.output_path, state) as frozen:
         progress = _begin(config, this, stop)
-        _take_steps(config, this, state, progress, stop, frozen)
+        with tracked(this.accelerator, config.tracker, json_values(config)):
+            if progress.step == 0 and this.loss.bias != "none":
+                with explain_out_of_memory("--batch_size"):
+                    set_initial_bias(config, this)
+            _take_steps(config, this, state, progress, stop, frozen)
         print_unreadable(this.loader.unreadable())
-        this.accelerator.end_training()
         if leads:
             finish(config, this, progress, time.monotonic() - began_s)
     return 0
@@ -213,23 +217,7 @@ def _begin(config: TrainConfig, this: Run, stop: Preemption) -> Progress:
                 f"the run had {before} steps, and has {this.steps} now; from here on the learning "
                 "rate is that of the new length"
             )
-    _start_tracker(config, this)
-    if progress.step == 0 and this.loss.bias != "none":
-        with explain_out_of_memory("--batch_size"):
-            set_initial_bias(config, this)
     return progress
-
-
-def _start_tracker(config: TrainConfig, this: Run) -> None:
-    settings = {name: v for name, v in json_values(config).items() if v is not None}
-    try:
-        this.accelerator.init_trackers("cueframe", settings)
-    except Exception as error:
-        first = str(error).strip().split("\n")[0] or type(error).__name__
-        raise CueframeError(
-            f"--tracker {config.tracker} cannot be started ({first}); set it up, or choose "
-            "--tracker none"
-        ) from error
 
 
 def _gradient(this: Run, batches: list[MicroBatch]) -> StepReport:
@@ -280,6 +268,8 @@ def _validate(
         title = f"validation after step {progress.step} of {this.steps}"
         print_validation(validation.reported_on, title)
         append_metrics(output, {"step": progress.step} | validation.figures)
+        shown = validation_line(validation.figures["validation"])
+        this.accelerator.log(shown, step=progress.step)
         best = progress.best or []
         progress.since_best = 0 if validation.rank > best else progress.since_best + 1
         if validation.rank >= best:  # of equal ones the later: it has learned more

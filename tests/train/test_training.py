@@ -285,17 +285,6 @@ def test_what_the_end_needs_is_tried_before_the_first_step(
     assert told[0] < first_step
 
 
-def test_a_tracker_that_cannot_start_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError("no login\nsee there")
-
-    monkeypatch.setattr("accelerate.Accelerator.init_trackers", fail)
-    line = refusal(tmp_path / "out")
-    assert line.startswith("--tracker none cannot be started (no login); ")
-
-
 def test_an_unreadable_picture_is_named_skipped_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
