@@ -11,6 +11,7 @@ from train.checkpoint import Progress, read_metrics, resumable
 from train.config import TrainConfig
 from train.loss_curve import draw_loss
 from train.model_card import save_model, split_of, write_card, write_training_json
+from train.provenance import device_json, languages_of
 from train.setup import Run, data_fingerprint, json_values
 from train.validate import judge_picks, read_records
 
@@ -50,13 +51,16 @@ def finish(config: TrainConfig, this: Run, progress: Progress, wall_s: float) ->
         "logit_bias": this.model.logit_bias.item(),
         "data": data_fingerprint(this.train_list, this.val_list),
         "split": split_of(this.train_list, this.val_list, config.seed),
+        "languages": languages_of(one["caption"] for one in this.train_list),
+        "device": device_json(this.accelerator.device),
+        "wall_s": round(wall_s, 3),
         "versions": this.versions,
         "result": result,
     }
     with resumable(output):
         write_training_json(output, training)
         write_card(output, training)
-        draw_loss(output)
+        draw_loss(output, progress.best_step)
     say(f"the model of step {progress.best_step} is in {output}")
     print(json.dumps(result | {"output_path": str(output), "wall_s": round(wall_s, 3)}))
 

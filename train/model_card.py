@@ -8,11 +8,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from huggingface_hub import ModelCardData
+
 from index.errors import CueframeError
+from index.messages import escaped
+from index.models.model_loading import is_folder
 from index.storage.atomic_write import written_whole
 from infer.evaluation.text_tables import format_figure
 from train.data import Example
 from train.halves import halves_of
+from train.provenance import base_on_hub, commit
 
 _TRAINING = "training.json"
 
@@ -41,8 +46,16 @@ def save_model(model: Savable, output: Path) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and packages that affect results; "unknown" if one has no metadata."""
-    return {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
+    """Versions of Python and packages that affect results; "unknown" if one has no metadata.
+
+    Of Cueframe also the `commit`, where it runs from a checkout.
+    """
+    own = commit()
+    return (
+        {"python": platform.python_version()}
+        | {name: _version(name) for name in _PACKAGES}
+        | ({"commit": own} if own else {})
+    )
 
 
 def _version(package: str) -> str:
@@ -97,55 +110,79 @@ def refuse_trained_videos(output: Path, examples: Sequence[Example]) -> None:
 
 
 def write_card(output: Path, training: dict[str, Any]) -> None:
-    """Write OUTPUT/README.md, a model card of one page, from the content of training.json."""
+    """Write OUTPUT/README.md, a model card of one page, from the content of training.json.
+
+    It names no path of this machine; MODEL stands for the folder.
+    """
     config, split, result = training["configuration"], training["split"], training["result"]
+    base = base_on_hub(config["model"])
+    front = ModelCardData(
+        language=training["languages"],
+        base_model=base,
+        library_name=training["library"],
+        tags=["cueframe", "video-frame-retrieval"],
+    )
+    source = config["model"] if base == config["model"] else Path(config["model"]).name
     view = f" --view {config['view']}" if config["view"] else ""
     lora = f", by LoRA of rank {config['lora_rank']}" if config["lora_rank"] else ""
     long_text = "" if config["long_text"] == "windows" else " --long-text truncate"
     lines = [
-        "---",
-        f"library_name: {training['library']}",
-        "tags: [cueframe, video-frame-retrieval]",
-        "---",
-        f"# {output.name}",
+        f"# {output.resolve().name}",
         "",
-        f"A dual encoder of texts and video frames, fine-tuned from `{config['model']}` with "
+        f"A dual encoder of texts and video frames, fine-tuned from `{source}` with "
         f"Cueframe: loss {config['loss_setting']}, tuned: {config['tune']}{lora}.",
         "",
-        f"- {len(split['train']['questions'])} questions on {len(split['train']['videos'])} "
-        f"videos; {result['steps']} steps of {training['questions_per_step']} questions, "
-        f"learning rate {config['lr']}, mixed precision {training['mixed_precision']}, "
-        f"seed {config['seed']}",
+        f"- {len(split['train']['questions'])} questions of `{Path(config['json_path']).name}` "
+        f"({', '.join(training['languages'])}) on {len(split['train']['videos'])} videos; data of "
+        f"fingerprint `{training['data']}`",
+        f"- {result['steps']} steps of {training['questions_per_step']} questions, learning rate "
+        f"{config['lr']}, mixed precision {training['mixed_precision']}, seed {config['seed']}; "
+        f"on {training['processes']} × {training['device']['name']}",
         f"- the weights are those of step {result['saved_step']}; `loss.png` has the loss by step, "
         "`training.json` all settings and versions",
+        "- no licence is named: those of the base model, of the questions and of the videos count",
         "",
         "```",
-        f"python index/build.py VIDEOS --index video_index --model {output}{view}",
+        f"python index/build.py VIDEOS --index video_index --model MODEL{view}",
         f"python infer/answer.py QUESTIONS --index video_index{long_text}",
         "```",
+        *_figures(split, result),
     ]
-    table = result["validation"]
-    if table:
-        columns = list(table["trained"])
-        lines += [
-            "",
-            f"Four frames for each of {len(split['validation']['questions'])} questions about "
-            f"{len(split['validation']['videos'])} videos that it has not seen, in per cent (_s: "
-            "seconds):",
-            "",
-            f"| picks | {' | '.join(columns)} |",
-            f"|---|{'---:|' * len(columns)}",
-            *(
-                f"| {name} | {' | '.join(format_figure(c, row[c]) for c in columns)} |"
-                for name, row in table.items()
-            ),
-        ]
     if result["sim_m"]:
+        judge = config["judge"] if not is_folder(config["judge"]) else Path(config["judge"]).name
         shares = ", ".join(f"{name} {100 * m:.1f} %" for name, m in result["sim_m"].items())
-        lines += [
-            "",
-            f"Every true frame has a pick that looks like it to {config['judge']}: {shares}.",
-        ]
+        lines += ["", f"Every true frame has a pick that looks like it to {judge}: {shares}."]
     lines += ["", "It knows what these questions and videos show, and their blind spots."]
+    head = f"---\n{front.to_yaml()}\n---\n"
     with written_whole(output / "README.md") as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+        temporary.write_text(head + "\n".join(map(escaped, lines)) + "\n", encoding="utf-8")
+
+
+def _figures(split: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    """Return the table of the validation as lines; none without one."""
+    table = result["validation"]
+    if not table:
+        return []
+    intervals = result.get("intervals", {})
+    questions = result.get("validation_questions", len(split["validation"]["questions"]))
+    columns = list(table["trained"])
+
+    def cell(picker: str, figure: str) -> str:
+        between = intervals.get(picker, {}).get(figure)
+        ends = [format_figure(figure, end) for end in between or ()]
+        mean = format_figure(figure, table[picker][figure])
+        return f"{mean} ({ends[0]} … {ends[1]})" if ends else mean
+
+    return [
+        "",
+        f"Four frames for each of {questions} questions about videos that it has not seen, in per "
+        "cent (_s: seconds)"
+        f"{', with 95 % intervals by bootstrap over the videos' if intervals else ''}:",
+        "",
+        f"| | {' | '.join(table)} |",
+        f"|---|{'---:|' * len(table)}",
+        *(
+            f"| {figure} | {' | '.join(cell(picker, figure) for picker in table)} |"
+            for figure in columns
+        ),
+    ]
