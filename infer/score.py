@@ -60,9 +60,14 @@ class ScoreConfig:
     """Current location of the videos, for sim_m and the report: folder, video, or text file of
     paths."""
     check_leak: Annotated[Path | None, own_default("no check", "TRAIN_QUESTIONS")] = None
-    """Training questions; a scored video with the content of one of their videos is an error."""
+    """Training questions; a scored video with the content of one of their videos is an error, and
+    so is one that looks like a part of one."""
     train_videos: Annotated[Path | None, own_default("beside its file", "DIR")] = None
     """Folder of the videos of --check-leak."""
+    train_index: Annotated[Path | None, own_default("--index alone", "PATH")] = None
+    """Index of those videos, to compare their vectors; built as --index was."""
+    near_copies: Literal["refuse", "warn"] = "refuse"
+    """What --check-leak does where a scored video only looks like a part of a training video."""
     export: Annotated[Literal["kfs-bench"] | None, own_default("no export", "kfs-bench")] = None
     """Write the picks' times to --export-path, in the format of KFS-Bench's own scorer."""
     export_path: Path = Path("kfs-bench.json")
@@ -92,7 +97,7 @@ def score(config: ScoreConfig) -> int:
             "the answers": [Path(config.answers)],
             "the questions": [Path(config.questions)],
             "the labels": config.labels,
-            "the index": [config.index],
+            "the index": [config.index, config.train_index],
             "the training questions": [config.check_leak],
             "the model": map(folder_of, (config.model, config.judge)),
         },
@@ -126,6 +131,8 @@ def score(config: ScoreConfig) -> int:
         videos=config.videos,
         check_leak=config.check_leak,
         train_videos=config.train_videos,
+        train_index=config.train_index,
+        warn_of_near_copies=config.near_copies == "warn",
         export_path=config.export_path if config.export else None,
         report=config.report,
         report_limit=config.report_limit,
@@ -141,8 +148,8 @@ def score(config: ScoreConfig) -> int:
 
 
 _NEED_AN_INDEX = (
-    "index judge judge_frames videos check_leak train_videos export export_path report "
-    "report_limit caption choices join long_text model"
+    "index judge judge_frames videos check_leak train_videos train_index near_copies export "
+    "export_path report report_limit caption choices join long_text model"
 ).split()
 """Flags that play no part with --picks-format."""
 

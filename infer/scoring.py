@@ -25,6 +25,7 @@ from infer.evaluation.frame_similarity import SIM_COLUMNS, sim_tables
 from infer.evaluation.grading import frames_seen, grade
 from infer.evaluation.late_labels import warn_of_late_labels
 from infer.evaluation.leakage import refuse_leakage
+from infer.evaluation.near_leakage import refuse_near_copies
 from infer.evaluation.panel import OWN_ROW, Panel, make_panel, panel_json, print_panel
 from infer.evaluation.reader_metrics import reader_cells, reader_json, reader_line, score_reader
 from infer.evaluation.score_table import ScoreTable, figure_tables, uniform_picks
@@ -54,6 +55,8 @@ def score_answers(
     videos: Path | None = None,
     check_leak: Path | None = None,
     train_videos: Path | None = None,
+    train_index: Path | None = None,
+    warn_of_near_copies: bool = False,
     export_path: Path | None = None,
     report: Path | None = None,
     report_limit: int = 1000,
@@ -97,7 +100,8 @@ def score_answers(
     if check_leak:
         folders = [train_videos] if train_videos else [check_leak.parent, check_leak.parent.parent]
         scored = {query.content_hash: query.path for query in queries}
-        refuse_leakage(scored, check_leak, folders, indexed)
+        trained = refuse_leakage(scored, check_leak, folders, indexed)
+        refuse_near_copies(scored, trained, index, train_index, only_warn=warn_of_near_copies)
     chosen = [by_id[query.question.id] for query in queries]
     ks = _picks_each(chosen, timed)
     picks = [np.array([frame.time_s for frame in answer.frames]) for answer in chosen]

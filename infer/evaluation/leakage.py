@@ -26,7 +26,7 @@ def refuse_leakage(
     what: str = "scored",
     remedy: str = "score answers about other videos",
     folder_flag: str = "--train-videos",
-) -> None:
+) -> dict[str, str]:
     """Refuse scores, or a calibration, on videos whose content training has seen.
 
     Args:
@@ -37,6 +37,9 @@ def refuse_leakage(
         what: What the videos are, in the error.
         remedy: What to do about one.
         folder_flag: The flag that names the folder of the training videos.
+
+    Returns:
+        The path of each training video, as its question has it, by content hash.
 
     Raises:
         CueframeError: There is such a video, or a training video is not found, so that a leak
@@ -68,6 +71,7 @@ def refuse_leakage(
             f"{len(leaked)} of {len(scored)} {what} videos were trained on, the first "
             f"{scored[leaked[0]]} (in {train_questions} {trained[leaked[0]]}); {remedy}"
         )
+    return trained
 
 
 class _Split(BaseModel):
