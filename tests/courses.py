@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.arrays import Floats
 from index.decoding.frame_types import VideoMetadata
 from index.discovery import HashedFile
 from index.storage.catalog import open_catalog, put_paths, put_video, row_of
@@ -77,11 +76,11 @@ def content_of(name: str) -> str:
 
 def vectors_of(name: str, course: Course, profile: Profile) -> Vectors:
     """What a vector file has of a video that is called so."""
-    time_s: Floats = np.arange(len(course)) * STEP_S
+    time_s = (np.arange(len(course)) * STEP_S).astype(np.float64)
     return Vectors(
         embeddings=course.astype(np.float16)[:, None],
         time_s=time_s,
-        end_s=time_s + STEP_S,
+        end_s=(time_s + STEP_S).astype(np.float64),
         content_hash=content_of(name),
         path_hint=f"/videos/{name}",
         profile=profile,

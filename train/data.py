@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from multiprocessing.sharedctypes import RawArray, RawValue
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypedDict
 
 import numpy as np
@@ -32,6 +33,7 @@ from infer.videos.video_files import file_in
 from train.mined_frames import read_mined_frames
 from train.mining.manifest import NEGATIVE_FOLDER, TRUE_FOLDER, read_records
 from train.pictures.preparing import UNREADABLE
+from train.video_groups import Linked, whole_groups
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _NAMED = 5
@@ -99,6 +101,7 @@ def split_data(
     ratio: float,
     seed: int,
     contents: Mapping[str, str] | None,
+    linked: Linked | None = None,
 ) -> tuple[list[Example], list[Example]]:
     """Split labelled questions with their mined frames by video.
 
@@ -116,6 +119,8 @@ def split_data(
         seed: Seed of the split.
         contents: Content hashes by question id, as far as an index knows them. Others come from
             mined.jsonl, and only videos in neither are hashed.
+        linked: Finds the videos that show a part of each other; they stay on one side. None looks
+            for none.
 
     Returns:
         train_list and val_list, each in the questions' order.
@@ -149,18 +154,26 @@ def split_data(
         )
         for q in usable
     ]
-    held_out = held_out_videos((one["content_hash"] for one in examples), ratio, seed)
+    paths = {one["content_hash"]: one["video_path"] for one in examples}
+    groups = linked(paths) if linked and 0 < ratio < 1 else {}
+    held_out = held_out_videos(paths, ratio, seed, groups)
     train_list = [one for one in examples if one["content_hash"] not in held_out]
     val_list = [one for one in examples if one["content_hash"] in held_out]
     check_split(train_list, val_list)
     return train_list, val_list
 
 
-def held_out_videos(content_hashes: Iterable[str], ratio: float, seed: int) -> set[str]:
+def held_out_videos(
+    content_hashes: Iterable[str],
+    ratio: float,
+    seed: int,
+    linked: Mapping[str, str] = MappingProxyType({}),
+) -> set[str]:
     """Choose the videos for validation by a digest of seed and content.
 
     So neither the order of the videos nor that of the questions matters, and a video added later
-    changes the side of few others.
+    changes the side of few others. Linked videos are held out together or not at all
+    (`train.linked_videos`).
     """
     videos = sorted(
         set(content_hashes), key=lambda content: blake2b(f"{seed} {content}".encode()).digest()
@@ -168,7 +181,7 @@ def held_out_videos(content_hashes: Iterable[str], ratio: float, seed: int) -> s
     count = round(ratio * len(videos))
     if 0 < ratio < 1:
         count = min(max(count, 1), len(videos) - 1)
-    return set(videos[:count])
+    return set(whole_groups(videos, linked, count))
 
 
 def check_split(train_list: Sequence[Example], val_list: Sequence[Example]) -> None:

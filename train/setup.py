@@ -28,6 +28,7 @@ from train.config import FREE, TrainConfig
 from train.data import Example, split_data
 from train.grad_cache import encode_pool, out_of_ddp
 from train.index_batches import IndexBatches, OpenIndex, open_index, print_distances
+from train.linked_videos import linked_in_index, linked_in_mined
 from train.losses.base import Loss, load_loss
 from train.losses.pool import gather_pool
 from train.model import (
@@ -160,6 +161,9 @@ def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example]
     """Load the questions to train and to validate on; with an index, only those indexed."""
     mined = None if index or (config.only_test and not config.image_path.is_dir()) else True
     questions = load_questions(config.json_path, layout=config.format, labels=config.labels)
+    linked = linked_in_mined(config.image_path) if mined else None
+    if index:
+        linked = linked_in_index(index.path, index.profile)
     lists = split_data(
         questions,
         config.json_path,
@@ -169,6 +173,7 @@ def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example]
         config.ratio,
         config.seed,
         index.contents(questions, config.json_path) if index else None,
+        linked,
     )
     if index is None:
         refuse_missing_videos(lists[1], config.video_path)

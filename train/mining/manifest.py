@@ -5,6 +5,7 @@
     OUTPUT/.mined-rank-2.jsonl      lines of another process, until rank 0 merges them
     OUTPUT/frames_true/<id>/        the pictures
     OUTPUT/frames_neg/<id>/
+    OUTPUT/sampled/                 vectors of the videos (`train.mining.sampled_vectors`)
 
 A question counts as mined once its line is complete; its pictures are in place by then.
 """

@@ -28,6 +28,7 @@ from train.mining.question_frames import (
     sampled,
 )
 from train.mining.rules import MiningEncoder, Rules
+from train.mining.sampled_vectors import sampled_profile, write_sampled
 from train.pictures.store import PREPARED, folder_for
 from train.pictures.writing import PairWriter
 
@@ -81,6 +82,7 @@ def mine_videos(
         )
         for job in jobs
     }
+    profile = sampled_profile(encoder)
     transform = encoder.encoder.transform
     decoding_pass = DecodingPass(
         wanted=wanted, fps=rules.fps, transform=transform, image_format=rules.image_format
@@ -97,6 +99,7 @@ def mine_videos(
                 return MinedVideo(job, [], "its vectors left the index meanwhile; run again")
         else:
             candidates = sampled(frames, metadata.duration_s, rules.fps)
+        write_sampled(output, profile, video, candidates)
         pictures = Path(wanted[job.path].scratch)
         decoded = DecodedVideo(job.content_hash, metadata.duration_s, frames, candidates, pictures)
         records = [mine_question(task, decoded, rules, output) for task in tasks[job.content_hash]]
