@@ -21,9 +21,10 @@ from infer.videos.copy_alignment import Course, Moments, copy_in, moments_of
 
 _EVERY = 2
 """Places of the grid between two frames that are searched."""
-_MANY = 200_000
+_MANY = 20_000
 _PROBED = 0.02
-"""Share of the inverted lists that are read."""
+"""Share of the inverted lists that are read, and never fewer than `_LEAST_PROBED`."""
+_LEAST_PROBED = 8
 _NEIGHBOURS = 64
 _CANDIDATES = 8
 """Most videos that one video is compared with at every shift."""
@@ -117,14 +118,14 @@ def _frames_of(
 
 
 def _index_of(frames: npt.NDArray[np.float16]) -> Any:
-    """Return a FAISS index of frames (N, D) by inner product."""
+    """Return a FAISS index of frames (N, D) by squared distance."""
     lists = int(len(frames) ** 0.5)
     kind = "SQfp16" if len(frames) < _MANY else f"IVF{lists},SQfp16"
-    index: Any = faiss.index_factory(frames.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(frames.shape[1], kind, faiss.METRIC_L2)
     if not index.is_trained:
         sample = frames[np.random.default_rng(0).permutation(len(frames))[: 64 * lists]]
         index.train(sample.astype(np.float32))
-        index.nprobe = max(1, round(_PROBED * lists))
+        index.nprobe = max(_LEAST_PROBED, round(_PROBED * lists))
     for start in range(0, len(frames), 1 << 16):
         index.add(frames[start : start + (1 << 16)].astype(np.float32))
     return index
@@ -146,9 +147,9 @@ def _candidates(
             else of.SearchParameters(sel=without)
         )
     most = min(_NEIGHBOURS, searched.ntotal)
-    alike, rows = searched.search(moments.vectors, most, **wanted)  # (K, most)
-    alike[rows < 0] = -1  # where FAISS has no more
-    found = moments.kept(2 - 2 * alike) * moments.weights[:, None]
+    away, rows = searched.search(moments.vectors, most, **wanted)  # (K, most)
+    away[rows < 0] = 4  # where FAISS has no more: as far as can be
+    found = moments.kept(away) * moments.weights[:, None]
     numbers = np.searchsorted(ends, rows, side="right")
     scores = np.zeros((len(wholes), len(rows)))
     np.maximum.at(scores, (numbers[rows >= 0], np.nonzero(rows >= 0)[0]), found[rows >= 0])

@@ -24,7 +24,6 @@ def test_copies_are_found_among_many(
 ) -> None:
     if many:  # with inverted lists
         monkeypatch.setattr(module, "_MANY", 100)
-        monkeypatch.setattr(module, "_PROBED", 0.2)
     videos = world(alike)
     found = near_copies(sorted(videos), videos.__getitem__)
     three = {"video 03", "trimmed 3", "trimmed 3 again"}
