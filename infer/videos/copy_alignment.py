@@ -9,6 +9,7 @@ the other video's frame at the same shift than to any other of these moments.
 G: frames on a grid of `STEP_S`, K: moments, D: width of a vector.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from index.arrays import Integers
 from index.spans import Timeline, rows_shown_at
 
 STEP_S = 0.5
+_MOST_PLACES = 1 << 16
+"""Of the grid, nine hours: what comes later is not looked at. A damaged file may claim years."""
 _MOST_MOMENTS = 12
 _FRAMES_EACH = 3
 """Frames of the grid for each moment, so that neighbours are not all moments."""
@@ -80,7 +83,8 @@ def on_grid(
     if not len(time_s):
         return np.empty((0, embeddings.shape[-1]), np.float32)
     last_s = max(duration_s, float(time_s[-1]) + step_s)
-    grid_s = np.arange(time_s[0], last_s, step_s)
+    places = min(_MOST_PLACES, math.ceil((last_s - time_s[0]) / step_s))
+    grid_s = time_s[0] + step_s * np.arange(places)
     rows = rows_shown_at(time_s, end_s, grid_s)
     frames = embeddings.astype(np.float32).mean(axis=1)
     frames /= np.maximum(np.linalg.norm(frames, axis=1, keepdims=True), 1e-12)

@@ -75,6 +75,7 @@ def test_frames_stand_on_the_grid_as_long_as_they_are_shown() -> None:
     timeline = Timeline(np.array([0.0, 0.4, 2.0]), np.array([0.4, 2.0, 2.2]), 2.2)
     found = on_grid(frames, timeline)
     assert found.argmax(axis=1).tolist() == [0, 1, 1, 1, 2]
+    assert len(on_grid(frames, timeline._replace(duration_s=1e12))) == 1 << 16
     tiles = np.stack([frames[:, 0], np.roll(frames[:, 0], 1, axis=1)], axis=1)
     mixed = on_grid(tiles, timeline)
     assert np.linalg.norm(mixed, axis=1) == pytest.approx(np.ones(5), abs=1e-3)
