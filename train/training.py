@@ -192,12 +192,12 @@ def _take_steps(
 def _begin(config: TrainConfig, this: Run, stop: Preemption) -> Progress:
     """Claim the output folder, and restore the last checkpoint if the run is resumed."""
     output, accelerator = config.output_path, this.accelerator
+
+    def contents() -> dict[str, str]:
+        refuse_shorter(output, this.steps)  # where all settings but the length agree
+        return {"files of --model": files_fingerprint(config.model, "--model")}
+
     if accelerator.is_main_process:
-
-        def contents() -> dict[str, str]:
-            refuse_shorter(output, this.steps)  # the same run, and before its length is written
-            return {"files of --model": files_fingerprint(config.model, "--model")}
-
         claim_folder(output, settings_of(config, this), contents, changeable=LENGTH_FLAGS)
         stop.remedy = "--resume goes on"
         remove_leftovers(output)
