@@ -30,7 +30,7 @@ def test_a_container_without_shared_memory_trains(tmp_path: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["validation"]
