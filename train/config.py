@@ -91,7 +91,7 @@ class TrainConfig:
     """Index to take image vectors from, with --tune text only; mined frames are not needed then,
     and every indexed frame of the question's video that is not evidence is a negative."""
     guard_s: float = 0.5
-    """With --index: seconds around a support time; no frame shown within them is a negative."""
+    """Seconds around a support time; no frame shown within them is a negative of an equal text."""
     view: Annotated[
         Literal["center", "stretch", "pad", "tiles"] | None,
         own_default("as the model's processor says", "{center,stretch,pad,tiles}"),

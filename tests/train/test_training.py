@@ -33,7 +33,7 @@ from tests.paths import ROOT
 from train.config import TrainConfig
 
 
-@pytest.mark.parametrize("loss_setting", [1, 2, 3])
+@pytest.mark.parametrize("loss_setting", [1, 2, 3, 4])
 def test_loss_goes_down(tmp_path: Path, loss_setting: int) -> None:
     output = trained(tmp_path / "out", loss_setting=loss_setting, epochs=6)
     course = losses(output)
@@ -348,7 +348,7 @@ def test_the_seeds_flags_are_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "loss_setting",
-    [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow), 3],
+    [*(pytest.param(setting, marks=pytest.mark.slow) for setting in (1, 2, 4)), 3],
 )
 def test_two_processes_end_where_one_does(tmp_path: Path, loss_setting: int) -> None:
     """Ten steps, the last of each epoch incomplete, with 0 to 3 negatives a question."""
