@@ -165,7 +165,7 @@ def test_whatever_learns_has_an_effect(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        {"tune": "vision", "view": "tiles", "lora_alpha": 12},
+        {"tune": "vision", "view": "tiles", "lora_alpha": 12, "loss_setting": 4},
         pytest.param({}, marks=pytest.mark.slow),
         pytest.param({"loss_setting": 1, "ratio": 0.25}, marks=pytest.mark.slow),
     ],
@@ -200,8 +200,10 @@ def test_the_gradient_is_that_of_the_whole_step(tmp_path: Path) -> None:
         assert (end - ends[0]).norm() <= 1e-2 * (ends[0] - start).norm()
 
 
-def test_two_processes_end_where_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", [4, pytest.param(3, marks=pytest.mark.slow)])
+def test_two_processes_end_where_one_does(tmp_path: Path, loss: int) -> None:
     common: dict[str, Any] = {"lora_rank": 4, "negatives_per_question": 3, "epochs": 1}
+    common["loss_setting"] = loss
     alone = trained(tmp_path / "alone", **common)
     done = started(config(tmp_path / "two", batch_size=2, **common), processes=2)
     assert done.returncode == 0, done.stderr
