@@ -137,7 +137,7 @@ def write_card(output: Path, training: dict[str, Any]) -> None:
         f"fingerprint `{training['data']}`",
         f"- {result['steps']} steps of {training['questions_per_step']} questions, learning rate "
         f"{config['lr']}, mixed precision {training['mixed_precision']}, seed {config['seed']}; "
-        f"on {training['processes']} × {training['device']['name']}",
+        f"processes: {training['processes']}, on {training['device']['name']}",
         f"- the weights are those of step {result['saved_step']}; `loss.png` has the loss by step, "
         "`training.json` all settings and versions",
         "- no licence is named: those of the base model, of the questions and of the videos count",

@@ -23,6 +23,7 @@ from PIL import Image
 from index.build import BuildConfig, build
 from index.errors import CueframeError
 from index.models.encoder import load_encoder
+from index.storage.store import read_vectors
 from infer.question_files.loading import load_questions
 from infer.question_texts import caption
 from infer.questions import Question
@@ -35,6 +36,7 @@ from train.data import PosNegDataset, load_data
 from train.mine import MineConfig, mine
 from train.mining.manifest import LABELLED
 from train.mining.negatives import hard_order, highest_similarity, random_order
+from train.mining.sampled_vectors import SAMPLED_FOLDER
 from train.pictures.store import PREPARED, PictureStore, Squares, folder_for, state_of
 
 KINDS = (
@@ -157,11 +159,13 @@ def lines(output: Path) -> list[dict[str, Any]]:
 
 
 def files(output: Path) -> dict[str, bytes]:
-    """All that a run leaves behind, but for prepared pictures, whose files have random names."""
+    """All that a run leaves behind, but for prepared pictures, whose files have random names, and
+    vectors, whose last bits depend on the encoder's batches.
+    """
     return {
         str(path.relative_to(output)): path.read_bytes()
         for path in sorted(output.rglob("*"))
-        if path.is_file() and PREPARED not in path.parts
+        if path.is_file() and not {PREPARED, SAMPLED_FOLDER} & {*path.parts}
     }
 
 
@@ -196,10 +200,18 @@ def test_every_true_frame_is_the_one_shown(world: World, mined: Path) -> None:
     assert read == 4 * len(KINDS)
 
 
+def test_each_video_has_a_vector_of_each_candidate(world: World, mined: Path) -> None:
+    for question, line in zip(world.questions, lines(mined), strict=True):
+        vectors = read_vectors(mined / SAMPLED_FOLDER, line["content_hash"])
+        wanted = candidates(world.truth(question))
+        assert vectors.time_s.tolist() == pytest.approx(wanted, abs=1e-6)
+        lengths = np.linalg.norm(vectors.embeddings.astype(np.float32), axis=2)
+        assert lengths == pytest.approx(np.ones((len(wanted), 1)), abs=2e-3)
+
+
 def test_the_files_are_those_of_the_lines(world: World, mined: Path) -> None:
     named = {shot["file"] for line in lines(mined) for shot in line["true"] + line["negatives"]}
-    left = {name for name in files(mined) if not name.startswith("sampled/")}
-    assert left == named | {"mined.jsonl", "mining.json", ".lock"}
+    assert set(files(mined)) == named | {"mined.jsonl", "mining.json", ".lock"}
     for question, line in zip(world.questions, lines(mined), strict=True):
         for part, kind in (("true", "frames_true"), ("negatives", "frames_neg")):
             for shot in line[part]:
