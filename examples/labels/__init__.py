@@ -1,0 +1,1 @@
+"""How many labelled questions training needs, and what its parts bring."""
