@@ -128,3 +128,14 @@ def caption(question: Question, setting: int) -> str:
     See `question_texts`.
     """
     return str(_own_texts(question, setting, "joined")[0])
+
+
+def captions(question: Question, setting: int) -> list[str]:
+    """Return the texts of a question's wordings with a `--caption` setting, each once.
+
+    The first is its own (`caption`); those of its paraphrases follow, with its choices where the
+    setting has them. Setting 2 reads the choices alone, so there is one.
+    """
+    asked = [question.question, *question.paraphrases]
+    worded = (question.model_copy(update={"question": text}) for text in asked)
+    return list(dict.fromkeys(caption(one, setting) for one in worded))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +38,9 @@ than one picture takes of its vision side."""
 _AHEAD = 2
 """Micro-batches that are made ready before they are asked for."""
 
+_OF_WORDINGS = 1
+"""Marks the stream of draws of wordings."""
+
 Shard = list[int]
 """Positions in train_list of the questions that one process has in one step."""
 
@@ -59,6 +63,32 @@ def own_shards(order: Sequence[int], step_size: int, rank: int, world_size: int)
     ]
 
 
+def equal_texts(wordings: Sequence[Sequence[str]]) -> list[int]:
+    """Number questions by their texts: equal where they share a wording, or are joined by others.
+
+    Args:
+        wordings: Of each question its wordings, one at least.
+
+    Returns:
+        A number of each question, counted from 0 in the order of the questions.
+    """
+    first: dict[str, int] = {}  # by wording, a question that has it
+    of = list(range(len(wordings)))  # a question of lower number with an equal text, or itself
+
+    def root(number: int) -> int:
+        while of[number] != number:
+            of[number] = of[of[number]]
+            number = of[number]
+        return number
+
+    for number, own in enumerate(wordings):
+        for text in own:
+            one, other = sorted((root(number), root(first.setdefault(text, number))))
+            of[other] = one
+    numbered: dict[int, int] = {}
+    return [numbered.setdefault(root(number), len(numbered)) for number in range(len(wordings))]
+
+
 class BatchLoader(Protocol):
     """A source of micro-batches."""
 
@@ -73,25 +103,49 @@ class BatchLoader(Protocol):
 
 
 class TokenizedTexts:
-    """The questions' texts as tokens, with ids that are equal for equal texts and equal videos."""
+    """The questions' texts as tokens, with ids that are equal for equal texts and equal videos.
+
+    Of a question's wordings one is drawn in each epoch, all with equal chances. The draws depend
+    on (seed, epoch, question) alone. The id of its text does not change with them: questions that
+    share any wording, or are joined by others that do, have equal texts.
+    """
 
     def __init__(
-        self, model: DualModel, examples: Sequence[Example], long_text: LongText = "windows"
+        self,
+        model: DualModel,
+        examples: Sequence[Example],
+        long_text: LongText = "windows",
+        seed: int = 42,
     ) -> None:
-        self._model = model
-        captions = [one["caption"] for one in examples]
-        read, too_long = read_as(captions, long_text, model)
-        self._windows = [one.windows for one in read]
-        texts = {text: n for n, text in enumerate(dict.fromkeys(captions))}
+        self._model, self._seed = model, seed
+        wordings = [[one["caption"], *one["paraphrases"]] for one in examples]
+        distinct = list(dict.fromkeys(chain.from_iterable(wordings)))
+        read, too_long = read_as(distinct, long_text, model)
+        windows = {text: one.windows for text, one in zip(distinct, read, strict=True)}
+        self._windows = [[windows[text] for text in own] for own in wordings]
         videos = {
             video: n
             for n, video in enumerate(dict.fromkeys(one["content_hash"] for one in examples))
         }
-        self.text_ids = torch.tensor([texts[text] for text in captions])  # (questions,)
+        self.text_ids = torch.tensor(equal_texts(wordings))  # (questions,)
         self.video_ids = torch.tensor([videos[one["content_hash"]] for one in examples])
-        self.too_long = [one["id"] for one, long in zip(examples, too_long, strict=True) if long]
+        long = {text for text, is_long in zip(distinct, too_long, strict=True) if is_long}
+        self.too_long = [
+            one["id"]
+            for one, own in zip(examples, wordings, strict=True)
+            if not long.isdisjoint(own)
+        ]
 
-    def micro_batches(self, share: Shard, most: int) -> list[Shard]:
+    def drawn(self, number: int, epoch: int) -> Sequence[str]:
+        """Return the windows of the wording of a question that is drawn in an epoch."""
+        own = self._windows[number]
+        if len(own) == 1:
+            return own[0]
+        # A stream of its own: the frames are drawn with (seed, epoch, question).
+        rng = np.random.default_rng([self._seed, epoch, number, _OF_WORDINGS])
+        return own[rng.integers(len(own))]
+
+    def micro_batches(self, share: Shard, most: int, epoch: int) -> list[Shard]:
         """Divide a shard into micro-batches of `most` questions; without any, one is empty.
 
         Where texts are long, there are fewer of them in one: the windows of a micro-batch are at
@@ -100,7 +154,7 @@ class TokenizedTexts:
         batches: list[Shard] = [[]]
         room = WINDOWS_EACH * most
         for number in share:
-            windows = len(self._windows[number])
+            windows = len(self.drawn(number, epoch))
             if batches[-1] and (len(batches[-1]) == most or windows > room):
                 batches.append([])
                 room = WINDOWS_EACH * most
@@ -108,9 +162,9 @@ class TokenizedTexts:
             room -= windows
         return batches
 
-    def part_of_batch(self, numbers: Shard, device: torch.device) -> dict[str, Any]:
+    def part_of_batch(self, numbers: Shard, device: torch.device, epoch: int) -> dict[str, Any]:
         """Return the text fields of a MicroBatch of these questions; if none, one as padding."""
-        read = [self._windows[number] for number in numbers] or [self._windows[0][:1]]
+        read = [self.drawn(number, epoch) for number in numbers] or [self._windows[0][0][:1]]
         tokens = self._model.tokens([*chain.from_iterable(read)])
         rows = torch.tensor(numbers or [0])
         return {
@@ -182,8 +236,9 @@ class MinedBatches:
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `BatchLoader.steps`; a thread makes the texts and pictures ready ahead."""
         self._dataset.set_epoch(epoch)
-        batches = [self._texts.micro_batches(share, self._batch_size) for share in shares]
-        ready = in_threads(self._ready, chain.from_iterable(batches), threads=1, ahead=_AHEAD)
+        batches = [self._texts.micro_batches(share, self._batch_size, epoch) for share in shares]
+        work = partial(self._ready, epoch)
+        ready = in_threads(work, chain.from_iterable(batches), threads=1, ahead=_AHEAD)
         with closing(ready):
             for step in batches:
                 yield [self._micro_batch(*next(ready)) for _ in step]
@@ -192,7 +247,7 @@ class MinedBatches:
         """See `BatchLoader.unreadable`; all of them are known before the first step."""
         return self._unreadable
 
-    def _ready(self, numbers: Shard) -> tuple[dict[str, Any], Tensor]:
+    def _ready(self, epoch: int, numbers: Shard) -> tuple[dict[str, Any], Tensor]:
         """Return a micro-batch on the host: its fields but for the pixels, and those.
 
         The pixels are (f, T, H, W, 3) uint8, each distinct frame once.
@@ -206,7 +261,7 @@ class MinedBatches:
         if not len(frames):  # one, so that every process encodes something
             pixels = pixels.new_zeros((1, *pixels.shape[1:]))
             frames, places = np.array([-1]), np.array([0])
-        fields = self._texts.part_of_batch(numbers, torch.device("cpu"))
+        fields = self._texts.part_of_batch(numbers, torch.device("cpu"), epoch)
         fields |= columns(np.array([len(own) for own in drawn] or [0], np.int64))
         fields |= {"frame_ids": torch.from_numpy(frames), "places": torch.from_numpy(places)}
         return fields, pixels

@@ -26,7 +26,7 @@ from index.errors import CueframeError
 from index.messages import say
 from infer.metrics import is_labelled
 from infer.question_files.loading import load_questions
-from infer.question_texts import caption
+from infer.question_texts import captions
 from infer.questions import Question
 from infer.videos.frame_files import folder_name
 from infer.videos.video_files import file_in
@@ -36,6 +36,8 @@ from train.pictures.preparing import UNREADABLE
 from train.video_groups import Linked, whole_groups
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+PSEUDO_LABEL = "pseudo_label"
+"""Key of questions whose label train/pseudo.py found; they train, and never validate."""
 _NAMED = 5
 """Maximum number of questions that a message names; the rest is counted."""
 
@@ -48,6 +50,8 @@ class Example(TypedDict):
 
     id: str
     caption: str
+    paraphrases: list[str]
+    """Captions of its other wordings, each once, to train on as well."""
     pos_path: str
     """Folder of its true frames; "" if frames are not needed (`image_path` is None)."""
     neg_path: str
@@ -145,7 +149,8 @@ def split_data(
     examples = [
         Example(
             id=q.id,
-            caption=caption(q, caption_setting),
+            caption=own,
+            paraphrases=others,
             pos_path=_folder(image_path, TRUE_FOLDER, q),
             neg_path=_folder(image_path, NEGATIVE_FOLDER, q),
             video_path=str(files.get(q.id, Path(video_path) / q.video_path)),
@@ -153,12 +158,18 @@ def split_data(
             question=q,
         )
         for q in usable
+        for own, *others in [captions(q, caption_setting)]
     ]
     paths = {one["content_hash"]: one["video_path"] for one in examples}
     groups = linked(paths) if linked and 0 < ratio < 1 else {}
     held_out = held_out_videos(paths, ratio, seed, groups)
     train_list = [one for one in examples if one["content_hash"] not in held_out]
-    val_list = [one for one in examples if one["content_hash"] in held_out]
+    val_list = [
+        one
+        for one in examples
+        if one["content_hash"] in held_out
+        and PSEUDO_LABEL not in (one["question"].model_extra or {})
+    ]
     check_split(train_list, val_list)
     return train_list, val_list
 

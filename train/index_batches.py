@@ -130,7 +130,7 @@ class IndexBatches:
     def steps(self, epoch: int, shares: Sequence[Shard]) -> Generator[list[MicroBatch]]:
         """See `train.batches.BatchLoader.steps`."""
         for share in shares:
-            batches = self._texts.micro_batches(share, max(1, len(share)))
+            batches = self._texts.micro_batches(share, max(1, len(share)), epoch)
             yield [self._micro_batch(epoch, numbers) for numbers in batches]
 
     def unreadable(self) -> list[str]:
@@ -150,7 +150,7 @@ class IndexBatches:
         # Frames of fewer tiles repeat their last one.
         rows = first[:, None] + np.minimum(np.arange(tiles.max()), tiles[:, None] - 1)  # (c, T)
         return MicroBatch(
-            **self._texts.part_of_batch(share, self._device),
+            **self._texts.part_of_batch(share, self._device, epoch),
             **{name: one.to(self._device) for name, one in flat.items()},
             images=self._table[torch.from_numpy(rows).to(self._device)],  # (c, T, D)
             evidence=self._evidence,

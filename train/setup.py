@@ -219,7 +219,7 @@ def _loader(
     index: OpenIndex | None,
     accelerator: Accelerator,
 ) -> BatchLoader:
-    texts = TokenizedTexts(encoder.model, train_list, config.long_text)
+    texts = TokenizedTexts(encoder.model, train_list, config.long_text, config.seed)
     if accelerator.is_main_process:
         print_long_texts(texts.too_long, config.long_text, encoder.model.max_tokens)
         _say_read_by_another(encoder.model, train_list)
@@ -318,9 +318,14 @@ def data_fingerprint(train_list: list[Example], val_list: list[Example]) -> str:
     for side in (train_list, val_list):
         for one in side:
             question = one["question"]
-            # Scenes and others only where there are any, so that older runs may go on.
-            parts = (question.scenes, question.span_s, question.negative_frames)
-            more = [label for label in parts if label]
+            # Only where there are any, so that older runs may go on.
+            optional = (
+                question.scenes,
+                question.span_s,
+                question.negative_frames,
+                one["paraphrases"],
+            )
+            more = [label for label in optional if label]
             labels = (question.support_frames, question.support_ranges, *more)
             folders = [Path(folder) for folder in (one["pos_path"], one["neg_path"]) if folder]
             pictures = [sorted(p.name for p in folder.glob("*.*")) for folder in folders]

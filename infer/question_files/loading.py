@@ -17,7 +17,7 @@ from infer.questions import Question
 from infer.record_files.raw_records import RawRecord, read_raw_records, source_name
 from infer.records import MOST_REFUSED, RecordFile, as_object, short, validated
 
-KEPT = ("paraphrases",)
+KEPT: tuple[str, ...] = ()
 """Fields of a question that answering, scoring and training do not read yet."""
 
 

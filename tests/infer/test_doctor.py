@@ -194,7 +194,7 @@ def test_records_that_are_corrected_are_found_no_more(kind: str, doctor: Doctor)
 
 def test_all_counts_of_a_sound_file(doctor: Doctor) -> None:
     records = [
-        SOUND | {"paraphrases": ["Which lorry?"]},
+        SOUND | {"paraphrases": ["Which lorry?"], "negative_frames": [9.0]},
         SOUND | {"question": XE, "events": ["xe tải đỏ"]},
         SOUND | {"video_path": "b_frames.mp4", "video_aliases": ["x"]},
     ]
@@ -203,7 +203,7 @@ def test_all_counts_of_a_sound_file(doctor: Doctor) -> None:
     assert doctor.fine("refused_records") == {"refused": 0, "records": 3}
     assert doctor.fine("languages") == {"en": 2, "vi": 1}
     assert doctor.fine("labelled") == {"labelled": 3, "questions": 3}
-    assert doctor.fine("unused_fields") == {"paraphrases": 1}
+    assert doctor.fine("unused_fields") == {"negative_frames": 1}
     wanted = {"videos": 2, "fewest": 1, "median": 1.5, "most": 2}
     assert doctor.fine("questions_per_video") == wanted
     assert doctor.fine("labels_of_events") == {"questions": 0, "with_events": 1}

@@ -1,6 +1,7 @@
 import json
 import math
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ from index.models.families import Family
 from index.models.long_texts import LongText
 from index.models.preprocess import ImageTransform, ViewMode
 from tests.fixtures_train import world
-from train.batches import MinedBatches, TokenizedTexts, epoch_order, own_shards
+from train.batches import (
+    MinedBatches,
+    TokenizedTexts,
+    epoch_order,
+    equal_texts,
+    own_shards,
+)
 from train.data import Example, PosNegDataset, load_data
 
 VIEW = ImageTransform(mode="center", height=8, width=8, shortest_edge=8, resample=3, fill=(0, 0, 0))
@@ -167,15 +174,83 @@ def test_equal_texts_and_copies_of_a_video_have_equal_ids() -> None:
     assert texts.text_ids[0] != texts.text_ids[1]
 
 
+def worded(those: list[Example], *texts: str, number: int = 4) -> list[Example]:
+    those[number]["paraphrases"] = [*texts]
+    return those
+
+
+def test_one_wording_is_drawn_in_each_epoch() -> None:
+    those = worded(examples(), "xe nào?", "which lorry?")
+    texts = texts_of(those)
+    drawn = [texts.drawn(4, epoch) for epoch in range(300)]
+    counts = Counter(text for (text,) in drawn)
+    assert set(counts) == {those[4]["caption"], "xe nào?", "which lorry?"}
+    assert min(counts.values()) > 70
+    assert all(texts.drawn(3, epoch) == [those[3]["caption"]] for epoch in range(20))
+    again = texts_of(those)
+    assert [again.drawn(4, epoch) for epoch in range(300)] == drawn
+    other = TokenizedTexts(load_dual_model(str(world().model), None), those, seed=7)
+    assert [other.drawn(4, epoch) for epoch in range(300)] != drawn
+
+
+def test_a_batch_has_the_wording_drawn_in_its_epoch_whatever_the_shares() -> None:
+    those = worded(examples(), "xe nào?", "which lorry?")
+    texts = texts_of(those)
+    first = next(epoch for epoch in range(50) if texts.drawn(4, epoch) == ["xe nào?"])
+    alone = texts.part_of_batch([4], CPU, first)["tokens"]["input_ids"]
+    assert torch.equal(
+        alone, texts.part_of_batch([2, 4], CPU, first)["tokens"]["input_ids"][1:, : alone.shape[1]]
+    )
+    frames = frames_of(those)
+    ((one,),) = frames.steps(first, [[4]])
+    assert torch.equal(one.tokens["input_ids"], alone)
+    other = next(epoch for epoch in range(50) if texts.drawn(4, epoch) != ["xe nào?"])
+    ((two,),) = frames.steps(other, [[4]])
+    assert not torch.equal(two.tokens["input_ids"], alone)
+
+
+def test_texts_that_share_a_wording_are_equal_in_every_epoch() -> None:
+    those = examples()
+    those[1]["paraphrases"] = ["a", "b"]
+    those[5]["paraphrases"] = ["b", "c"]
+    those[7]["caption"] = "c"  # joined to 1 by 5
+    ids = texts_of(those).text_ids
+    assert ids[1] == ids[5] == ids[7]
+    assert len({int(one) for one in ids}) == len({one["caption"] for one in those} - {"c"}) - 1
+
+
+@given(st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=3), max_size=12))
+def test_equal_texts_are_those_that_are_joined(wordings: list[list[int]]) -> None:
+    found = equal_texts([[str(text) for text in own] for own in wordings])
+    groups: list[set[int]] = []
+    for own in wordings:
+        joined = [group for group in groups if group & {*own}]
+        groups = [group for group in groups if group not in joined] + [{*own}.union(*joined)]
+    expected = [next(n for n, group in enumerate(groups) if group & {*own}) for own in wordings]
+    pairs = [(a, b) for a in range(len(found)) for b in range(a)]
+    assert all((found[a] == found[b]) == (expected[a] == expected[b]) for a, b in pairs)
+    assert list(dict.fromkeys(found)) == list(range(len(set(found))))
+
+
+def test_a_long_wording_counts_and_takes_its_windows_in_its_epoch() -> None:
+    those = worded(examples(), "truck " * 100)
+    texts = texts_of(those, max_tokens=40, long_text="windows")
+    assert texts.too_long == [those[4]["id"]]
+    by_epoch = [(len(texts.drawn(4, e)), texts.part_of_batch([4], CPU, e)) for e in range(20)]
+    assert {windows for windows, _ in by_epoch} == {1, 3}
+    assert all(part["windows"] == [windows] for windows, part in by_epoch)
+    assert all(len(part["tokens"]["input_ids"]) == windows for windows, part in by_epoch)
+
+
 def test_long_texts_are_cut_and_counted_and_padded_as_the_model_wants() -> None:
     those = examples()
     those[3]["caption"] = "truck " * 100
     texts = texts_of(those, max_tokens=40)
     assert texts.too_long == [those[3]["id"]]
-    assert texts.part_of_batch([3, 4], CPU)["tokens"]["input_ids"].shape == (2, 40)
-    assert texts.part_of_batch([4], CPU)["tokens"]["input_ids"].shape[1] < 40
+    assert texts.part_of_batch([3, 4], CPU, 0)["tokens"]["input_ids"].shape == (2, 40)
+    assert texts.part_of_batch([4], CPU, 0)["tokens"]["input_ids"].shape[1] < 40
     full = texts_of(those, max_tokens=60, full=True)
-    assert full.part_of_batch([4], CPU)["tokens"]["input_ids"].shape == (1, 60)
+    assert full.part_of_batch([4], CPU, 0)["tokens"]["input_ids"].shape == (1, 60)
 
 
 def test_long_texts_have_windows_and_fewer_of_them_are_a_micro_batch() -> None:
@@ -183,18 +258,18 @@ def test_long_texts_have_windows_and_fewer_of_them_are_a_micro_batch() -> None:
     those[3]["caption"] = "truck " * 100
     texts = texts_of(those, max_tokens=40, long_text="windows")
     assert texts.too_long == [those[3]["id"]]
-    part = texts.part_of_batch([4, 3, 5], CPU)
+    part = texts.part_of_batch([4, 3, 5], CPU, 0)
     first, long, last = part["windows"]
     assert (first, last) == (1, 1)
     assert long >= 3
     assert part["tokens"]["input_ids"].shape == (2 + long, 40)
-    assert texts.part_of_batch([], CPU)["windows"] == [1]
-    assert texts.micro_batches([4, 5, 6, 7, 8], 2) == [[4, 5], [6, 7], [8]]
-    assert texts.micro_batches([], 2) == [[]]
-    many = texts.micro_batches([3, 3, 3, 4, 3], 5)
+    assert texts.part_of_batch([], CPU, 0)["windows"] == [1]
+    assert texts.micro_batches([4, 5, 6, 7, 8], 2, 0) == [[4, 5], [6, 7], [8]]
+    assert texts.micro_batches([], 2, 0) == [[]]
+    many = texts.micro_batches([3, 3, 3, 4, 3], 5, 0)
     assert [n for batch in many for n in batch] == [3, 3, 3, 4, 3]
     assert all(sum(long if n == 3 else 1 for n in batch) <= 20 for batch in many)
-    assert texts.micro_batches([3, 3], 1) == [[3], [3]]
+    assert texts.micro_batches([3, 3], 1, 0) == [[3], [3]]
 
 
 def test_an_empty_share_is_one_question_that_does_not_count() -> None:

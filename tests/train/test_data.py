@@ -88,6 +88,22 @@ def test_the_lists_have_the_seeds_keys(folder: Folder) -> None:
     assert one["question"].support_frames == [1.0]
 
 
+def test_the_other_wordings_of_a_question_are_trained_on_with_its_choices(folder: Folder) -> None:
+    same = folder.records[2]["question"]
+    folder.records[2]["paraphrases"] = ["Cái gì?", same, "Cái gì?", "What then?"]
+    folder.write()
+    found = {
+        setting: next(
+            one for one in folder.load(caption_setting=setting, ratio=0)[0] if one["id"] == "q2"
+        )
+        for setting in (1, 2, 3)
+    }
+    assert found[1]["paraphrases"] == ["Cái gì?", "What then?"]
+    assert found[1]["caption"] == same
+    assert found[2]["paraphrases"] == []  # the choices alone, which are the same in all
+    assert found[3]["paraphrases"] == ["Cái gì? A. Yes B. No", "What then? A. Yes B. No"]
+
+
 def test_the_split_is_by_content_not_by_name(folder: Folder) -> None:
     for n in range(4):  # eight names, four contents
         (folder.videos / f"copy{n}.mp4").write_text(f"video {n}")

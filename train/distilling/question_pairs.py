@@ -58,7 +58,7 @@ def paraphrase_pairs(source: Path, group_of: GroupOf) -> QuestionPairs:
     Raises:
         CueframeError: The file cannot be read, or no paraphrase is a translation.
     """
-    found = read_questions(source, used=("paraphrases",))
+    found = read_questions(source)
     own = language_of_column([question.question for question in found.records])
     given = [(number, text) for number, one in enumerate(found.records) for text in one.paraphrases]
     if not given:
@@ -94,12 +94,12 @@ def joined_pairs(sources: Sequence[Path], group_of: GroupOf) -> QuestionPairs:
     Raises:
         CueframeError: A file cannot be read, or no id of the first is in another.
     """
-    first = read_questions(sources[0], used=("paraphrases",))
+    first = read_questions(sources[0])
     place_of = {one.id: place for place, one in enumerate(first.records)}
     columns: list[Translations] = []
     wrong, notes = _refused(first), []
     for source in sources[1:]:
-        other = read_questions(source, used=("paraphrases",))
+        other = read_questions(source)
         wrong += _refused(other)
         column = Translations(other.name, [])
         uneven = 0
