@@ -37,6 +37,7 @@ REASONS = {
     ("train/distill.py", "train.distilling.run"): AFTER_FLAGS,
     ("train/distill.py", "train.distilling.suggesting"): AFTER_FLAGS,
     ("train/mine.py", "train.mining.run"): AFTER_FLAGS,
+    ("train/pseudo.py", "train.pseudo_labels.run"): AFTER_FLAGS,
     ("index/languages.py", "py3langid.langid"): LANGUAGES,
     ("train/interpolate.py", "train.interpolating.run"): AFTER_FLAGS,
     ("train/model.py", "train.lora"): "peft, an extra, for --lora-rank alone",

@@ -90,16 +90,24 @@ def write_training_json(output: Path, content: dict[str, Any]) -> None:
         temporary.write_text(text, errors="backslashreplace")
 
 
+def trained_videos(output: Path) -> set[str]:
+    """Return the contents of the videos on which the model in a folder was trained.
+
+    None where it has no training.json.
+    """
+    path = output / _TRAINING
+    if not path.is_file():
+        return set()
+    return set(json.loads(path.read_bytes())["split"]["train"]["videos"])
+
+
 def refuse_trained_videos(output: Path, examples: Sequence[Example]) -> None:
     """Refuse to validate a model on its training videos; one without training.json passes.
 
     Raises:
         CueframeError: A question is about such a video; the first is named.
     """
-    path = output / _TRAINING
-    if not path.is_file():
-        return
-    trained = set(json.loads(path.read_bytes())["split"]["train"]["videos"])
+    trained = trained_videos(output)
     for one in examples:
         if one["content_hash"] in trained:
             raise CueframeError(

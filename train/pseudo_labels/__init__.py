@@ -1,0 +1,1 @@
+"""Labels for questions without any, by heads that learned from labelled ones."""
