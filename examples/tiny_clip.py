@@ -3,7 +3,8 @@
     python examples/tiny_clip.py demo/tiny-clip --questions demo/scenes/train/train.json
 
 The folder holds what `save_pretrained` writes: model, tokenizer and image processor. The
-tokenizer is learned from the questions and their choices. Nothing is fetched from the model hub.
+tokenizer is learned from the questions, their paraphrases and choices. Nothing is fetched from the
+model hub.
 """
 
 import json
@@ -105,13 +106,20 @@ def make_tiny_clip(
 
 
 def read_texts(path: Path) -> list[str]:
-    """Read every question and choice of a questions file, a JSON object with "data".
+    """Read every question, paraphrase and choice of a questions file, a JSON object with "data".
 
     Raises CueframeError when the file is missing or is not such a file.
     """
     try:
         records = json.loads(path.read_text(encoding="utf-8"))["data"]
-        return [text for record in records for text in (record["question"], *record["choices"])]
+        return [
+            text
+            for record in records
+            for text in (
+                *(record["question"], *record.get("paraphrases", ())),
+                *record["choices"],
+            )
+        ]
     except OSError as error:
         raise CueframeError(f"cannot read {path} ({error.strerror}); see --questions") from error
     except (ValueError, KeyError, TypeError) as error:
