@@ -34,15 +34,6 @@ def refused_records(file: RecordFile[Question]) -> Iterator[Finding]:
     )
 
 
-def unused_fields(notices: Notices) -> Iterator[Finding]:
-    """Fields that are kept, and used by no command that asks questions."""
-    if notices.kept:
-        names = ", ".join(f"{field} ({count})" for field, count in notices.kept.items())
-        yield Finding(
-            "unused_fields", "fine", f"kept, but not used to ask: {names}", dict(notices.kept)
-        )
-
-
 def label_files(file: RecordFile[Question], notices: Notices) -> Iterator[Finding]:
     """Labels in files of their own that cannot be used, or belong to no question."""
     wrong, lost = len(notices.wrong), len(notices.labels) - notices.labelled

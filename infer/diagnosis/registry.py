@@ -17,7 +17,7 @@ from infer.diagnosis.choice_texts import (
     equal_choices_to_the_model,
     number_of_choices,
 )
-from infer.diagnosis.file_records import label_files, refused_records, unused_fields
+from infer.diagnosis.file_records import label_files, refused_records
 from infer.diagnosis.findings import Finding
 from infer.diagnosis.frame_view import view_of_frames
 from infer.diagnosis.label_times import (
@@ -37,7 +37,7 @@ from infer.diagnosis.video_checks import (
 )
 
 CHECKS: tuple[Callable[..., Iterator[Finding]], ...] = (
-    *(refused_records, unread_keys, label_files, unused_fields),
+    *(refused_records, unread_keys, label_files),
     *(questions_without_text, choices_setting, equal_questions),
     *(equal_choices, number_of_choices, answers),
     *(labelled, labels_outside, spans_without_frame, labels_of_events),

@@ -17,9 +17,6 @@ from infer.questions import Question
 from infer.record_files.raw_records import RawRecord, read_raw_records, source_name
 from infer.records import MOST_REFUSED, RecordFile, as_object, short, validated
 
-KEPT: tuple[str, ...] = ()
-"""Fields of a question that answering, scoring and training do not read yet."""
-
 
 def load_questions(
     source: str | Path, *, layout: str = "auto", labels: Sequence[str | Path] = ()
@@ -47,13 +44,9 @@ def read_questions(
     *,
     layout: str = "auto",
     labels: Sequence[str | Path] = (),
-    used: Sequence[str] = (),
 ) -> RecordFile[Question]:
-    """Read and validate questions as `load_questions`; the refused records are returned as well.
-
-    `used` names the fields of `KEPT` that the caller reads.
-    """
-    found, notices = read_with_notices(source, layout=layout, labels=labels, used=used)
+    """Read and validate questions as `load_questions`; the refused records are returned as well."""
+    found, notices = read_with_notices(source, layout=layout, labels=labels)
     if os.environ.get("RANK", "0") == "0":
         notices.print_notices()
     if labels and not notices.labelled:
@@ -66,13 +59,12 @@ def read_with_notices(
     *,
     layout: str = "auto",
     labels: Sequence[str | Path] = (),
-    used: Sequence[str] = (),
 ) -> "tuple[RecordFile[Question], Notices]":
     """Read questions as `read_questions`, and return what it would say instead of saying it."""
     if [str(one) for one in (source, *labels)].count("-") > 1:
         raise CueframeError("standard input is given twice, and can be read once; name a file")
     name = source_name(source)
-    notices = Notices(name, used)
+    notices = Notices(name)
     by_id: Labels = {}
     for path in labels:
         more, wrong = read_labels(read_raw_records(path, "label", is_field_name))
@@ -111,12 +103,10 @@ def _as_records(raws: Iterable[RawRecord], notices: "Notices") -> Iterator[RawRe
 class Notices:
     """What was met in a file and is said at its end, in one line for each kind."""
 
-    def __init__(self, name: str, used: Sequence[str]) -> None:
-        self.name, self.used = name, used
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.unread: Counter[tuple[str, str]] = Counter()
         """Records by key and the field that it may be meant for."""
-        self.kept: Counter[str] = Counter()
-        """Records by field of `KEPT`."""
         self.labelled = self.records = 0
         self.wrong: list[str] = []
         """Labels that cannot be used."""
@@ -144,9 +134,6 @@ class Notices:
             for (key, field), count in self.unread.items()
         ]
         print_some(f"warning: {self.name}", lines)
-        if self.kept:
-            kept = ", ".join(f"{field} ({count} records)" for field, count in self.kept.items())
-            say(f"{self.name}: kept, but not used yet: {kept}")
 
 
 def _fields(raw: RawRecord, layout: str, labels: Labels, notices: Notices) -> Mapping[str, Any]:
@@ -178,5 +165,4 @@ def _fields(raw: RawRecord, layout: str, labels: Labels, notices: Notices) -> Ma
             wanted = Question.model_fields[field].description
             raise ValueError(f"{field} is missing; {nearest_name(field, record)}; want {wanted}")
     notices.unread.update(item for item in unread.items() if item[0] not in entry.set_aside)
-    notices.kept.update(field for field in KEPT if fields.get(field) and field not in notices.used)
     return fields

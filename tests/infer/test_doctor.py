@@ -203,7 +203,6 @@ def test_all_counts_of_a_sound_file(doctor: Doctor) -> None:
     assert doctor.fine("refused_records") == {"refused": 0, "records": 3}
     assert doctor.fine("languages") == {"en": 2, "vi": 1}
     assert doctor.fine("labelled") == {"labelled": 3, "questions": 3}
-    assert doctor.fine("unused_fields") == {"negative_frames": 1}
     wanted = {"videos": 2, "fewest": 1, "median": 1.5, "most": 2}
     assert doctor.fine("questions_per_video") == wanted
     assert doctor.fine("labels_of_events") == {"questions": 0, "with_events": 1}

@@ -34,6 +34,7 @@ def example(output: Path, name: str, **labels: Any) -> Example:
     return Example(
         id=name,
         caption="What?",
+        paraphrases=[],
         pos_path=str(output / "frames_true" / name),
         neg_path=str(output / "frames_neg" / name),
         video_path="v.mp4",
