@@ -11,8 +11,8 @@ from index.storage.store import read_profile
 from infer.evaluation.near_leakage import refuse_near_copies
 from infer.videos.indexed_videos import read_indexed_videos
 from tests.fixtures_train import forget_accelerate, world
-from train.data import held_out_videos
 from train.linked_videos import linked_in_index
+from train.split import held_out_videos
 
 COPIED = ("scene_001.mp4", "scene_004.mp4")
 

@@ -24,13 +24,14 @@ from index.arrays import Integers
 from index.models.dual_model import DualModel
 from index.models.long_texts import LongText, read_as
 from index.models.preprocess import ImageTransform
-from train.data import Example, PosNegDataset
+from train.data import PosNegDataset
 from train.evidence import mined_evidence
 from train.grad_cache import MicroBatch
 from train.pictures.batches import gather
 from train.pictures.preparing import prepared
 from train.pictures.store import folder_for
 from train.pictures.threads import in_threads
+from train.split import Example
 
 WINDOWS_EACH = 4
 """Windows for each question of a micro-batch, on average: of CLIP's text side they take less memory

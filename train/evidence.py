@@ -16,10 +16,11 @@ from torch import Tensor
 from index.arrays import Bools, Floats, Integers
 from infer.metrics import answer_ranges, answer_times
 from infer.questions import Question
-from train.data import Example, PosNegDataset
+from train.data import PosNegDataset
 from train.losses.pool import pair_keys
 from train.mined_frames import MinedFrame, frame_ids, read_mined_frames
 from train.mining.negatives import shows_answer
+from train.split import Example
 
 
 class LabelledFrames(NamedTuple):

@@ -7,7 +7,7 @@ there by chance, too.
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from train.data import held_out_videos
+from train.split import held_out_videos
 
 Half = Literal["chosen_on", "reported_on"]
 

@@ -31,10 +31,10 @@ from infer.metrics import answer_times
 from infer.questions import Question
 from infer.videos.indexed_videos import IndexedVideos, find_indexed, read_indexed_videos
 from train.batches import Shard, TokenizedTexts, columns
-from train.data import Example
 from train.evidence import LabelledFrames, evidence_table, shown_of
 from train.grad_cache import MicroBatch
 from train.mining.negatives import is_asked_about
+from train.split import Example
 
 _NAMED = 5
 """Maximum number of questions that a message names; the rest is counted."""

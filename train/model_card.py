@@ -15,9 +15,9 @@ from index.messages import escaped
 from index.models.model_loading import is_folder
 from index.storage.atomic_write import written_whole
 from infer.evaluation.text_tables import format_figure
-from train.data import Example
 from train.halves import halves_of
 from train.provenance import base_on_hub, commit
+from train.split import Example
 
 _TRAINING = "training.json"
 

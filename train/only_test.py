@@ -10,9 +10,9 @@ from index.models.encoder import load_dual_model
 from index.models.libraries import is_model_folder
 from train.config import TrainConfig
 from train.index_batches import open_index
+from train.inputs import data_of, encoder_of, pictures_folder, view_of
 from train.log import print_validation
 from train.model_card import refuse_trained_videos
-from train.setup import data_of, encoder_of, pictures_folder, view_of
 from train.validate import judge_picks, try_judge, validate
 from train.validation_result import figures_of
 

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import xxhash
 from accelerate import Accelerator, PartialState
-from accelerate.utils import parse_flag_from_env
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -19,16 +18,13 @@ from index.errors import CueframeError
 from index.messages import say
 from index.models.dual_model import DualModel
 from index.models.encoder import Encoder
-from index.models.preprocess import ViewMode
 from index.resume import deciding
-from infer.query_encoder import print_long_texts, refuse_other_model
-from infer.question_files.loading import load_questions
+from infer.query_encoder import print_long_texts
 from train.batches import BatchLoader, MinedBatches, TokenizedTexts, epoch_order
 from train.config import FREE, TrainConfig
-from train.data import Example, split_data
 from train.grad_cache import encode_pool, out_of_ddp
 from train.index_batches import IndexBatches, OpenIndex, open_index, print_distances
-from train.linked_videos import linked_in_index, linked_in_mined
+from train.inputs import accelerator_of, data_of, encoder_of, pictures_folder, view_of
 from train.losses.base import Loss, load_loss
 from train.losses.pool import gather_pool
 from train.model import (
@@ -38,11 +34,11 @@ from train.model import (
     tower_groups,
 )
 from train.model_card import versions
-from train.pictures.store import PREPARED
 from train.run_length import planned_steps
 from train.schedule import warm_up_and_cosine
+from train.split import Example
 from train.tune import Tower
-from train.validate import refuse_missing_videos, try_judge
+from train.validate import try_judge
 
 FIRST_QUESTIONS = 256
 """Number of questions from which the bias is computed before the first step."""
@@ -139,79 +135,6 @@ def set_up(config: TrainConfig) -> Run:
     )
 
 
-def accelerator_of(config: TrainConfig) -> Accelerator:
-    """Create the Accelerator, with the precision of the flag or else the launcher's.
-
-    Raises:
-        CueframeError: The device cannot compute in that precision.
-    """
-    accelerator = Accelerator(
-        cpu=parse_flag_from_env("ACCELERATE_USE_CPU"),
-        mixed_precision=config.mixed_precision,
-        log_with=None if config.tracker == "none" else config.tracker,
-        project_dir=config.output_path,
-    )
-    if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
-        # Accelerate would compute in float32, and report fp16.
-        raise CueframeError("--mixed_precision fp16 needs a GPU; on a CPU choose bf16 or no")
-    return accelerator
-
-
-def data_of(config: TrainConfig, index: OpenIndex | None) -> tuple[list[Example], list[Example]]:
-    """Load the questions to train and to validate on; with an index, only those indexed."""
-    mined = None if index or (config.only_test and not config.image_path.is_dir()) else True
-    questions = load_questions(config.json_path, layout=config.format, labels=config.labels)
-    linked = linked_in_mined(config.image_path) if mined else None
-    if index:
-        linked = linked_in_index(index.path, index.profile)
-    lists = split_data(
-        questions,
-        config.json_path,
-        config.image_path if mined else None,
-        config.video_path,
-        config.caption,
-        config.ratio,
-        config.seed,
-        index.contents(questions, config.json_path) if index else None,
-        linked,
-    )
-    if index is None:
-        refuse_missing_videos(lists[1], config.video_path)
-        return lists
-    known = {name for name, video in index.indexed.videos.items() if video.status == "indexed"}
-    train_list, val_list = ([one for one in each if one["content_hash"] in known] for each in lists)
-    return train_list, val_list
-
-
-def view_of(config: TrainConfig, index: OpenIndex | None) -> ViewMode | None:
-    """Return how a wide frame becomes the model's input; with an index, in the index's way.
-
-    Raises:
-        CueframeError: The flag and the index disagree.
-    """
-    if index and config.view not in (None, index.profile.view):
-        raise CueframeError(
-            f"{index.path} was built with --view {index.profile.view}, not {config.view}; leave "
-            "--view out, or build another index"
-        )
-    return index.profile.view if index else config.view
-
-
-def encoder_of(dual: DualModel, index: OpenIndex | None) -> Encoder:
-    """Return the model as an `Encoder`; with an index, refuse a model that cannot query it.
-
-    Raises:
-        CueframeError: It cannot encode a picture or a text, or is not the index's.
-    """
-    encoder = Encoder(dual)
-    if index:
-        refuse_other_model(index.path, index.profile, dual)
-    encoder.check_texts()
-    if dual.has_vision or not index:
-        encoder.check_images()
-    return encoder
-
-
 def _loader(
     config: TrainConfig,
     train_list: list[Example],
@@ -225,7 +148,7 @@ def _loader(
         _say_read_by_another(encoder.model, train_list)
     pictures = pictures_folder(config)
     if index is None:
-        assert pictures  # `train.data.split_data` has looked
+        assert pictures  # `train.split.split_data` has looked
         return MinedBatches(
             train_list,
             texts,
@@ -251,13 +174,6 @@ def _loader(
     if accelerator.is_main_process:
         print_distances(loader.distances_s, index.profile.fps)
     return loader
-
-
-def pictures_folder(config: TrainConfig) -> Path | None:
-    """Return the folder of prepared pictures; None if there is no place for them."""
-    if config.pictures is None and not config.image_path.is_dir():
-        return None
-    return config.pictures or config.image_path / PREPARED
 
 
 def _say_read_by_another(model: DualModel, train_list: list[Example]) -> None:

@@ -32,6 +32,7 @@ from train.checkpoint import (
 from train.config import TrainConfig
 from train.finish import finish
 from train.grad_cache import MicroBatch, StepReport, pool_gradient
+from train.inputs import pictures_folder
 from train.log import StepLog, print_unreadable, print_validation, say_chosen, stop_unless_finite
 from train.model import set_training_mode, vision_learns
 from train.model_card import save_model
@@ -40,14 +41,7 @@ from train.preemption import Preemption, Stopped, preemptible
 from train.run_length import LENGTH_FLAGS, note_length, refuse_shorter, runs_out, with_length_of
 from train.schedule import follow_length
 from train.seed import set_seed
-from train.setup import (
-    Run,
-    json_values,
-    pictures_folder,
-    set_initial_bias,
-    set_up,
-    settings_of,
-)
+from train.setup import Run, json_values, set_initial_bias, set_up, settings_of
 from train.trackers import tracked, validation_line
 from train.validate import validate, write_records
 

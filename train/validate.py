@@ -49,9 +49,9 @@ from infer.query_encoder import encode_each
 from infer.question_texts import event_texts
 from infer.questions import frames_asked
 from infer.selection.rules import Rule
-from train.data import Example
 from train.halves import Half, halves_of
 from train.pictures.videos import decoded_or_kept
+from train.split import Example
 from train.validation_result import Validation
 
 K = 4

@@ -26,7 +26,8 @@ from train.batches import (
     equal_texts,
     own_shards,
 )
-from train.data import Example, PosNegDataset, load_data
+from train.data import PosNegDataset, load_data
+from train.split import Example
 
 VIEW = ImageTransform(mode="center", height=8, width=8, shortest_edge=8, resample=3, fill=(0, 0, 0))
 CPU = torch.device("cpu")

@@ -6,20 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from index.errors import CueframeError
-from train.data import (
-    Example,
-    PosNegDataset,
-    check_split,
-    custom_collate_fn,
-    held_out_videos,
-    load_data,
-)
+from train.data import PosNegDataset, custom_collate_fn, load_data
+from train.split import Example, check_split
 
 
 class Folder:
@@ -124,21 +116,6 @@ def test_the_split_is_the_seeds_alone(folder: Folder) -> None:
     folder.write()
     assert sorted(ids(folder.load()[1])) == sorted(ids(first[1]))
     assert len({tuple(ids(folder.load(seed=seed)[1])) for seed in range(20)}) > 1
-
-
-@given(
-    videos=st.sets(st.text("abc", min_size=1, max_size=6), max_size=30),
-    ratio=st.floats(0, 1),
-    seed=st.integers(0, 99),
-)
-def test_the_share_of_validation(videos: set[str], ratio: float, seed: int) -> None:
-    held = held_out_videos(videos, ratio, seed)
-    assert held <= videos
-    assert abs(len(held) - ratio * len(videos)) <= 1
-    if 0 < ratio < 1 and len(videos) > 1:
-        assert 1 <= len(held) < len(videos)
-    if ratio in (0, 1):
-        assert len(held) == ratio * len(videos)
 
 
 def test_a_leak_is_refused(folder: Folder) -> None:

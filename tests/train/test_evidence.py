@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from infer.questions import Question
-from train.data import Example, PosNegDataset
+from train.data import PosNegDataset
 from train.evidence import LabelledFrames, evidence_table, mined_evidence
 from train.losses.pool import pair_keys
+from train.split import Example
 
 
 def of_numbers(*numbers: int) -> np.ndarray:

@@ -8,9 +8,9 @@ from accelerate import PartialState
 from index.storage.store import write_vectors
 from tests.courses import content_of, copied, indexed, profile, scene, vectors_of
 from tests.fixtures_train import forget_accelerate
-from train.data import held_out_videos
 from train.linked_videos import linked_in_index, linked_in_mined
 from train.mining.sampled_vectors import SAMPLED_FOLDER
+from train.split import held_out_videos
 
 VIDEOS = {f"video {n}": scene(n, 40) for n in range(9)}
 VIDEOS["copy"] = copied(VIDEOS["video 3"], 6.25, 28, seed=1, shake=0.1)

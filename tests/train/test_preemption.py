@@ -122,7 +122,7 @@ def test_a_signal_before_the_first_step_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = config(tmp_path / "out")
-    assert signalled(monkeypatch, "train.setup.split_data", lambda *_: True, flags) == 143
+    assert signalled(monkeypatch, "train.inputs.split_data", lambda *_: True, flags) == 143
     said = capsys.readouterr()
     assert said.err == "stopped before the first step by SIGTERM; call it again\n"
     assert said.out == ""

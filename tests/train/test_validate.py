@@ -21,10 +21,11 @@ from infer.judge import SIM_THRESHOLDS, load_judge
 from infer.metrics import sim_m
 from tests.fixtures_infer import build_index
 from tests.fixtures_train import forget_accelerate, world
-from train.data import Example, load_data
+from train.data import load_data
 from train.halves import halves_of
+from train.inputs import encoder_of
 from train.pictures import videos
-from train.setup import encoder_of
+from train.split import Example
 from train.validate import (
     judge_picks,
     read_records,

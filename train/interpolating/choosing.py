@@ -11,10 +11,10 @@ from index.messages import say
 from index.models.encoder import Encoder
 from infer.evaluation.leakage import trained_videos
 from infer.question_files.loading import load_questions
-from train.data import Example, split_data
 from train.interpolating.config import InterpolateConfig
 from train.interpolating.mixing import Mixer
 from train.log import print_validation
+from train.split import Example, split_data
 from train.validate import index_videos, refuse_missing_videos, validate
 from train.validation_result import Means, Validation
 

@@ -18,7 +18,6 @@ from infer.query_encoder import load_query_encoder
 from infer.question_files.loading import read_questions
 from infer.questions import Question
 from infer.videos.indexed_videos import read_indexed_videos
-from train.data import PSEUDO_LABEL
 from train.distilling.encoding import means_of, windows_of
 from train.distilling.hits import asked_of_index
 from train.model_card import trained_videos
@@ -35,6 +34,7 @@ from train.pseudo_labels.cross_fit import (
     targets_of,
     validated,
 )
+from train.split import PSEUDO_LABEL
 
 
 def label(config: PseudoConfig) -> int:

@@ -17,8 +17,8 @@ from index.errors import CueframeError, ModelError
 from index.models.encoder import load_encoder
 from index.models.model_loading import load_config, load_dual_encoder, load_weights
 from tests.paths import ROOT
+from train.inputs import encoder_of
 from train.model import load_dual_model_to_train, load_model_to_train
-from train.setup import encoder_of
 
 Damage = Callable[[Path], object]
 

@@ -9,9 +9,10 @@ import pytest
 from index.build import BuildConfig, build
 from index.errors import CueframeError
 from tests.fixtures_train import world
-from train.data import PSEUDO_LABEL, load_data
+from train.data import load_data
 from train.pseudo_labels.config import PseudoConfig, refuse_bad_values
 from train.pseudo_labels.run import label
+from train.split import PSEUDO_LABEL
 
 
 @pytest.fixture(scope="module")
