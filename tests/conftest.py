@@ -4,6 +4,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when transformers is imported
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,20 @@ from tests.truths import Generated
 # A test is about what comes out, not about how fast a busy machine is.
 settings.register_profile("cueframe", deadline=None)
 settings.load_profile("cueframe")
+
+
+_USUAL = os.sched_getscheduler(0), os.sched_getparam(0)
+
+
+@pytest.fixture(autouse=True)
+def usual_scheduling() -> Iterator[None]:
+    """Take back what SVT-AV1 asks for, as root, when it encodes a video: real time, priority 99.
+
+    All else on the machine would wait for the tests that come after.
+    """
+    yield
+    if os.sched_getscheduler(0) != _USUAL[0]:
+        os.sched_setscheduler(0, *_USUAL)
 
 
 @pytest.fixture(scope="session")
