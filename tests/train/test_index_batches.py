@@ -177,6 +177,23 @@ def test_vectors_are_the_indexs_own(index: Path) -> None:
         assert one["question"].support_frames
 
 
+def test_a_wording_of_its_own_is_read_in_each_epoch(index: Path) -> None:
+    here = world()
+    opened = open_index(index)
+    contents = opened.contents(load_questions(here.json_path), here.json_path)
+    examples, _ = load_data(here.json_path, None, here.videos, 1, 0.0, contents=contents)
+    examples[3]["paraphrases"] = ["xe nào?", "which lorry?"]
+    texts = TokenizedTexts(load_dual_model(str(here.model), None), examples)
+    source = IndexBatches(examples, texts, opened, guard_s=0.5, seed=0, device=torch.device("cpu"))
+    read = set()
+    for epoch in range(12):
+        ((batch,),) = source.steps(epoch, [[3]])
+        expected = texts.part_of_batch([3], torch.device("cpu"), epoch)["tokens"]["input_ids"]
+        assert torch.equal(batch.tokens["input_ids"], expected)
+        read.add(tuple(expected[0].tolist()))
+    assert len(read) == 3
+
+
 @pytest.mark.parametrize("loss_setting", [1, 3])
 def test_the_text_tower_learns_and_the_index_stays_valid(
     tmp_path: Path, index: Path, capsys: pytest.CaptureFixture[str], loss_setting: int
