@@ -4,7 +4,8 @@ from:
     FOLDER/adapter_config.json         where the additions belong, their rank and alpha
     FOLDER/adapter_model.safetensors   A and B of each layer, and the projections whole
 
-`peft.PeftModel.from_pretrained(base, FOLDER)` gives the vectors of the model that was saved.
+peft loads it onto the base model (`PeftModel`), which then gives the vectors of the model that was
+saved.
 """
 
 import os

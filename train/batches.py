@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import xxhash
 from accelerate import PartialState
 from accelerate.utils import send_to_device
 from torch import Tensor
@@ -100,7 +101,10 @@ class BatchLoader(Protocol):
         """
 
     def unreadable(self) -> list[str]:
-        """Return the pictures met so far that cannot be read."""
+        """Return the pictures that cannot be read."""
+
+    def fingerprint(self) -> str | None:
+        """Digest what the pictures show, by which a resumed run is known; None without any."""
 
 
 class TokenizedTexts:
@@ -247,6 +251,14 @@ class MinedBatches:
     def unreadable(self) -> list[str]:
         """See `BatchLoader.unreadable`; all of them are known before the first step."""
         return self._unreadable
+
+    def fingerprint(self) -> str:
+        """See `BatchLoader.fingerprint`."""
+        digest = xxhash.xxh3_128()
+        for file in self._dataset.files:
+            squares = self._squares.get(file)
+            digest.update(f"{Path(file).name} {squares.check if squares else None}\n".encode())
+        return digest.hexdigest()
 
     def _ready(self, epoch: int, numbers: Shard) -> tuple[dict[str, Any], Tensor]:
         """Return a micro-batch on the host: its fields but for the pixels, and those.

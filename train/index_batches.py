@@ -137,6 +137,9 @@ class IndexBatches:
         """Return no pictures, since none are read."""
         return []
 
+    def fingerprint(self) -> None:
+        """Return None: the vectors are those of the index's profile and of the videos."""
+
     def _micro_batch(self, epoch: int, share: Shard) -> MicroBatch:
         frames = [
             np.append(self._drawn(epoch, number), self._negatives[number]) for number in share

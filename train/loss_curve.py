@@ -50,8 +50,11 @@ def draw_loss(output: Path, kept_step: int) -> None:
 
 def _draw_losses(axes: Any, steps: Sequence[dict[str, Any]]) -> None:
     number, loss = _of(steps, "step"), _of(steps, "loss")
-    axes.plot(number, loss, color="tab:blue", alpha=0.3, linewidth=1, label="loss")
-    if (width := smoothing_width(len(loss))) > 1:
+    width = smoothing_width(len(loss))
+    axes.plot(
+        number, loss, color="tab:blue", alpha=0.3 if width > 1 else 1, linewidth=1, label="loss"
+    )
+    if width > 1:
         label = f"mean of {width} steps"
         axes.plot(number, moving_average(loss, width), color="tab:blue", label=label)
     axes.set_ylabel("loss")
@@ -61,7 +64,14 @@ def _draw_hits(axes: Any, validations: Sequence[dict[str, Any]]) -> None:
     number = _of(validations, "step")
     tables = [line["validation"] for line in validations]
     hits = [100 * table["trained"]["hit"] for table in tables]
-    axes.plot(number, hits, "o-", color="tab:orange", label="trained")
+    chosen_on = [line.get("chosen_on") for line in validations]
+    if all(chosen_on):
+        chosen = [100 * half["validation"]["trained"]["hit"] for half in chosen_on if half]
+        label = "trained, videos that choose the step"
+        axes.plot(number, chosen, "o-", color="tab:orange", alpha=0.4, label=label)
+        axes.plot(number, hits, "o-", color="tab:orange", label="trained, videos that report")
+    else:
+        axes.plot(number, hits, "o-", color="tab:orange", label="trained")
     # The same videos and questions at every validation.
     uniform = 100 * tables[-1]["uniform"]["hit"]
     axes.axhline(uniform, color="tab:gray", linestyle="--", label="uniform")

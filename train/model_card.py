@@ -17,6 +17,7 @@ from index.storage.atomic_write import written_whole
 from infer.evaluation.text_tables import format_figure
 from train.halves import halves_of
 from train.provenance import base_on_hub, commit
+from train.saving import give_usual_rights
 from train.split import Example
 
 _TRAINING = "training.json"
@@ -37,6 +38,7 @@ def save_model(model: Savable, output: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         model.save(temporary)
+        give_usual_rights(temporary)
         for path in sorted(path for path in temporary.rglob("*") if path.is_file()):
             to = output / path.relative_to(temporary)
             to.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,17 @@ def explain_saving(output: Path, remedy: str) -> Iterator[None]:
         ) from error
 
 
+def give_usual_rights(folder: Path) -> None:
+    """Let files be read by whom other new files are: safetensors writes for the owner alone."""
+    probe = folder / ".rights"
+    probe.touch()
+    mode = probe.stat().st_mode
+    probe.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, without one its type."""
     return str(error).strip().split("\n")[0] or type(error).__name__

@@ -214,6 +214,7 @@ def settings_of(config: TrainConfig, run: Run) -> dict[str, Any]:
         "--mixed-precision": run.accelerator.mixed_precision,
         "processes": run.accelerator.num_processes,
         "the data": data_fingerprint(run.train_list, run.val_list),
+        "the pictures": run.loader.fingerprint(),
         "--index": run.index.profile.key if run.index else None,
         # Older runs chose the best model and reported on it by the same videos.
         "validation": "by halves" if run.val_list else None,

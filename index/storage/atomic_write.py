@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         CueframeError: The file cannot be written; an existing one stays as it was.
     """
+    _refuse_special(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +131,7 @@ def refuse_unwritable(path: Path, flag: str) -> None:
 def refuse_overwriting(
     outputs: Mapping[str, Path | None], inputs: Mapping[str, Iterable[Path | None]]
 ) -> None:
-    """Check, before the work starts, that no output is one of the inputs or another output.
+    """Check, before the work starts, that no output is one of the inputs, another one or a device.
 
     Args:
         outputs: Files or folders that will be written, by flag; None where a flag is not given.
@@ -137,12 +139,14 @@ def refuse_overwriting(
 
     Raises:
         CueframeError: What is read would be written, be it by way of a link, or a file is written
-            twice. What is there and has the ending of a video counts as read.
+            twice. What is there and has the ending of a video counts as read. Or an output is
+            neither a file nor a folder.
     """
     read = {path.resolve(): what for what, paths in inputs.items() for path in paths if path}
     for flag, path in outputs.items():
         if path is None:
             continue
+        _refuse_special(path, flag)
         own = path.resolve()
         folders = (place for place in own.parents if place.is_dir())
         what = next((read[place] for place in (own, *folders) if place in read), None)
@@ -151,6 +155,15 @@ def refuse_overwriting(
         if what:
             raise CueframeError(f"{flag} {path} would overwrite {what}; name another file")
         read[own] = f"what {flag} writes"
+
+
+def _refuse_special(path: Path, flag: str = "") -> None:
+    """Refuse a device or a pipe: a file renamed to its place would replace /dev/null itself."""
+    with contextlib.suppress(OSError, ValueError):  # what cannot be looked at cannot be replaced
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            named = f"{flag} {path}".strip()
+            raise CueframeError(f"{named} is a device or a pipe; name a file")
 
 
 def folder_of(model: str | None) -> Path | None:

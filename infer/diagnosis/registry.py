@@ -27,6 +27,7 @@ from infer.diagnosis.label_times import (
     spans_without_frame,
 )
 from infer.diagnosis.languages import languages_of_questions, languages_read, nearness
+from infer.diagnosis.negative_frames import negative_frames
 from infer.diagnosis.text_tokens import long_texts, pieces_of_words, unknown_pieces
 from infer.diagnosis.unread_keys import unread_keys
 from infer.diagnosis.video_checks import (
@@ -40,7 +41,7 @@ CHECKS: tuple[Callable[..., Iterator[Finding]], ...] = (
     *(refused_records, unread_keys, label_files),
     *(questions_without_text, choices_setting, equal_questions),
     *(equal_choices, number_of_choices, answers),
-    *(labelled, labels_outside, spans_without_frame, labels_of_events),
+    *(labelled, labels_outside, spans_without_frame, labels_of_events, negative_frames),
     *(questions_per_video, videos_not_found, vector_files, few_frames, view_of_frames),
     *(languages_of_questions, languages_read, nearness),
     *(long_texts, pieces_of_words, unknown_pieces, equal_choices_to_the_model),

@@ -493,6 +493,7 @@ NEEDED = {
     "infer/score.py": ["a", "q"],
     "train/distill.py": ["--student", "s"],
     "train/interpolate.py": ["a", "b"],
+    "train/pseudo.py": ["--json_path", "q", "--unlabelled", "u"],
 }
 """Arguments without which a command is a wrong call."""
 

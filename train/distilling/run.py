@@ -33,7 +33,7 @@ from train.distilling.pairs import Pair, Pairs, read_pairs
 from train.distilling.question_pairs import video_of
 from train.distilling.record import digest_of, write_card, write_record
 from train.model_card import versions
-from train.saving import explain_saving
+from train.saving import explain_saving, give_usual_rights
 from train.seed import set_seed
 
 _FEW_PAIRS = 50
@@ -116,6 +116,7 @@ def distill(config: DistillConfig) -> int:
         )
         with explain_saving(config.output, "make room or rights, and run again"):
             model.save(folder)
+            give_usual_rights(folder)
         result = _result(pairs, learned, route, fitted)
         _write_records(folder, config, profile, teacher, pairs, fitted, result)
     if not (config.route or config.mix):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
 
@@ -16,7 +17,7 @@ from train.interpolating.mixing import Mixer
 from train.log import print_validation
 from train.split import Example, split_data
 from train.validate import index_videos, refuse_missing_videos, validate
-from train.validation_result import Means, Validation
+from train.validation_result import Validation
 
 GRID = tuple(tenths / 10 for tenths in range(11))
 
@@ -56,7 +57,7 @@ def choose_alpha(
     scratch: Path,
     state: PartialState,
     config: InterpolateConfig,
-) -> tuple[float, dict[float, Means]]:
+) -> tuple[float, dict[float, dict[str, Any]]]:
     """Validate each α of the grid; print its table.
 
     Args:
@@ -68,8 +69,9 @@ def choose_alpha(
         config: Seed, and how long texts are read.
 
     Returns:
-        The α with most hits, then recall, then precision; of equals the one nearest to a half, and
-        of two as near the smaller. And the figures of each.
+        The α with most hits, then recall, then precision, on the half of the videos that chooses
+        (`train.halves`); of equals the one nearest to a half, and
+        of two as near the smaller. And the `Validation.figures` of each.
     """
     found: dict[float, Validation] = {}
     with rendezvous(scratch, state) as kept:
@@ -88,10 +90,10 @@ def choose_alpha(
                     long_text=config.long_text,
                 )
             assert result is not None
-            print_validation(result.table, f"alpha {alpha}")
+            print_validation(result.reported_on, f"alpha {alpha}")
             found[alpha] = result
     best = best_alpha({alpha: one.rank for alpha, one in found.items()})
-    return best, {alpha: one.means for alpha, one in found.items()}
+    return best, {alpha: one.figures for alpha, one in found.items()}
 
 
 def best_alpha(ranks: Mapping[float, list[float]]) -> float:

@@ -36,8 +36,10 @@ def write_card(
         columns = list(table["trained"])
         lines += [
             "",
-            f"α was chosen among 0, 0.1 … 1 on these {result['questions']} questions, about videos "
-            "that neither model was trained on. Four frames for each, in per cent (_s: seconds):",
+            f"α was chosen among 0, 0.1 … 1 on questions about videos that neither model was "
+            f"trained on. Four frames for each of {result['validation_questions']} questions "
+            f"about {'others' if result['chosen_on'] else 'the same'} of these videos, in per cent "
+            "(_s: seconds):",
             "",
             f"| picks | {' | '.join(columns)} |",
             f"|---|{'---:|' * len(columns)}",

@@ -20,9 +20,8 @@ from train.interpolating.mixing import Mixer
 from train.interpolating.record import write_card, write_interpolation
 from train.model import load_dual_model_to_train
 from train.model_card import versions, write_training_json
-from train.saving import explain_saving
+from train.saving import explain_saving, give_usual_rights
 from train.seed import set_seed
-from train.validation_result import Means
 
 
 def interpolate_models(config: InterpolateConfig) -> int:
@@ -43,7 +42,7 @@ def interpolate_models(config: InterpolateConfig) -> int:
         refuse_text_tower(a)
     mixer = Mixer(a, b)
     with new_folder(config.output_path, "--output_path") as folder:
-        validated: dict[float, Means] = {}
+        validated: dict[float, dict[str, Any]] = {}
         if config.alpha == "auto":
             alpha, validated = _chosen(mixer, (a, b), examples, folder, state, config)
         else:
@@ -52,9 +51,10 @@ def interpolate_models(config: InterpolateConfig) -> int:
         valid = {} if not a.has_vision else _valid_indexes(mixer.model, a, b)
         with explain_saving(config.output_path, "make room or rights, and run again"):
             mixer.model.save(folder)
+            give_usual_rights(folder)
         result: dict[str, Any] = {"alpha": alpha, "indexes_stay_valid": valid}
         if validated:
-            result |= {"questions": len(examples), "validation": validated[alpha]}
+            result |= {"questions": len(examples)} | validated[alpha]
         write_interpolation(
             folder,
             {
@@ -82,7 +82,7 @@ def _chosen(
     folder: Path,
     state: PartialState,
     config: InterpolateConfig,
-) -> tuple[float, dict[float, Means]]:
+) -> tuple[float, dict[float, dict[str, Any]]]:
     fingerprints = {vision_fingerprint(model) for model in models}
     mixer.model.module.to(state.device)
     found = choose_alpha(

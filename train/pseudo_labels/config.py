@@ -57,6 +57,8 @@ def refuse_bad_values(config: PseudoConfig) -> None:
     for flag, path in (("--json_path", config.json_path), ("--unlabelled", config.unlabelled)):
         if not path.is_file():
             raise CueframeError(f"{path} is not there; name the questions' file by {flag}")
+    if config.output_path.is_dir():
+        raise CueframeError(f"--output_path {config.output_path} is a folder; name a file")
     refuse_overwriting(
         {"--output_path": config.output_path},
         {"the questions": [config.json_path, config.unlabelled]},

@@ -55,12 +55,19 @@ def label(config: PseudoConfig) -> int:
     require_labels(given.records)
     known = {one.id for one in given.records}
     others = [one for one in more.records if not is_labelled(one) and one.id not in known]
+    if not others:
+        raise CueframeError(
+            f"all {len(more.records)} questions of {config.unlabelled} have a label, or the id of "
+            f"one of {config.json_path}; name questions without labels by --unlabelled"
+        )
     profile = read_profile(config.index)
     encoder = load_query_encoder(
         config.index, profile, model=config.model, dtype="float32", device=PartialState().device
     )
-    taught = _read([one for one in given.records if is_labelled(one)], config, encoder)
-    untaught = _read(others, config, encoder)
+    taught = _read(
+        [one for one in given.records if is_labelled(one)], "--json_path", config, encoder
+    )
+    untaught = _read(others, "--unlabelled", config, encoder)
     _refuse(taught, untaught, config, Path(config.model or profile.model))
 
     folds, targets = folds_of(taught.videos, config.folds, config.seed), targets_of(taught)
@@ -117,14 +124,14 @@ def label(config: PseudoConfig) -> int:
     return 0 if given.complete and more.complete else 1
 
 
-def _read(questions: Sequence[Question], config: PseudoConfig, encoder: Encoder) -> Read:
+def _read(questions: Sequence[Question], flag: str, config: PseudoConfig, encoder: Encoder) -> Read:
     """Find the questions' videos and encode their texts; those without a video are named."""
     indexed = read_indexed_videos(config.index)
     asked = asked_of_index(questions, config.index, read_profile(config.index), indexed)
     if not asked.queries:
         raise CueframeError(
-            f"{config.index} has no video of a question to learn from or to label; --json_path "
-            "needs questions with labels and --unlabelled others without, about indexed videos"
+            f"{config.index} has no video of {len(questions)} questions of {flag}; name the index "
+            "of their videos by --index"
         )
     texts = windows_of(encoder, [one.question.question for one in asked.queries])
     return Read(asked, means_of(texts))

@@ -111,3 +111,19 @@ def test_a_network_disk_that_does_not_sync_folders_will_do(
     with refused or nullcontext(), written_whole(tmp_path / "file") as temporary:
         temporary.write_text("all")
     assert (tmp_path / "file").read_text() == "all"
+
+
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with (
+            pytest.raises(CueframeError, match=r"is a device or a pipe; name a file$"),
+            written_whole(path) as temporary,
+        ):
+            temporary.write_text("new")
+        with pytest.raises(CueframeError, match=r"^--report .* is a device or a pipe"):
+            refuse_overwriting({"--report": path}, {})
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "pipe"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
