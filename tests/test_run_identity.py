@@ -313,6 +313,16 @@ def test_training_refuses_other_labels(tmp_path: Path) -> None:
     )
 
 
+def test_training_refuses_pictures_that_show_something_else(tmp_path: Path) -> None:
+    output = shutil.copytree(half_trained(), tmp_path / "out")
+    frames = shutil.copytree(fixtures_train.world().mined, tmp_path / "mined")
+    pictures = sorted(frames.glob("frames_*/*/*.png"))
+    shutil.copyfile(pictures[-1], pictures[0])  # under the name that was there
+    refused(
+        lambda: fixtures_train.trained(output, resume=True, image_path=frames), "other pictures"
+    )
+
+
 def mining(output: Path, **flags: Any) -> int:
     here = fixtures_train.world()
     usual: dict[str, Any] = {

@@ -21,7 +21,7 @@ COMMON = (
 )
 _ONE, _FOUR = ("--negatives_per_question", "1"), ("--negatives_per_question", "4")
 _FORTY_EPOCHS = ("--epochs", "40")
-_STEPS = ("--steps", "280")
+_STEPS = ("--steps", "360")
 BEFORE = Recipe(paraphrases=False, flags=(*_FORTY_EPOCHS, *_ONE))
 """As the demo trained until now."""
 AFTER = Recipe(paraphrases=True, flags=(*_STEPS, *_FOUR))

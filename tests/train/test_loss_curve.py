@@ -67,6 +67,19 @@ def test_losses_hits_and_rates_stand_above_each_other_with_the_saved_step(
         assert set(line_of(one, "step 40, saved").get_xdata()) == {40}
 
 
+def test_hits_of_the_videos_that_choose_stand_beside_those_that_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = course(6, 3)
+    for line in lines:
+        if "validation" in line:
+            line["chosen_on"] = {"validation": {"trained": {"hit": 0.75}}}
+    hits: Any = drawn(tmp_path, lines, 3, monkeypatch).axes[1]
+    assert set(line_of(hits, "trained, videos that choose the step").get_ydata()) == {75.0}
+    reported = line_of(hits, "trained, videos that report").get_ydata()
+    assert list(reported) == pytest.approx([50, 100])
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_a_short_run_without_validations_has_its_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int

@@ -69,10 +69,10 @@ def refuse_bad_values(config: InterpolateConfig) -> None:
         )
     if config.caption not in (1, 2, 3):
         raise CueframeError(f"--caption is {config.caption}; give 1, 2 or 3")
-    if config.a == config.b:
-        raise CueframeError(f"{config.a} is named twice; name two models")
     refuse_overwriting(
         {"--output_path": config.output_path},
         {"the models": [folder_of(config.a), folder_of(config.b)]},
     )
     refuse_taken(config.output_path)
+    if config.a == config.b:
+        raise CueframeError(f"{config.a} is named twice; name two models")

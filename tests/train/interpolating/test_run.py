@@ -74,11 +74,17 @@ def test_alpha_is_chosen_on_videos_that_were_held_out(
     record = json.loads((output / "interpolation.json").read_text())
     by_alpha = record["validation_by_alpha"]
     assert by_alpha.keys() == {"0.0", "0.5", "1.0"}
-    assert result["validation"] == by_alpha[str(result["alpha"])]
+    best = by_alpha[str(result["alpha"])]
+    assert {name: result[name] for name in best} == best
+    # Chosen on one half of the videos, and reported on the other.
     rank = {
-        alpha: [t["trained"][n] for n in ("hit", "recall", "precision")]
-        for alpha, t in by_alpha.items()
+        alpha: [
+            one["chosen_on"]["validation"]["trained"][n] for n in ("hit", "recall", "precision")
+        ]
+        for alpha, one in by_alpha.items()
     }
+    questions = best["chosen_on"]["questions"] + best["validation_questions"]
+    assert questions == result["questions"]
     assert rank[str(result["alpha"])] == max(rank.values())
     assert result["questions"] == len(split["validation"]["questions"])
     assert f"{len(split['train']['questions'])} of 38 questions are about videos" in printed.err
