@@ -77,7 +77,7 @@ def _draw_hits(axes: Any, validations: Sequence[dict[str, Any]]) -> None:
     axes.axhline(uniform, color="tab:gray", linestyle="--", label="uniform")
     axes.set_ylim(-3, 103)
     axes.set_ylabel("validation hits, %")
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")
 
 
 def smoothing_width(steps: int) -> int:

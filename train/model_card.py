@@ -176,6 +176,7 @@ def _figures(split: dict[str, Any], result: dict[str, Any]) -> list[str]:
     intervals = result.get("intervals", {})
     questions = result.get("validation_questions", len(split["validation"]["questions"]))
     columns = list(table["trained"])
+    known = any(between for row in intervals.values() for between in row.values())
 
     def cell(picker: str, figure: str) -> str:
         between = intervals.get(picker, {}).get(figure)
@@ -187,7 +188,7 @@ def _figures(split: dict[str, Any], result: dict[str, Any]) -> list[str]:
         "",
         f"Four frames for each of {questions} questions about videos that it has not seen, in per "
         "cent (_s: seconds)"
-        f"{', with 95 % intervals by bootstrap over the videos' if intervals else ''}:",
+        f"{', with 95 % intervals by bootstrap over the videos' if known else ''}:",
         "",
         f"| | {' | '.join(table)} |",
         f"|---|{'---:|' * len(table)}",
