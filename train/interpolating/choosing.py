@@ -15,6 +15,7 @@ from infer.question_files.loading import load_questions
 from train.interpolating.config import InterpolateConfig
 from train.interpolating.mixing import Mixer
 from train.log import print_validation
+from train.pictures.store import PREPARED
 from train.split import Example, split_data
 from train.validate import index_videos, refuse_missing_videos, validate
 from train.validation_result import Validation
@@ -75,8 +76,10 @@ def choose_alpha(
     """
     found: dict[float, Validation] = {}
     with rendezvous(scratch, state) as kept:
-        encoder = Encoder(mixer.model)
-        index = (kept, index_videos(examples, encoder, kept, state)) if same_vision else None
+        encoder, pictures = Encoder(mixer.model), kept / PREPARED
+        index = None
+        if same_vision:
+            index = kept, index_videos(examples, encoder, kept, state, pictures)
         for alpha in GRID:
             mixer.set_alpha(alpha)
             with rendezvous(scratch, state) as own:
@@ -88,6 +91,7 @@ def choose_alpha(
                     scratch=own,
                     seed=config.seed,
                     long_text=config.long_text,
+                    pictures=pictures,
                 )
             assert result is not None
             print_validation(result.reported_on, f"alpha {alpha}")
