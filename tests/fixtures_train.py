@@ -118,6 +118,16 @@ def config(output: Path, **flags: Any) -> TrainConfig:
     return TrainConfig(**(usual | flags))
 
 
+def with_paraphrases(folder: Path) -> Path:
+    """Write the questions with two other wordings each, one of them long; returns their file."""
+    data = json.loads(world().json_path.read_text())
+    for one in data["data"]:
+        one["paraphrases"] = [f"tell me {one['question']}", "say so, please. " * 30 + one["id"]]
+    path = folder / "paraphrases.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
 def forget_accelerate() -> None:
     """Let the next run in this process choose device and precision anew."""
     AcceleratorState._reset_state(reset_partial_state=True)

@@ -22,6 +22,7 @@ from tests.fixtures_train import (
     started,
     trained,
     weights,
+    with_paraphrases,
 )
 from train.checkpoint import (
     Progress,
@@ -59,11 +60,14 @@ def killed_after(step: int, monkeypatch: pytest.MonkeyPatch, output: Path, **fla
     [
         ({"save_every": 2}, (3, 4, 9)),  # in the first epoch, at a save, in the second epoch
         ({"save_every": 3, "loss_setting": 1, "ratio": 0.25}, (1, 4, 7)),  # before any checkpoint
+        ({"save_every": 3, "loss_setting": 4, "view": "tiles", "json_path": "paraphrases"}, (4, 8)),
     ],
 )
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], steps: tuple[int, ...]
 ) -> None:
+    if flags.get("json_path") == "paraphrases":
+        flags = flags | {"json_path": with_paraphrases(tmp_path)}
     whole = trained(tmp_path / "whole", **flags)
     output = tmp_path / "out"
     for number, step in enumerate(steps):
