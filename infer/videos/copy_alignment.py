@@ -33,6 +33,8 @@ _QUIET = 0.2
 _CLEARLY = 4
 """Times the squared distance of neighbours in time, where little changes (its `_QUIET` quantile),
 by which moments are apart: noise tells no moment from another."""
+_ALIKE = 1e-3
+"""Scores that differ by less are equal."""
 _LEAST_SCORE = 0.6
 _LEAST_SHARE = 0.5
 """Share of the moments, by weight, that must lie in the other video: two clips of one film whose
@@ -133,21 +135,27 @@ def align(part: Moments, whole: Course, shifts: Integers | None = None) -> Align
     """
     if not len(whole):
         return None
-    near = _with_slack(_squared(part.vectors @ whole.T))  # (K, G)
+    distances = _squared(part.vectors @ whole.T)  # (K, G)
     if shifts is None:
         shifts = np.arange(-int(part.places.max()), len(whole) - int(part.places.min()))
     at = part.places[:, None] + shifts  # (K, L)
     inside = (at >= 0) & (at < len(whole))
-    found = np.take_along_axis(near, np.clip(at, 0, len(whole) - 1), axis=1)
-    kept = part.kept(found)
+    at = np.clip(at, 0, len(whole) - 1)
     weights = np.where(inside, part.weights[:, None], 0)
     total = weights.sum(axis=0)
     enough = (total >= _LEAST_SHARE * part.weights.sum()) & (inside.sum(axis=0) >= _FEWEST_MOMENTS)
     if not enough.any():
         return None
-    scores = np.where(enough, (kept * weights).sum(axis=0) / np.maximum(total, 1e-12), -1)
-    best = int(scores.argmax())
-    return Alignment(float(shifts[best]) * STEP_S, float(scores[best]))
+
+    def scores(of: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        kept = part.kept(np.take_along_axis(of, at, axis=1))  # (K, L)
+        return np.where(enough, (kept * weights).sum(axis=0) / np.maximum(total, 1e-12), -1)
+
+    found = scores(_with_slack(distances))
+    # The slack makes neighbouring shifts as good; of these the one that needs it least.
+    alike = found >= found.max() - _ALIKE
+    best = int(np.where(alike, scores(distances), -2).argmax())
+    return Alignment(float(shifts[best]) * STEP_S, float(found[best]))
 
 
 def copy_in(part: Course, moments: Moments, whole: Course) -> Alignment | None:

@@ -33,6 +33,14 @@ def test_a_trimmed_copy_is_found_where_it_begins(
     assert found.shift_s == pytest.approx(start_s, abs=1.0)
 
 
+@pytest.mark.parametrize("place", [0, 3, 20])
+def test_a_copy_cut_at_a_frame_of_the_grid_is_found_there(place: int) -> None:
+    whole = scene(7, 60)
+    found = found_in(whole[place : place + 60], whole)
+    assert found is not None
+    assert found.shift_s == place / 2
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 10_000), min_size=2, max_size=2, unique=True),
