@@ -541,16 +541,17 @@ def said(result: Ran) -> str:
 
 
 def test_the_text_is_read_from_top_to_bottom(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "q.json"
+    monkeypatch.chdir(tmp_path)  # a long path would be wrapped
+    path = Path("q.json")
     data = [SOUND | {"id": f"q{n}", "question": TRUCK, "video_path": "v"} for n in range(9)]
     data[3]["answer"] = "Gr\u001b[31m\neen"
     path.write_text(json.dumps(data))
     result = ran(capsys, "doctor.py", path)
     text = said(result)
     assert result.code == 1
-    assert text.startswith(f"{path}: 9 questions\n"[:40])
+    assert text.startswith("q.json: 9 questions\n")
     assert text.index("PROBLEM") < text.index("note  ") < text.index("fine  ")
     assert text.endswith("\n1 problem and 1 note\n")
     assert "\u001b" not in text
