@@ -60,7 +60,7 @@ TABLE = [
     ),
     (
         "`/dev/shm` that is read-only or full",
-        "nothing: decoding needs none",
+        "nothing: neither decoding nor training needs any",
     ),
     (
         "a temporary folder that is full, or none at all",

@@ -6,7 +6,7 @@ video's questions get their frames when it ends (train/mining/question_frames.py
 
 import shutil
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,9 +128,12 @@ def mine_videos(
                 for reason in failed.values():
                     yield MinedVideo(video.job, [], reason)
                 shutil.rmtree(wanted[video.job.path].scratch, ignore_errors=True)
-        finally:  # an interrupted run keeps what it has
-            with explain_unwritable(output):
+        except BaseException:  # an interrupted run keeps what it has, if that can be
+            with suppress(OSError):
                 writer.commit()
+            raise
+        with explain_unwritable(output):
+            writer.commit()
 
 
 def _labelled_times(asked: Sequence[MiningTask]) -> tuple[float, ...]:
