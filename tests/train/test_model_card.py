@@ -20,7 +20,7 @@ def training(**changes: Any) -> dict[str, Any]:
         "json_path": "/home/someone/data/train.json",
         "loss_setting": 3,
         "tune": "all",
-        "lora": None,
+        "lora_rank": None,
         "view": None,
         "long_text": "windows",
         "lr": 1e-5,
