@@ -102,7 +102,7 @@ def test_bad_flags_are_refused(tmp_path: Path, index: Path, flags: Any, said: st
 def test_what_cannot_be_learned_from_is_refused(tmp_path: Path, index: Path) -> None:
     with pytest.raises(CueframeError, match="fewer than --folds 50"):
         label(config(tmp_path, index, folds=50))
-    with pytest.raises(CueframeError, match="has no video of a question"):
+    with pytest.raises(CueframeError, match="have a label, or the id of one of"):
         label(config(tmp_path, index, unlabelled=tmp_path / "labelled.json"))
     model = Path(world().model)
     hashes = load_data(world().json_path, None, world().videos, 1, ratio=0.0)[0]
