@@ -125,6 +125,13 @@ def split_data(
     return train_list, val_list
 
 
+def shuffled(content_hashes: Iterable[str], seed: int) -> list[str]:
+    """Return the distinct videos in the order of a digest of seed and content."""
+    return sorted(
+        set(content_hashes), key=lambda content: blake2b(f"{seed} {content}".encode()).digest()
+    )
+
+
 def held_out_videos(
     content_hashes: Iterable[str],
     ratio: float,
@@ -137,9 +144,7 @@ def held_out_videos(
     changes the side of few others. Linked videos are held out together or not at all
     (`train.linked_videos`).
     """
-    videos = sorted(
-        set(content_hashes), key=lambda content: blake2b(f"{seed} {content}".encode()).digest()
-    )
+    videos = shuffled(content_hashes, seed)
     count = round(ratio * len(videos))
     if 0 < ratio < 1:
         count = min(max(count, 1), len(videos) - 1)

@@ -10,10 +10,8 @@
 and beside the questions of each side its videos.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +19,17 @@ import tyro
 
 from examples.labels.training_wordings import TRAINING
 from examples.labels.unseen_wordings import UNSEEN
-from examples.picks.processes import cores, in_processes
+from examples.picks.processes import cores
 from examples.scenes import (
     QUESTIONS_PER_VIDEO,
     Scene,
     ask,
-    draw_frames,
-    plan_scene,
-    write_questions,
-    write_video,
 )
+from examples.sides import Records, draw_each_side
 from examples.wording import Language
 from index.run_command import run
-from index.storage.atomic_write import make_folder
 
 UNSEEN_FILES = tuple(f"unseen_{n}" for n in range(1, 1 + len(UNSEEN["en"])))
-Records = list[dict[str, Any]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -59,24 +52,14 @@ def draw_sides(config: DrawConfig, processes: int) -> dict[str, int]:
     """Draw all videos and write their questions; return the number of questions by side."""
     counts = {f"train_{n}": config.train_videos for n in range(config.sides)}
     counts["test"] = config.test_videos
-    first, questions = 0, {}
-    for side, count in counts.items():
-        folder = config.folder / side
-        shutil.rmtree(folder, ignore_errors=True)
-        make_folder(folder / "videos", "FOLDER")
-        scenes = [plan_scene(number, config.seed) for number in range(first, first + count)]
-        first += count
-        in_processes(partial(_draw, folder / "videos", config.seed), scenes, processes)
-        files = ask_test(scenes, config.seed) if side == "test" else {}
-        files = files or {side: ask_training(scenes, side, config.seed)}
-        for name, records in files.items():
-            write_questions(folder / f"{name}.json", records)
-        questions[side] = len(next(iter(files.values())))
-    return questions
+    return draw_each_side(config.folder, counts, config.seed, processes, ask_side)
 
 
-def _draw(videos: Path, seed: int, scene: Scene) -> None:
-    write_video(videos / f"{scene.name}.mp4", draw_frames(scene, seed))
+def ask_side(side: str, scenes: Sequence[Scene], seed: int) -> dict[str, Records]:
+    """Ask about the scenes of a side; return its records by the name of their file."""
+    if side == "test":
+        return ask_test(scenes, seed)
+    return {side: ask_training(scenes, side, seed)}
 
 
 def ask_training(scenes: Sequence[Scene], side: str, seed: int) -> Records:

@@ -12,34 +12,27 @@ the pairs, where each text is asked once. `other_wordings.py` has the words of o
 """
 
 import random
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import tyro
 
 from examples.drawing import COLOURS, SIGNS, THINGS
 from examples.languages.other_wordings import OTHER_WORDINGS
 from examples.languages.pairs import write_captions
-from examples.picks.processes import cores, in_processes
+from examples.picks.processes import cores
 from examples.scenes import (
     QUESTIONS_PER_VIDEO,
     Scene,
     ask,
     ask_about,
-    draw_frames,
-    plan_scene,
-    write_questions,
-    write_video,
 )
+from examples.sides import Records, draw_each_side
 from examples.wording import ENGLISH, VIETNAMESE, Language, Wording
 from examples.wording import WORDINGS as BY_LANGUAGE
 from index.run_command import run
-from index.storage.atomic_write import make_folder
 
 WORDINGS: Mapping[str, Wording] = {
     "english": ENGLISH,
@@ -53,7 +46,6 @@ CAPTION: Mapping[Language, str] = {
     "en": "{thing} passes while the board shows {sign}.",
     "vi": "{thing} đi qua trong lúc bảng hiện {sign}.",
 }
-Records = list[dict[str, Any]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,24 +71,9 @@ def draw_sides(config: DrawConfig, processes: int) -> dict[str, int]:
         "pairs": config.pair_videos,
         "test": config.test_videos,
     }
-    first, questions = 0, {}
-    for side, count in counts.items():
-        folder = config.folder / side
-        shutil.rmtree(folder, ignore_errors=True)
-        make_folder(folder / "videos", "FOLDER")
-        scenes = [plan_scene(number, config.seed) for number in range(first, first + count)]
-        first += count
-        in_processes(partial(_draw, folder / "videos", config.seed), scenes, processes)
-        files = ask_side(side, scenes, config.seed)
-        for name, records in files.items():
-            write_questions(folder / f"{name}.json", records)
-        questions[side] = len(next(iter(files.values())))
+    questions = draw_each_side(config.folder, counts, config.seed, processes, ask_side)
     write_captions(config.folder / "pairs" / "captions.csv", captions(config.seed))
     return questions
-
-
-def _draw(videos: Path, seed: int, scene: Scene) -> None:
-    write_video(videos / f"{scene.name}.mp4", draw_frames(scene, seed))
 
 
 def ask_side(side: str, scenes: Sequence[Scene], seed: int) -> dict[str, Records]:

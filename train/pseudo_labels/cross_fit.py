@@ -7,7 +7,6 @@ Legend: n labelled questions, u unlabelled ones, K folds, D width of a vector.
 """
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from infer.selection.strategies import ScoredVideo
 from train.distilling.hits import HitTable, hit_table
 from train.distilling.ridge import Head
 from train.pseudo_labels.heads import FEWEST, Lead, fit, lead, least_margin, pointed, target
+from train.split import shuffled
 
 WITH, WITHOUT = "labels and pseudo-labels", "labels alone"
 
@@ -66,9 +66,7 @@ def folds_of(videos: Sequence[str], folds: int, seed: int) -> Integers:
     Raises:
         CueframeError: There are fewer videos than folds.
     """
-    distinct = sorted(
-        set(videos), key=lambda content: blake2b(f"{seed} {content}".encode()).digest()
-    )
+    distinct = shuffled(videos, seed)
     if len(distinct) < folds:
         raise CueframeError(
             f"the labelled questions are about {len(distinct)} videos, fewer than --folds {folds}; "
