@@ -11,8 +11,7 @@ Legend: F frames, T tiles of a frame, D width of a vector, B frames of a batch.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import groupby, islice
-from operator import attrgetter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from PIL import Image
 from transformers import PreTrainedModel
 
 from index.decoding.decoders import frames_at, read
-from index.decoding.frame_types import VideoMetadata, sample_times
+from index.decoding.frame_types import VideoMetadata, every
 from index.decoding.sampler import FrameSampler
 from index.errors import CueframeError, VideoError
 from index.models.encoder import Encoder, vision_fingerprint
@@ -54,8 +53,7 @@ def read_video_frames(video_path: str | Path, fps_target: float = 15) -> list[Im
     """
     positive("fps_target", fps_target)
     with _naming(video_path):
-        frames = read(Path(video_path), sample_times(fps_target))
-        return [next(same).image for _, same in groupby(frames, key=attrgetter("time_s"))]
+        return [frame.image for frame in read(Path(video_path), every(fps_target))]
 
 
 def get_top4_frames(

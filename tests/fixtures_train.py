@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from examples.scenes import RATE_FPS, draw_scenes
 from examples.tiny_clip import make_tiny_clip, read_texts
 from index.decoding.decoders import read
-from index.decoding.frame_types import sample_times
+from index.decoding.frame_types import every
 from index.discovery import HashedFile, hash_files
 from tests.paths import ROOT
 from train.config import TrainConfig
@@ -86,7 +86,7 @@ def world() -> World:
 
 
 def _frames(video: Path) -> list[Image.Image]:
-    return [frame.image.resize((80, 45)) for frame in read(video, sample_times(RATE_FPS))]
+    return [frame.image.resize((80, 45)) for frame in read(video, every(RATE_FPS))]
 
 
 def tiny_model(folder: Path, here: World, seed: int = 0) -> Path:

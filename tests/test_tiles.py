@@ -16,7 +16,7 @@ from examples.tiny_clip import make_tiny_clip
 from index.build import BuildConfig, build
 from index.check import CheckConfig, check
 from index.decoding.decoders import frames_at, read
-from index.decoding.frame_types import sample_times
+from index.decoding.frame_types import every
 from index.storage.catalog import all_videos, open_catalog
 from index.storage.store import read_vectors, vectors_path
 from infer.predict import get_top4_frames
@@ -90,7 +90,7 @@ def by_hand(world: Path, name: str) -> tuple[np.ndarray, list[list[float]]]:
     ]
     processor = CLIPProcessor.from_pretrained(world / "model").image_processor
     last_s = -1.0
-    for frame in read(world / "videos" / name, sample_times(2.0)):
+    for frame in read(world / "videos" / name, every(2.0)):
         if frame.time_s == last_s:
             continue
         last_s = frame.time_s

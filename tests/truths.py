@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from index.decoding.frame_types import Frame
 from index.models.preprocess import ImageTransform
 from tests.videos import KINDS, Truth, file_name, make, read_number
 
@@ -61,6 +62,12 @@ def drain(generator: Generator[Item, None, Value]) -> tuple[list[Item], Value]:
             items.append(next(generator))
         except StopIteration as end:
             return items, end.value
+
+
+def shown_at(frames: list[Frame], times_s: Iterable[float], duration_s: float) -> list[Frame]:
+    """Those of a reading's frames that are shown at the times before the end of the video."""
+    starts_s = [frame.time_s for frame in frames]
+    return [frames[bisect_right(starts_s, t + 1e-4) - 1] for t in times_s if t < duration_s]
 
 
 def sampled(truth: Truth, fps: float) -> list[float]:

@@ -8,41 +8,42 @@ request only (index/decoding/decord_decoder.py). The types and the definition of
 index/decoding/frame_types.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from pkgutil import resolve_name
 
 import av
 
-from index.decoding.frame_types import Frame, FrameStream, Scale
+from index.decoding.frame_types import Frame, FrameStream, NextTime, Scale, each_of
 from index.decoding.registry import DECODERS
 from index.errors import VideoError
+from index.spans import TIME_TOLERANCE_S
 
-Decode = Callable[[Path, Iterable[float], Scale | None, bool, int | None], FrameStream]
+Decode = Callable[[Path, NextTime, Scale | None, bool, int | None], FrameStream]
 
 
 def read(
     path: Path,
-    times_s: Iterable[float],
+    next_time: NextTime,
     *,
     decoder: str = "auto",
     scale: Scale | None = None,
     clamp: bool = False,
     max_pixels: int | None = None,
 ) -> FrameStream:
-    """Decode a file once, in order, and yield for each time the frame shown then.
+    """Read a file once, in order, and yield each frame that is shown at a wanted time, once.
 
     Args:
         path: The file.
-        times_s: Ascending times in seconds from the first shown frame; may be infinite.
+        next_time: The wanted times, as `index.decoding.frame_types.every` or `each_of` gives them.
         decoder: A name of `DECODERS`; "decord" refuses files on which it may be wrong.
         scale: Maps a frame's size to the one for the decoder's own scaler; None for full size.
-        clamp: Yield the last frame for times past the end, instead of stopping there.
+        clamp: Yield the last frame for times past the end as well.
         max_pixels: Refuse larger pictures, before their frames are decoded; None allows all.
 
     Returns:
-        The `VideoMetadata`, as the generator's value; the file is then decoded to its end.
+        The `VideoMetadata`, as the generator's value; the file is then read to its end.
 
     Raises:
         VideoError: The file has no video stream, no timestamps or no decodable frame, its
@@ -52,7 +53,7 @@ def read(
         raise VideoError("is not a file; look for a typing error or a missing disk")
     # By name, so that decord is loaded only by runs that use it, not in every worker.
     decode: Decode = resolve_name(DECODERS[decoder].function)
-    return (yield from decode(path, times_s, scale, clamp, max_pixels))
+    return (yield from decode(path, next_time, scale, clamp, max_pixels))
 
 
 def container_duration_s(path: Path) -> float:
@@ -72,6 +73,13 @@ def frames_at(path: Path, times_s: list[float], *, decoder: str = "auto") -> Ite
     Raises:
         VideoError: As for `read`.
     """
-    with closing(read(path, times_s, decoder=decoder, clamp=True)) as frames:
-        for _, frame in zip(times_s, frames, strict=False):
-            yield frame
+    with closing(read(path, each_of(times_s), decoder=decoder, clamp=True)) as frames:
+        frame: Frame | None = None
+        for time_s in times_s:
+            while frame is None or time_s + TIME_TOLERANCE_S >= frame.end_s:
+                following = next(frames, None)
+                if following is None:
+                    break  # the last one is shown for good
+                frame = following
+            if frame is not None:
+                yield frame

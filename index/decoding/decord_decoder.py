@@ -11,10 +11,10 @@ second or more apart, 2 to 3 % of those in a damaged GOP were a neighbouring fra
 reading decord stays shifted after the damage. So decord is never used unless requested.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -26,11 +26,19 @@ from PIL import Image
 
 from index.arrays import Floats
 from index.decoding.display import Display, DisplayReader, refuse_large
-from index.decoding.frame_types import Frame, FrameStream, Scale, VideoMetadata
+from index.decoding.frame_types import (
+    Frame,
+    FrameStream,
+    NextTime,
+    Scale,
+    VideoMetadata,
+    is_last_wanted,
+    is_wanted,
+)
 from index.decoding.packets import MISSING_END_S, declared_end_s, one_line
 from index.decoding.stream_choice import video_stream
 from index.errors import VideoError
-from index.spans import rows_shown_at, until_next
+from index.spans import until_next
 
 _SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm"}
 _CODECS = {"h264", "vp8", "vp9", "av1"}
@@ -120,7 +128,7 @@ def _spans(container: InputContainer, stream: VideoStream) -> list[tuple[int, in
 
 def decode_decord(
     path: Path,
-    times_s: Iterable[float],
+    next_time: NextTime,
     scale: Scale | None,
     clamp: bool,
     max_pixels: int | None = None,
@@ -129,18 +137,18 @@ def decode_decord(
     packets = trusted_packets(path, max_pixels)
     if packets is None:
         raise VideoError("decord is not known to be right on such a file; use --decoder auto")
-    return (yield from decode_trusted(path, packets, times_s, scale, clamp))
+    return (yield from decode_trusted(path, packets, next_time, scale, clamp))
 
 
 def decode_trusted(
-    path: Path, packets: Packets, times_s: Iterable[float], scale: Scale | None, clamp: bool
+    path: Path, packets: Packets, next_time: NextTime, scale: Scale | None, clamp: bool
 ) -> FrameStream:
     """Decode as `decode_decord`, with the trusted packets of the file."""
     width, height = packets.metadata.width, packets.metadata.height
     if scale is not None:
         width, height = scale(width, height)
     ends_s = until_next(packets.times_s, packets.metadata.duration_s)
-    wanted = groupby(_rows(packets, ends_s, times_s, clamp))
+    wanted = _rows(packets, ends_s, next_time, clamp)
     at_once = max(1, _CHUNK_BYTES // (width * height * 3))
     try:
         reader = decord.VideoReader(
@@ -149,13 +157,11 @@ def decode_trusted(
         if len(reader) != len(packets.times_s):
             counts = f"{len(reader)} frames, the container {len(packets.times_s)}"
             raise VideoError(f"decord counts {counts}; use --decoder auto")
-        while chunk := [(row, len(list(same))) for row, same in islice(wanted, at_once)]:
-            pictures = reader.get_batch([row for row, _ in chunk]).asnumpy()
-            for (row, repeats), pixels in zip(chunk, pictures, strict=True):
+        while rows := list(islice(wanted, at_once)):
+            pictures = reader.get_batch(rows).asnumpy()
+            for row, pixels in zip(rows, pictures, strict=True):
                 span_s = float(packets.times_s[row]), float(ends_s[row])
-                frame = Frame(*span_s, Image.fromarray(pixels))
-                for _ in range(repeats):
-                    yield frame
+                yield Frame(*span_s, Image.fromarray(pixels))
     except (
         decord.DECORDError,
         AssertionError,
@@ -169,9 +175,15 @@ def decode_trusted(
     return packets.metadata
 
 
-def _rows(packets: Packets, ends_s: Floats, times_s: Iterable[float], clamp: bool) -> Iterator[int]:
-    """Yield the number of the frame shown at each time."""
-    for time_s in times_s:
-        if not clamp and time_s >= packets.metadata.duration_s:
-            return
-        yield int(rows_shown_at(packets.times_s, ends_s, time_s))
+def _rows(packets: Packets, ends_s: Floats, next_time: NextTime, clamp: bool) -> Iterator[int]:
+    """Yield the numbers of the wanted frames."""
+    last = len(ends_s) - 1
+    for row, (time_s, end_s) in enumerate(
+        zip(packets.times_s.tolist(), ends_s.tolist(), strict=True)
+    ):
+        if (
+            is_wanted(next_time, time_s, end_s)
+            if row < last
+            else is_last_wanted(next_time, time_s, end_s, clamp)
+        ):
+            yield row

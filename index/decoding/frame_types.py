@@ -4,13 +4,17 @@ Times are in seconds from the first *shown* frame. The frame shown at t is the l
 presentation time is at most t + 1e-4.
 """
 
-from collections.abc import Callable, Generator, Iterator
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from index.spans import TIME_TOLERANCE_S
 
 
 class Frame(NamedTuple):
@@ -44,26 +48,40 @@ PixelStream = Generator[tuple[float, float, npt.NDArray[np.uint8]], None, VideoM
 the same number T of tiles for all of them."""
 
 
-class SampleTimes(Iterator[float]):
-    """The infinite sequence of sample times t_k = k / fps in seconds."""
-
-    def __init__(self, fps: float) -> None:
-        self._fps = fps
-        self._k = 0
-
-    def __next__(self) -> float:
-        time_s = self._k / self._fps
-        self._k += 1
-        return time_s
-
-    def skip(self, end_s: float) -> None:
-        """Leave out times for a frame that is shown until `end_s`, not those close to it.
-
-        A damaged file may show a frame for a month: too many times to ask for one by one.
-        """
-        self._k = max(self._k, int(end_s * self._fps) - 1)
+NextTime = Callable[[float], float]
+"""Maps the time at which a frame is first shown to the earliest wanted time t with t + 1e-4 at or
+after it; inf if there is none. It is asked about any frame, in any order, so it keeps no state."""
 
 
-def sample_times(fps: float) -> SampleTimes:
-    """Return the infinite sequence of sample times t_k = k / fps in seconds."""
-    return SampleTimes(fps)
+def every(fps: float) -> NextTime:
+    """Want the sample times k / fps in seconds, without end."""
+
+    def next_time(start_s: float) -> float:
+        # One too few is sure in spite of rounding; the loop goes on to the exact one.
+        k = max(0, int((start_s - TIME_TOLERANCE_S) * fps) - 1)
+        while k / fps + TIME_TOLERANCE_S < start_s:
+            k += 1
+        return k / fps
+
+    return next_time
+
+
+def each_of(times_s: Iterable[float]) -> NextTime:
+    """Want the given times in seconds, in any order."""
+    ordered = sorted(times_s)
+
+    def next_time(start_s: float) -> float:
+        row = bisect_left(ordered, start_s, key=lambda time_s: time_s + TIME_TOLERANCE_S)
+        return ordered[row] if row < len(ordered) else math.inf
+
+    return next_time
+
+
+def is_wanted(next_time: NextTime, time_s: float, end_s: float) -> bool:
+    """Return whether a wanted time falls on a frame that another one follows, at `end_s`."""
+    return next_time(time_s) + TIME_TOLERANCE_S < end_s
+
+
+def is_last_wanted(next_time: NextTime, time_s: float, duration_s: float, clamp: bool) -> bool:
+    """Return whether a wanted time falls on the last frame, or with `clamp` after it as well."""
+    return next_time(time_s) < (math.inf if clamp else duration_s)

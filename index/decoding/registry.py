@@ -10,15 +10,18 @@ class DecoderEntry(NamedTuple):
     """The function of a decoder, and its text in --help."""
 
     function: str
-    """Module and function: (path, times_s, scale, clamp, max_pixels) -> FrameStream."""
+    """Module and function: (path, next_time, scale, clamp, max_pixels) -> FrameStream."""
     help: str
 
 
-_PYAV = "index.decoding.pyav_decoder:decode_pyav"
-
 DECODERS = {
-    "auto": DecoderEntry(_PYAV, "PyAV, every frame in order"),
-    "pyav": DecoderEntry(_PYAV, "the same"),
+    "auto": DecoderEntry(
+        "index.decoding.pyav_decoder:decode_pyav", "PyAV, no more than the wanted frames need"
+    ),
+    "pyav": DecoderEntry(
+        "index.decoding.in_order:decode_in_order",
+        "PyAV, every frame in order, which notices all damage",
+    ),
     "decord": DecoderEntry(
         "index.decoding.decord_decoder:decode_decord", "skips, which pays at an --fps below 1"
     ),

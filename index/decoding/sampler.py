@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.decoding.decoders import read
-from index.decoding.frame_types import PixelStream, sample_times
+from index.decoding.frame_types import PixelStream, every
 from index.models.preprocess import ImageTransform, Resize
 
 DEFAULT_FPS = 2.0
@@ -26,23 +26,19 @@ class FrameSampler:
         """Yield the frames shown at k / fps, each once: (time, end in s, (T, H, W, 3) uint8)."""
         scaled = self.resize == "decoder"
         scale = self.transform.scaled_size if scaled else None
-        times_s = sample_times(self.fps)
         frames = read(
             Path(path),
-            times_s,
+            every(self.fps),
             decoder=self.decoder,
             scale=scale,
             max_pixels=self.max_pixels,
         )
-        last_s, tiles = -1.0, None
+        tiles = None
         while True:
             try:
                 frame = next(frames)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
-            if frame.time_s > last_s:
-                last_s = frame.time_s
-                tiles = tiles or self.transform.tiles_of(frame.image)
-                squares = self.transform.squares(frame.image, tiles, scaled=scaled)
-                yield frame.time_s, frame.end_s, squares
-                times_s.skip(frame.end_s)
+            tiles = tiles or self.transform.tiles_of(frame.image)
+            squares = self.transform.squares(frame.image, tiles, scaled=scaled)
+            yield frame.time_s, frame.end_s, squares

@@ -14,7 +14,7 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from index.decoding import pyav_decoder
+from index.decoding.display import Display
 from index.errors import CueframeError
 from infer.predict import get_top4_frames, read_video_frames
 from tests.fixtures_infer import (
@@ -70,7 +70,7 @@ class Pictures:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made = 0
-        picture = pyav_decoder.picture
+        picture = Display.picture
         get_batch = decord.VideoReader.get_batch
 
         def counted(*args: Any) -> Image.Image:
@@ -81,7 +81,7 @@ class Pictures:
             self.made += len(rows)
             return get_batch(video, rows)
 
-        monkeypatch.setattr(pyav_decoder, "picture", counted)
+        monkeypatch.setattr(Display, "picture", counted)
         monkeypatch.setattr(decord.VideoReader, "get_batch", batch)
 
 

@@ -11,24 +11,31 @@ frame as PNG, 0.3 MB and 6 ms as JPEG.
 This runs in decoding workers, so it imports no torch.
 """
 
+import math
+from collections.abc import Generator
 from dataclasses import dataclass
-from heapq import merge
-from itertools import takewhile, tee
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from index.decoding.decoders import read
-from index.decoding.frame_types import PixelStream, sample_times
+from index.decoding.frame_types import (
+    Frame,
+    FrameStream,
+    PixelStream,
+    VideoMetadata,
+    each_of,
+    every,
+    is_wanted,
+)
 from index.errors import VideoError
 from index.models.preprocess import ImageTransform
 from index.storage.atomic_write import explain_unwritable
 
 ImageFormat = Literal["png", "jpg"]
-
-_STILL_S = 7200.0
-"""A frame that is shown for longer than this counts as the last one."""
 
 _SAVING: dict[ImageFormat, dict[str, Any]] = {
     # Pillow's default level takes three times as long to save a tenth of the space.
@@ -67,38 +74,36 @@ class DecodingPass:
         scratch = Path(wanted.scratch)
         with explain_unwritable(scratch):
             scratch.mkdir(parents=True, exist_ok=True)
-        last_s, handed_over, tiles = -1.0, False, 0
-        squares = None
-        # With clamp the frames end only when the times do, and the end of the video is known only
-        # then; PyAV takes each time after it has yielded the frame before, so last_s is current.
-        samples = takewhile(lambda time_s: time_s < last_s + _STILL_S, sample_times(self.fps))
-        asked, again = tee(merge(samples, wanted.labelled_s))
-        frames = read(Path(path), asked, decoder="pyav", clamp=True)
-        labels = set(wanted.labelled_s)
+        samples, labels = every(self.fps), each_of(wanted.labelled_s)
+
+        def next_time(start_s: float) -> float:
+            return min(samples(start_s), labels(start_s))
+
+        frames = _until_next(read(Path(path), next_time, clamp=True))
+        tiles = 0
         while True:
             try:
-                frame = next(frames)
+                frame, next_s = next(frames)
             except StopIteration as end:
-                if end.value.duration_s > last_s + _STILL_S:
-                    raise VideoError("shows one frame for over two hours; cut that out") from None
                 return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
-            asked_s = next(again)
-            if frame.time_s > last_s:
-                last_s, handed_over, squares = frame.time_s, False, None
-                picture = picture_path(scratch, last_s, self.image_format)
-                with explain_unwritable(picture):
-                    frame.image.save(picture, **_SAVING[self.image_format])
-                # Of the first, as in an index.
-                tiles = tiles or self.transform.tiles_of(frame.image)
-                if self.image_format == "png" and self._has_tiles(frame.image, tiles):
-                    squares = self.transform.squares(frame.image, tiles)
-                    with explain_unwritable(picture):
-                        squares.tofile(squares_path(picture))
-            if not handed_over and (asked_s in labels or not wanted.only_labelled):
-                handed_over = True
+            tiles = tiles or self.transform.tiles_of(frame.image)  # of the first, as in an index
+            squares = self._kept(scratch, frame, tiles)
+            if not wanted.only_labelled or is_wanted(labels, frame.time_s, next_s):
                 if squares is None:
                     squares = self.transform.squares(frame.image, tiles)
-                yield last_s, frame.end_s, squares
+                yield frame.time_s, frame.end_s, squares
+
+    def _kept(self, scratch: Path, frame: Frame, tiles: int) -> npt.NDArray[np.uint8] | None:
+        """Save a frame's picture, and its squares beside it if they can be; return those."""
+        picture = picture_path(scratch, frame.time_s, self.image_format)
+        with explain_unwritable(picture):
+            frame.image.save(picture, **_SAVING[self.image_format])
+        if self.image_format != "png" or not self._has_tiles(frame.image, tiles):
+            return None
+        squares = self.transform.squares(frame.image, tiles)
+        with explain_unwritable(picture):
+            squares.tofile(squares_path(picture))
+        return squares
 
     def _has_tiles(self, image: Image.Image, tiles: int) -> bool:
         """Return whether a picture by itself has as many tiles as its video."""
@@ -106,6 +111,21 @@ class DecodingPass:
             return self.transform.tiles_of(image) == tiles
         except VideoError:  # a frame of another shape in its midst
             return False
+
+
+def _until_next(frames: FrameStream) -> Generator[tuple[Frame, float], None, VideoMetadata]:
+    """Yield each frame with the time of the next one; the last, which labels may be past, inf."""
+    held: Frame | None = None
+    while True:
+        try:
+            following = next(frames)
+        except StopIteration as end:
+            if held is not None:
+                yield held, math.inf
+            return end.value  # type: ignore[no-any-return]  # a generator's value is untyped here
+        if held is not None:
+            yield held, following.time_s
+        held = following
 
 
 def squares_path(picture: Path) -> Path:

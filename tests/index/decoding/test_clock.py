@@ -22,9 +22,9 @@ from index.decoding.clock import (
 )
 from index.decoding.decord_decoder import decode_decord
 from index.decoding.display import Display
-from index.decoding.frame_types import Frame, VideoMetadata
+from index.decoding.frame_types import Frame, VideoMetadata, each_of
 from index.decoding.pyav_decoder import decode_pyav
-from tests.truths import drain
+from tests.truths import drain, shown_at
 from tests.videos import VP9, draw, read_number
 
 TICKS = Fraction(1, 1000)
@@ -178,8 +178,9 @@ def write(
 
 def shown(path: Path, times_s: Sequence[float]) -> tuple[list[int], VideoMetadata]:
     """The numbers shown at the times, and what is told of the file."""
-    frames, metadata = drain(decode_pyav(path, times_s, None, False))
-    return [read_number(frame.image) for frame in frames], metadata
+    frames, metadata = drain(decode_pyav(path, each_of(times_s), None, False))
+    at_times = shown_at(frames, times_s, metadata.duration_s)
+    return [read_number(frame.image) for frame in at_times], metadata
 
 
 def middles(count: int, fps: float = 25.0) -> list[float]:
@@ -314,7 +315,7 @@ def test_frames_without_presentation_times_come_in_the_decoders_order(
     assert metadata.warnings == []
     assert metadata.duration_s == pytest.approx(4, abs=0.002)
     if restamp:  # decord, which counts frames, agrees
-        frames, _ = drain(decode_decord(path, middles(100), None, False))
+        frames, _ = drain(decode_decord(path, each_of(middles(100)), None, False))
         assert [read_number(frame.image) for frame in frames] == list(range(100))
 
 
@@ -324,6 +325,6 @@ def test_a_frame_knows_its_end_across_a_jump(tmp_path: Path) -> None:
     path = tmp_path / "joined.ts"
     path.write_bytes((tmp_path / "0.ts").read_bytes() + (tmp_path / "25.ts").read_bytes())
     frames: list[Frame]
-    frames, _ = drain(decode_pyav(path, middles(50), None, False))
+    frames, _ = drain(decode_pyav(path, each_of(middles(50)), None, False))
     for frame, following in pairwise(frames):
         assert frame.end_s == following.time_s

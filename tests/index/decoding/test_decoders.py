@@ -12,9 +12,9 @@ import av
 import decord
 import pytest
 
-from index.decoding import decord_decoder, pyav_decoder
+from index.decoding import decord_decoder, in_order
 from index.decoding.decoders import container_duration_s, frames_at, read
-from index.decoding.frame_types import sample_times
+from index.decoding.frame_types import each_of, every
 from index.errors import VideoError
 from tests.truths import DECODABLE, Generated, allowed, check_numbers, drain, upright
 from tests.videos import read_number
@@ -52,14 +52,14 @@ def test_times_past_the_end_give_the_last_frame_only_when_clamped(
     times_s = [3.9, truth.duration_s, truth.duration_s, 99.0]
     clamped = list(frames_at(path, times_s, decoder=decoder))
     assert [read_number(frame.image) for frame in clamped] == [97, 99, 99, 99]
-    frames, _ = drain(read(path, times_s, decoder=decoder))
+    frames, _ = drain(read(path, each_of(times_s), decoder=decoder))
     assert [read_number(frame.image) for frame in frames] == [97]
 
 
 def test_nothing_asked_gives_nothing(generated: Generated) -> None:
     path, truth = generated("b_frames")
     assert list(frames_at(path, [])) == []
-    frames, clip = drain(read(path, []))
+    frames, clip = drain(read(path, each_of([])))
     assert frames == []
     assert clip.duration_s == pytest.approx(truth.duration_s)
 
@@ -69,15 +69,15 @@ def test_no_more_is_decoded_than_needed(
 ) -> None:
     path, _ = generated("constant")
     decoded = 0
-    shown = pyav_decoder._Shown.frames
+    shown = in_order.shown_frames
 
-    def counted(self: Any) -> Iterator[Any]:
+    def counted(reading: Any) -> Iterator[Any]:
         nonlocal decoded
-        for item in shown(self):
+        for item in shown(reading):
             decoded += 1
             yield item
 
-    monkeypatch.setattr(pyav_decoder._Shown, "frames", counted)
+    monkeypatch.setattr(in_order, "shown_frames", counted)
     assert [read_number(f.image) for f in frames_at(path, [0.1, 0.4], decoder="pyav")] == [2, 10]
     assert decoded == 12  # the frame after the last one wanted tells that that one is over
 
@@ -88,7 +88,7 @@ def test_no_more_is_decoded_than_needed(
 )
 def test_duration_and_start_are_the_truths(kind: str, decoder: str, generated: Generated) -> None:
     path, truth = generated(kind)
-    _, clip = drain(read(path, [0.0], decoder=decoder))
+    _, clip = drain(read(path, each_of([0.0]), decoder=decoder))
     assert clip.duration_s == pytest.approx(truth.duration_s, abs=1e-6)
     assert clip.start_s == pytest.approx(truth.start_s, abs=1e-4)
 
@@ -107,19 +107,19 @@ def test_an_unusable_file_is_refused_in_one_line(
 ) -> None:
     path, _ = generated(kind)
     with pytest.raises(VideoError, match=reason) as caught:
-        drain(read(path, sample_times(2.0)))
+        drain(read(path, every(2.0)))
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="is not a file"):
-        drain(read(tmp_path / "gone.mp4", [0.0]))
+        drain(read(tmp_path / "gone.mp4", each_of([0.0])))
 
 
 def test_decord_alone_is_refused_where_it_is_not_known_to_be_right(generated: Generated) -> None:
     for kind in ("open_gop", "mpegts", "edit_list", "hevc", "raw", "text"):
         with pytest.raises(VideoError, match="use --decoder auto"):
-            drain(read(generated(kind)[0], [0.0], decoder="decord"))
+            drain(read(generated(kind)[0], each_of([0.0]), decoder="decord"))
 
 
 def test_nothing_takes_decord_unasked(
@@ -134,10 +134,10 @@ def test_nothing_takes_decord_unasked(
         return decord_reads(path, *args)
 
     monkeypatch.setattr(decord_decoder, "decode_trusted", noted)
-    drain(read(path, sample_times(0.5)))
+    drain(read(path, every(0.5)))
     list(frames_at(path, [0.1, 2.0, 3.5]))
     assert used == []
-    drain(read(path, sample_times(0.5), decoder="decord"))
+    drain(read(path, every(0.5), decoder="decord"))
     assert len(used) == 1
 
 
@@ -149,7 +149,7 @@ def test_decord_that_gives_up_fails_the_video_in_one_line(
 
     monkeypatch.setattr(decord.VideoReader, "get_batch", fails)
     with pytest.raises(VideoError, match=r"decord cannot read it \(.*it broke here\)"):
-        drain(read(generated("b_frames")[0], sample_times(2.0), decoder="decord"))
+        drain(read(generated("b_frames")[0], every(2.0), decoder="decord"))
 
 
 def remuxed(source: Path, target: Path, tag: str, text: bytes) -> Path:
@@ -181,7 +181,7 @@ def test_tags_that_are_not_utf8_cost_no_frame(
     if tag == "handler_name" and suffix == ".mkv":
         suffix = ".m4v"  # Matroska has no handlers
     path = remuxed(plain, tmp_path / f"tagged{suffix}", tag, text)
-    frames, metadata = drain(read(path, sample_times(2.0), decoder=decoder))
+    frames, metadata = drain(read(path, every(2.0), decoder=decoder))
     check_numbers(truth, ((frame.time_s, frame.image) for frame in frames))
     assert (len(frames), metadata.warnings) == (round(2 * truth.duration_s), [])
     assert container_duration_s(path) == pytest.approx(container_duration_s(plain), abs=0.1)
@@ -194,10 +194,10 @@ def test_a_name_that_is_not_utf8_is_opened_or_refused_in_one_line(
     path = tmp_path / os.fsdecode(name)
     source, truth = generated("b_frames")
     shutil.copy(source, path)
-    frames, _ = drain(read(path, sample_times(2.0)))
+    frames, _ = drain(read(path, every(2.0)))
     check_numbers(truth, ((frame.time_s, frame.image) for frame in frames))
     with pytest.raises(VideoError, match=r"^decord cannot read it \(.*; use --decoder auto$"):
-        drain(read(path, sample_times(0.5), decoder="decord"))
+        drain(read(path, every(0.5), decoder="decord"))
 
 
 def test_the_containers_duration_costs_no_decoding(generated: Generated) -> None:

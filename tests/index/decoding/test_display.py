@@ -17,7 +17,7 @@ from PIL import Image
 from index.decoding import display
 from index.decoding.decord_decoder import trusted_packets
 from index.decoding.display import Display, DisplayReader
-from index.decoding.frame_types import Scale, VideoMetadata, sample_times
+from index.decoding.frame_types import Scale, VideoMetadata, every
 from index.decoding.pyav_decoder import decode_pyav
 from tests.truths import CENTER, drain
 from tests.videos import draw, read_number
@@ -59,7 +59,7 @@ def write(
 
 
 def read(path: Path, scale: Scale | None = None) -> tuple[list[Image.Image], VideoMetadata]:
-    frames, metadata = drain(decode_pyav(path, sample_times(25.0), scale, False))
+    frames, metadata = drain(decode_pyav(path, every(25.0), scale, False))
     return [frame.image for frame in frames], metadata
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from index.decoding.frame_types import each_of
 from index.decoding.joined_files import unread_share
 from index.decoding.pyav_decoder import decode_pyav
 from tests.index.decoding.test_clock import B_FRAMES, middles, shown, write
@@ -40,7 +41,7 @@ def test_what_is_not_read_is_told(
 
 @pytest.mark.parametrize("kind", INTACT)
 def test_sound_files_hold_one_recording(kind: str, generated: Generated) -> None:
-    _, metadata = drain(decode_pyav(generated(kind)[0], [0.0], None, False))
+    _, metadata = drain(decode_pyav(generated(kind)[0], each_of([0.0]), None, False))
     assert not any(warning.startswith("joined") for warning in metadata.warnings)
 
 

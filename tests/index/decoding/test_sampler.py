@@ -3,17 +3,13 @@
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from index.decoding import sampler
-from index.decoding.frame_types import Frame, FrameStream, VideoMetadata
 from index.decoding.sampler import FrameSampler
 from index.models.preprocess import Resize, ViewMode
 from tests.truths import (
@@ -122,24 +118,3 @@ def test_a_workers_modules_do_without_torch() -> None:
     code += "print(sorted({'torch', 'transformers', 'faiss', 'h5py'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_frame_that_is_shown_for_a_month_is_asked_for_a_few_times(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = []
-
-    def read_month(path: Path, times_s: Iterator[float], **_: object) -> FrameStream:
-        spans = [(0.0, 0.1), (0.1, 3e6), (3e6, 3e6 + 1)]
-        for time_s in times_s:
-            asked.append(time_s)
-            shown = [span for span in spans if span[0] <= time_s < span[1]]
-            if not shown:
-                break
-            yield Frame(*shown[0], Image.new("RGB", (8, 8)))
-        return VideoMetadata(duration_s=3e6 + 1, start_s=0, width=8, height=8)
-
-    monkeypatch.setattr(sampler, "read", read_month)
-    rows, _ = drain(FrameSampler(fps=25.0, transform=CENTER)("video.mkv"))
-    assert [time_s for time_s, *_ in rows] == [0.0, 0.1, 3e6]
-    assert len(asked) < 20

@@ -10,7 +10,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from index.decoding.decord_decoder import trusted_packets
-from index.decoding.frame_types import VideoMetadata, sample_times
+from index.decoding.frame_types import VideoMetadata, every
 from index.decoding.pyav_decoder import decode_pyav
 from index.decoding.stream_choice import video_stream
 from index.errors import VideoError
@@ -55,7 +55,7 @@ def write(path: Path, parts: list[Part]) -> Path:
 
 
 def shown(path: Path) -> tuple[list[int], VideoMetadata]:
-    frames, metadata = drain(decode_pyav(path, sample_times(5.0), None, False))
+    frames, metadata = drain(decode_pyav(path, every(5.0), None, False))
     return [read_number(frame.image) for frame in frames], metadata
 
 

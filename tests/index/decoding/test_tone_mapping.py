@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from index.decoding import tone_mapping
 from index.decoding.decord_decoder import decode_decord, trusted_packets
 from index.decoding.display import Display, DisplayReader
-from index.decoding.frame_types import Scale, VideoMetadata, sample_times
+from index.decoding.frame_types import Scale, VideoMetadata, each_of, every
 from index.decoding.pyav_decoder import decode_pyav
 from index.decoding.tone_mapping import Hdr, Transfer, hdr_of, tone_mapped
 from index.errors import VideoError
@@ -149,7 +149,7 @@ def write(
 def read(
     path: Path, scale: Scale | None = None
 ) -> tuple[list[npt.NDArray[np.uint8]], VideoMetadata]:
-    frames, metadata = drain(decode_pyav(path, sample_times(25.0), scale, False))
+    frames, metadata = drain(decode_pyav(path, every(25.0), scale, False))
     return [np.asarray(frame.image) for frame in frames], metadata
 
 
@@ -404,7 +404,7 @@ def test_an_eight_bit_file_of_hdr_is_no_file_for_decord(tmp_path: Path) -> None:
     assert trusted_packets(sdr) is not None
     assert trusted_packets(pq) is None
     with pytest.raises(VideoError, match="use --decoder auto"):
-        list(decode_decord(pq, [0.0], None, False))
+        list(decode_decord(pq, each_of([0.0]), None, False))
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])

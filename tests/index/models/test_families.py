@@ -17,7 +17,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoProcessor
 
 from index.build import BuildConfig, build
 from index.decoding.decoders import read
-from index.decoding.frame_types import sample_times
+from index.decoding.frame_types import every
 from index.errors import CueframeError
 from index.models.encoder import Encoder, load_encoder
 from index.models.families import FAMILIES, family_of, text_positions
@@ -196,7 +196,7 @@ def test_it_indexes_answers_and_trains(family: str, folder: Path, tmp_path: Path
     assert build(BuildConfig(videos=video, index=index, model=str(folder), workers=1)) == 0
     encoder, fingerprint = load_encoder(str(folder), device=CPU)
     vectors, time_s, _ = stored(index, video)
-    frames = {frame.time_s: frame.image for frame in read(video, sample_times(2.0))}
+    frames = {frame.time_s: frame.image for frame in read(video, every(2.0))}
     with torch.no_grad():
         own = encoder.model.own_image_vectors([frames[second] for second in time_s])
     assert np.abs(F.normalize(own, dim=-1).numpy() - vectors).max() < 1e-3  # float16

@@ -1,4 +1,4 @@
-"""The reference decoder: what it tells of a file beside the right frames (tests/test_video.py)."""
+"""The reference decoder: what it tells of a file beside the right frames (tests/test_videos.py)."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from index.decoding import pyav_decoder
-from index.decoding.frame_types import Frame, VideoMetadata, sample_times
-from index.decoding.pyav_decoder import decode_pyav
+from index.decoding import in_order
+from index.decoding.frame_types import Frame, VideoMetadata, each_of, every
+from index.decoding.in_order import decode_in_order
 from index.errors import VideoError
 from tests.truths import Generated, drain
 from tests.videos import draw, read_number
@@ -50,7 +50,7 @@ def write(
 
 
 def read_all(path: Path, fps: float = 2.0) -> tuple[list[Frame], VideoMetadata]:
-    return drain(decode_pyav(path, sample_times(fps), None, False))
+    return drain(decode_in_order(path, every(fps), None, False))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
@@ -84,9 +84,8 @@ def test_warnings_say_what_is_wrong(kind: str, warnings: list[str], generated: G
 def test_the_last_whole_frame_stays_in_the_place_of_corrupt_ones(generated: Generated) -> None:
     path, truth = generated("damaged_pictures")
     frames, clip = read_all(path, fps=25.0)
-    assert [frame.time_s for frame in frames[28:35]] == [1.12, *[1.16] * 4, 1.32, 1.36]
-    assert len({id(frame.image) for frame in frames[29:33]}) == 1
-    assert read_number(frames[32].image) == 29
+    assert [frame.time_s for frame in frames[28:32]] == [1.12, 1.16, 1.32, 1.36]
+    assert (frames[29].end_s, read_number(frames[29].image)) == (1.32, 29)
     assert clip.duration_s == truth.duration_s
 
 
@@ -101,13 +100,13 @@ class Marked:
 
 def mark(monkeypatch: pytest.MonkeyPatch, numbers: set[int]) -> None:
     """Mark decoded frames as corrupt by their place."""
-    decoded = pyav_decoder._Shown._decoded
+    decoded = in_order._decoded
 
-    def marked(self: pyav_decoder._Shown, *args: object) -> Iterator[object]:
-        for number, frame in enumerate(decoded(self, *args)):  # type: ignore[arg-type]  # handed on
+    def marked(*args: object) -> Iterator[object]:
+        for number, frame in enumerate(decoded(*args)):  # type: ignore[arg-type]  # handed on
             yield Marked(frame) if number in numbers else frame
 
-    monkeypatch.setattr(pyav_decoder._Shown, "_decoded", marked)
+    monkeypatch.setattr(in_order, "_decoded", marked)
 
 
 @given(numbers=st.sets(st.integers(0, 99), max_size=99))
@@ -122,9 +121,8 @@ def test_time_counts_from_the_first_whole_frame_to_the_end_of_the_last(
         frames, clip = read_all(path, fps=25.0)
     assert clip.duration_s == (100 - whole[0]) / 25
     assert clip.start_s == pytest.approx(whole[0] / 25)
-    shown = [max(w for w in whole if w <= number) for number in range(whole[0], 100)]
-    assert [read_number(frame.image) for frame in frames] == shown
-    assert [frame.time_s for frame in frames] == [(number - whole[0]) / 25 for number in shown]
+    assert [read_number(frame.image) for frame in frames] == whole
+    assert [frame.time_s for frame in frames] == [(number - whole[0]) / 25 for number in whole]
     assert len(clip.warnings) == bool(numbers)
     assert all(
         warning.startswith(f"damaged: {len(numbers)} frames are marked corrupt; the last whole")
@@ -190,14 +188,14 @@ def test_frames_without_a_sensible_length_get_the_rates(
     length: int, generated: Generated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, _ = generated("one_frame")
-    decoded = pyav_decoder._Shown._decoded
+    decoded = in_order._decoded
 
-    def shortened(self: pyav_decoder._Shown, *args: object) -> Iterator[av.VideoFrame]:
-        for frame in decoded(self, *args):  # type: ignore[arg-type]  # handed through
+    def shortened(*args: object) -> Iterator[av.VideoFrame]:
+        for frame in decoded(*args):  # type: ignore[arg-type]  # handed through
             frame.duration = length
             yield frame
 
-    monkeypatch.setattr(pyav_decoder._Shown, "_decoded", shortened)
+    monkeypatch.setattr(in_order, "_decoded", shortened)
     frames, clip = read_all(path)
     assert len(frames) == 1
     assert clip.duration_s == 0.04
@@ -207,14 +205,14 @@ def test_large_pictures_are_refused_before_they_are_decoded(
     generated: Generated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, _ = generated("constant")
-    assert drain(decode_pyav(path, [0.0], None, False, 320 * 180))[0]
+    assert drain(decode_in_order(path, each_of([0.0]), None, False, 320 * 180))[0]
 
     def never(*_: object) -> Iterator[av.VideoFrame]:
         raise AssertionError("a frame was decoded")
 
-    monkeypatch.setattr(pyav_decoder._Shown, "_decoded", never)
+    monkeypatch.setattr(in_order, "_decoded", never)
     with pytest.raises(VideoError, match=r"^is 320 x 180, more than 57599 pixels; raise --max-pix"):
-        drain(decode_pyav(path, [0.0], None, False, 320 * 180 - 1))
+        drain(decode_in_order(path, each_of([0.0]), None, False, 320 * 180 - 1))
 
 
 def test_frames_that_go_back_in_time_are_left_out_and_told(
@@ -222,18 +220,18 @@ def test_frames_that_go_back_in_time_are_left_out_and_told(
 ) -> None:
     path, _ = generated("constant")
     # A container cannot hold such packets, so a frame of a good one is moved.
-    decoded = pyav_decoder._Shown._decoded
+    decoded = in_order._decoded
 
-    def disturbed(self: pyav_decoder._Shown, *args: object) -> Iterator[av.VideoFrame]:
-        for frame in decoded(self, *args):  # type: ignore[arg-type]  # handed through
+    def disturbed(*args: object) -> Iterator[av.VideoFrame]:
+        for frame in decoded(*args):  # type: ignore[arg-type]  # handed through
             if frame.pts == 5 * 512:
                 frame.pts = 2 * 512
             yield frame
 
-    monkeypatch.setattr(pyav_decoder._Shown, "_decoded", disturbed)
+    monkeypatch.setattr(in_order, "_decoded", disturbed)
     frames, clip = read_all(path, fps=25.0)
     numbers = [read_number(frame.image) for frame in frames]
-    assert numbers[3:7] == [3, 4, 4, 6]
+    assert numbers[3:7] == [3, 4, 6, 7]
     assert clip.warnings == ["disordered: 1 frames do not advance in time"]
 
 
@@ -262,7 +260,7 @@ def test_the_decoders_scaler_is_asked_in_upright_sizes(degrees: int, tmp_path: P
         return width // 2, height // 2
 
     full, clip = read_all(path, fps=5.0)
-    small, _ = drain(decode_pyav(path, sample_times(5.0), half, False))
+    small, _ = drain(decode_in_order(path, every(5.0), half, False))
     assert set(asked) == {(clip.width, clip.height)}
     for one, other in zip(small, full, strict=True):
         assert one.image.size == half(*other.image.size)
