@@ -33,9 +33,9 @@ from index.decoding.display import Display
 
 _STEP_BACK_S = Fraction(1, 10)
 """A smaller step back is disorder; FFmpeg's threshold."""
-_JUMP_S = 10
+JUMP_S = 10
 """FFmpeg's dts_delta_threshold."""
-_DEEPEST_REORDER = 16
+DEEPEST_REORDER = 16
 """Frames that H.264 and HEVC may hold back at most."""
 _STREAM_GAP_S = 1.0
 """Packets of sound come more often; those of a stream with a longer gap do not go on."""
@@ -83,7 +83,7 @@ def in_order_of_time(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
     times: list[int] = []
     given = -math.inf
     for frame in frames:
-        while held and (frame.pts < given or len(held) == _DEEPEST_REORDER):
+        while held and (frame.pts < given or len(held) == DEEPEST_REORDER):
             given = heappop(times)
             yield held.popleft()._replace(pts=int(given))
         if not held and frame.pts < given:
@@ -110,7 +110,7 @@ def on_one_clock(
             time, whether the clock has jumped there.
     """
     # Whole ticks: a fraction's arithmetic would cost as much as the rest of this loop.
-    back, far = int(_STEP_BACK_S / ticks), int(_JUMP_S / ticks)
+    back, far = int(_STEP_BACK_S / ticks), int(JUMP_S / ticks)
     last: int | None = None  # a time, not a frame: pictures are let go as soon as may be
     length, shift = 0, 0
     for frame, after in _with_next_time(frames):

@@ -129,6 +129,19 @@ class LibavErrors:
         early = self._early and source in _CODECS
         (self._early_lines if early else self._lines).add(f"{source}: {line}")
 
+    def count(self, first_pts: int) -> int:
+        """Return how many errors so far count, but for marks that may yet say nothing.
+
+        Args:
+            first_pts: Presentation time of the first shown frame, in ticks of its stream.
+        """
+        return sum(lines.count for lines in self._counting(first_pts))
+
+    def _counting(self, first_pts: int) -> list[_Lines]:
+        if self._key_pts is None or first_pts < self._key_pts:
+            return [self._early_lines, self._lines]
+        return [self._lines]
+
     def warnings(self, first_pts: int) -> list[str]:
         """Return the warning about the errors so far; empty if there are none that count.
 
@@ -136,13 +149,10 @@ class LibavErrors:
             first_pts: Presentation time of the first shown frame, in ticks of its stream.
         """
         self._count_marks()
-        counting = [self._lines]
-        if self._key_pts is None or first_pts < self._key_pts:
-            counting.insert(0, self._early_lines)
-        count = sum(lines.count for lines in counting)
+        count = self.count(first_pts)
         if not count:
             return []
-        first = next(lines.first for lines in counting if lines.count)
+        first = next(lines.first for lines in self._counting(first_pts) if lines.count)
         return [f"damaged: the decoder reports {count} errors, first: {_readable(first)}"]
 
 

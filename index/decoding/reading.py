@@ -68,7 +68,7 @@ class Reading:
         self._rate: Fraction | None = None
         self._start_s = 0.0
         self._tick_s: dict[int, float] = {}  # by stream: PyAV makes a new fraction for each packet
-        self._stream = -1
+        self._stream: VideoStream | None = None
         self._read_s = 0.0
         self._read_bytes = 0
         self._unread = 0.0
@@ -102,7 +102,7 @@ class Reading:
             codec.options = ERROR_DETECTION
             self._opened_s = (container.start_time or 0) / av.time_base
             self._rate = stream.average_rate
-            self._stream = stream.index
+            self._stream = stream
             self.ticks = stream.time_base or Fraction(0)
             yield container, stream
 
@@ -114,10 +114,11 @@ class Reading:
         if pts is not None:
             end_s = (pts + (packet.duration or 0)) * self._tick_s[number]
             self._read_s = max(self._read_s, end_s)
-            if number != self._stream:
+            if packet.stream is not self._stream:
                 self.others.heard(number, pts * self._tick_s[number])
         self._read_bytes = max(self._read_bytes, (packet.pos or 0) + packet.size)
-        return number == self._stream
+        # Not by its number: PyAV's signs of the end have none.
+        return packet.stream is self._stream
 
     def damage(self, error: Exception) -> None:
         """Count a packet that could not be read or decoded."""

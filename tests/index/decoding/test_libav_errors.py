@@ -23,7 +23,7 @@ DAMAGED = "damaged: the decoder reports 6 errors, first: h264: P sub_mb_type 9 o
 
 
 def read_all(path: Path, fps: float = 2.0) -> tuple[list[Frame], VideoMetadata]:
-    return drain(read(path, every(fps)))
+    return drain(read(path, every(fps), decoder="pyav"))
 
 
 def reported(path: Path) -> list[str]:
@@ -50,7 +50,7 @@ def test_what_libav_logs_is_told_each_time_and_not_on_stderr(
     path, _ = generated("damaged_pictures")
     # Of equal lines in a row PyAV would hand on the first only.
     assert [reported(path) for _ in range(2)] == [[DAMAGED]] * 2
-    list(frames_at(path, [3.9]))
+    list(frames_at(path, [3.9], decoder="pyav"))
     assert capfd.readouterr() == ("", "")
 
 

@@ -1,0 +1,1 @@
+"""What packets of video say of themselves, by codec."""
