@@ -23,6 +23,8 @@ from index.decoding.headers.vpx import vp8_facts, vp9_facts
 MOST_PACKETS = 600
 MOST_BYTES = 32 * 2**20
 """Of a group."""
+REACH = DEEPEST_REORDER + 4
+"""Packets among which the one that is shown next must be."""
 
 
 def facts_reader(codec: VideoCodecContext) -> ReadFacts:
@@ -78,7 +80,18 @@ class Group:
 
     def is_full(self) -> bool:
         """Return whether it has to be cut."""
-        return len(self.packets) >= MOST_PACKETS or self.bytes >= MOST_BYTES
+        is_large = len(self.packets) >= MOST_PACKETS or self.bytes >= MOST_BYTES
+        return is_large and len(self.packets) >= 2 * REACH
+
+    def cut(self) -> "tuple[Group, Group]":
+        """Return two parts; the second one has what may be shown right after the first one."""
+        parts = Group(self.start), Group(Start.NONE)
+        for part, packets in zip(
+            parts, (self.packets[:-REACH], self.packets[-REACH:]), strict=True
+        ):
+            for packet, facts in packets:
+                part.add(packet, facts)
+        return parts
 
 
 def grouped(
@@ -98,7 +111,7 @@ def grouped(
     read_facts = facts_reader(codec)
     known = _Headers(codec.extradata or b"")
     depth = codec.reorder_depth
-    recent: deque[int] = deque(maxlen=DEEPEST_REORDER + 4)
+    recent: deque[int] = deque(maxlen=REACH)
     group: Group | None = None
     latest: int | None = None  # of the groups before the one at hand
     for packet in packets:
@@ -118,7 +131,11 @@ def grouped(
         start = facts.start if packet.is_keyframe else Start.NONE
         # Edit lists hide frames, and what cannot be seen does not make a group of its own.
         begins = start is not Start.NONE and (group is None or bool(group.shown))
-        if group is None or begins or group.is_full():
+        if group is not None and group.is_full() and not begins:
+            part, group = group.cut()
+            latest = _checked(part, latest, farthest)
+            yield part
+        if group is None or begins:
             if group is not None:
                 latest = _checked(group, latest, farthest)
                 yield group
