@@ -1,10 +1,10 @@
 """Frames of a video file by the time at which they are shown.
 
-Two decoders share one interface: `read` goes through a file once, in order, and yields the frame
-shown at each requested time. PyAV is the reference, and "auto" selects it. decord, which seeks to
-the key frame before a wanted frame, saves nothing at 2 frames per second (measured on 60 s of
-720p: 3.7–4.5 CPU s by PyAV, 4.5–5.4 by decord) but two thirds and more at 0.5; it is used on
-request only (index/decoding/decord_decoder.py). The types and the definition of time are in
+All decoders share one interface: `read` goes through a file once and yields the frames that are
+shown at the wanted times. PyAV in order is the reference (index/decoding/in_order.py); "auto" gives
+the same frames and decodes no more than they need (index/decoding/selective.py); decord, which
+seeks to the key frame before a wanted frame, is used on request only
+(index/decoding/decord_decoder.py). The types and the definition of time are in
 index/decoding/frame_types.py.
 """
 

@@ -18,7 +18,7 @@ from index.decoding.headers.av1 import av1_facts
 from index.decoding.headers.mpeg import mpeg2_facts, mpeg4_facts
 from index.decoding.headers.nal_units import h264_facts, hevc_facts
 from index.decoding.headers.packet_facts import OddError, PacketFacts, ReadFacts, Start, intra_facts
-from index.decoding.headers.vpx import vp8_facts, vp9_facts
+from index.decoding.headers.vp9 import vp9_facts
 
 MOST_PACKETS = 600
 MOST_BYTES = 32 * 2**20
@@ -39,8 +39,6 @@ def facts_reader(codec: VideoCodecContext) -> ReadFacts:
             return h264_facts(extradata)
         case "hevc":
             return hevc_facts(extradata)
-        case "vp8":
-            return vp8_facts
         case "vp9":
             return vp9_facts
         case "av1":
@@ -52,6 +50,8 @@ def facts_reader(codec: VideoCodecContext) -> ReadFacts:
         case "mjpeg" | "prores" | "dnxhd":
             return intra_facts
         case other:
+            # VP8 among them: where packets are missing, its decoder hands out parts of pictures
+            # that it never wrote; what stands there depends on which pictures were let go before.
             raise OddError(f"packets of {other} do not say enough")
 
 
@@ -108,7 +108,10 @@ def grouped(
     Raises:
         OddError: A packet, or the times of the packets, are odd.
     """
-    read_facts = facts_reader(codec)
+    try:
+        read_facts = facts_reader(codec)
+    except IndexError:
+        raise OddError("the headers of the stream cannot be read") from None
     known = _Headers(codec.extradata or b"")
     depth = codec.reorder_depth
     recent: deque[int] = deque(maxlen=REACH)

@@ -112,6 +112,15 @@ def test_a_packet_that_cannot_be_read_is_odd(monkeypatch: pytest.MonkeyPatch) ->
         all_groups([P(0, KEY)])
 
 
+def test_headers_that_cannot_be_read_are_odd(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_codec: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr(groups, "facts_reader", fails)
+    with pytest.raises(OddError, match="headers of the stream"):
+        all_groups([P(0, KEY)])
+
+
 def test_few_packets_are_held_ahead() -> None:
     taken = 0
 
@@ -132,6 +141,8 @@ def test_known_codecs_are_read(kind: str, generated: Generated) -> None:
         facts_reader(container.streams.video[0].codec_context)
 
 
-def test_other_codecs_are_odd() -> None:
-    with pytest.raises(OddError, match="flv1 do not say enough"):
-        facts_reader(av.CodecContext.create("flv", "r"))
+@pytest.mark.parametrize("name", ["flv1", "vp8"])
+def test_other_codecs_are_odd(name: str) -> None:
+    codec = SimpleNamespace(extradata=None, codec=SimpleNamespace(canonical_name=name))
+    with pytest.raises(OddError, match=f"{name} do not say enough"):
+        facts_reader(cast("Any", codec))

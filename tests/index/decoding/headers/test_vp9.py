@@ -1,26 +1,11 @@
-"""VP8 and VP9: the bits of frame headers, made by hand."""
+"""VP9: the bits of frame headers, made by hand."""
 
 import pytest
 
 from index.decoding.headers.packet_facts import OddError, Start
-from index.decoding.headers.vpx import vp8_facts, vp9_facts
+from index.decoding.headers.vp9 import vp9_facts
 
 REST = bytes(12)
-
-
-@pytest.mark.parametrize(
-    ("header", "start", "droppable", "shown"),
-    [
-        (b"\x10\0\0", Start.CLEAN, False, True),
-        (b"\x00\0\0", Start.CLEAN, False, False),
-        (b"\x11\0\0", Start.NONE, True, True),
-        (b"\x01\0\0", Start.NONE, True, False),
-        (b"\x11\0\0\x80", Start.NONE, False, True),  # with segments
-    ],
-)
-def test_vp8(header: bytes, start: Start, droppable: bool, shown: bool) -> None:
-    facts = vp8_facts(header + REST)
-    assert (facts.start, facts.is_droppable, facts.is_shown) == (start, droppable, shown)
 
 
 @pytest.mark.parametrize(
