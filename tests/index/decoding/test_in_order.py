@@ -63,6 +63,19 @@ def test_whole_seconds_are_whole(start: int, count: int, suffix: str, tmp_path: 
     assert len(frames) == round(2 * clip.duration_s)  # no row for the end itself
 
 
+def test_the_last_frames_of_a_second_stream_are_there(generated: Generated, tmp_path: Path) -> None:
+    """PyAV's sign of the end has the number of no stream, and lets B-frames out."""
+    with av.open(generated("sound")[0]) as source, av.open(tmp_path / "video.mp4", "w") as target:
+        streams = [source.streams.audio[0], source.streams.video[0]]
+        copies = {stream.index: target.add_stream_from_template(stream) for stream in streams}
+        for packet in source.demux(streams):
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream_index]
+                target.mux(packet)
+    frames, _ = read_all(tmp_path / "video.mp4", fps=25.0)
+    assert [read_number(frame.image) for frame in frames] == list(range(100))
+
+
 @pytest.mark.parametrize(
     ("kind", "warnings"),
     [
