@@ -23,6 +23,7 @@ DECODERS = {
         "PyAV, every frame in order, which notices all damage",
     ),
     "decord": DecoderEntry(
-        "index.decoding.decord_decoder:decode_decord", "skips, which pays at an --fps below 1"
+        "index.decoding.decord_decoder:decode_decord",
+        "skips too, on files where it is right; seldom faster than auto",
     ),
 }
