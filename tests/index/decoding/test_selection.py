@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from index.decoding.groups import Group
 from index.decoding.headers.packet_facts import Start
-from index.decoding.selection import select
+from index.decoding.selection import Wants, select
 from tests.index.decoding.packets_by_hand import PacketByHand, as_packet
 
 P = PacketByHand
@@ -18,7 +18,7 @@ def group(*packets: PacketByHand) -> Group:
     return made
 
 
-def wants_only(*times: int):  # type: ignore[no-untyped-def]  # a function of two numbers
+def wants_only(*times: int) -> Wants:
     return lambda pts, end_pts: any(pts <= time < end_pts for time in times)
 
 
