@@ -38,8 +38,14 @@ def _unwritable(path: Path, error: Exception) -> CueframeError:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`, synced and renamed to it when the block succeeds.
+
+    Args:
+        path: The file.
+        synced: Whether it is on the disk when the block ends. Several files are synced faster
+            together, by `sync_files`; until then the system may lose one when the power fails, or
+            parts of it, but not when the process is killed.
 
     Raises:
         CueframeError: The file cannot be written; an existing one stays as it was.
@@ -50,15 +56,36 @@ def written_whole(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if synced:
+            _sync_file(temporary)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        if synced:
+            _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # RuntimeError: FAISS on a full disk
         raise _unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Wait until files that were written without it are on the disk.
+
+    Raises:
+        CueframeError: The disk has no room for one, or does not answer.
+    """
+    paths = list(paths)
+    for path in paths:
+        with explain_unwritable(path):
+            _sync_file(path)
+    for folder in dict.fromkeys(path.parent for path in paths):
+        with explain_unwritable(folder):
+            _sync_folder(folder)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(path: Path) -> None:
@@ -74,14 +101,17 @@ def _sync_folder(path: Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Delete what killed processes have left of a file under their temporary names."""
-    left = re.compile(re.escape(f".{path.name}.") + r"(\d{1,7})\.tmp")
+    begin, end = f".{path.name}.", ".tmp"
     with os.scandir(path.parent) as entries:
-        found = [match for entry in entries if (match := left.fullmatch(entry.name))]
-    for match in found:
+        found = [one.name for one in entries if one.name.startswith(begin)]
+    for name in found:
+        process = name[len(begin) : -len(end)]
+        if not (name.endswith(end) and re.fullmatch(r"\d{1,7}", process)):
+            continue
         try:
-            os.kill(int(match[1]), 0)  # asks whether the process lives
+            os.kill(int(process), 0)  # asks whether the process lives
         except ProcessLookupError:
-            path.with_name(match[0]).unlink(missing_ok=True)
+            path.with_name(name).unlink(missing_ok=True)
         except PermissionError:  # it does, as another user's
             continue
 

@@ -286,25 +286,34 @@ def forget_paths(catalog: Catalog, paths: Iterable[str]) -> None:
 
 def put_video(catalog: Catalog, video: VideoRow) -> int:
     """Add or update the row of a video; return its number, which a known video keeps."""
+    return put_videos(catalog, [video])[0]
+
+
+def put_videos(catalog: Catalog, videos: Iterable[VideoRow]) -> list[int]:
+    """Add or update the rows of videos, all or none of them; return their numbers."""
     with _explained(catalog.path), catalog:
-        found = catalog.execute(
-            "INSERT INTO videos (content_hash, status, duration_s, frames, file_bytes, warnings, "
-            "error, file_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (content_hash) DO "
-            "UPDATE SET status = excluded.status, duration_s = excluded.duration_s, "
-            "frames = excluded.frames, file_bytes = excluded.file_bytes, "
-            "warnings = excluded.warnings, error = excluded.error, "
-            "file_hash = excluded.file_hash RETURNING number",
-            (
-                video.content_hash,
-                video.status,
-                video.duration_s,
-                video.frames,
-                video.file_bytes,
-                json.dumps(video.warnings),
-                video.error,
-                video.file_hash,
-            ),
-        ).fetchone()
+        return [_put(catalog, video) for video in videos]
+
+
+def _put(catalog: Catalog, video: VideoRow) -> int:
+    found = catalog.execute(
+        "INSERT INTO videos (content_hash, status, duration_s, frames, file_bytes, warnings, "
+        "error, file_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (content_hash) DO "
+        "UPDATE SET status = excluded.status, duration_s = excluded.duration_s, "
+        "frames = excluded.frames, file_bytes = excluded.file_bytes, "
+        "warnings = excluded.warnings, error = excluded.error, "
+        "file_hash = excluded.file_hash RETURNING number",
+        (
+            video.content_hash,
+            video.status,
+            video.duration_s,
+            video.frames,
+            video.file_bytes,
+            json.dumps(video.warnings),
+            video.error,
+            video.file_hash,
+        ),
+    ).fetchone()
     return int(found[0])
 
 

@@ -8,7 +8,8 @@ F: frames of a video, T: tiles of a frame, D: width of a vector.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,11 +72,28 @@ def open_search(index: Path, *, mapped: bool = True) -> SearchIndex:
         DamagedError: It is missing, or not what was written.
         CueframeError: It cannot be read now.
     """
+    with _explained(index):
+        path = faiss_path(index)
+        videos = read_seal(path)
+        return SearchIndex(_read(path, mapped), videos)
+
+
+def videos_held(index: Path) -> dict[int, str]:
+    """Compare all bytes of frames.faiss with their hashes; return its videos, as `SearchIndex`.
+
+    Raises:
+        DamagedError, CueframeError: As `open_search`.
+    """
+    with _explained(index):
+        return read_seal(faiss_path(index))
+
+
+@contextmanager
+def _explained(index: Path) -> Iterator[None]:
     path = faiss_path(index)
     again = f"python index/check.py {index} --repair makes it anew, and so does index/build.py"
     try:
-        videos = read_seal(path)
-        return SearchIndex(_read(path, mapped), videos)
+        yield
     except FileNotFoundError as error:
         raise DamagedError(f"{path} is missing; {again}") from error
     except OSError as error:
@@ -120,12 +138,27 @@ class FaissUpdate:
     def __init__(self, index: Path, width: int) -> None:
         """Open frames.faiss, or start a new one if it is missing or damaged; `width` is D."""
         self._index = index
+        self._width = width
         self._changed = False
+        self._faiss: Any = None
+        """None until something changes: all vectors in memory."""
+        self._videos: dict[int, str] = {}
         try:
-            self._faiss, self._videos = open_search(index, mapped=False)
+            self._videos = videos_held(index)
         except DamagedError:
-            self._faiss, self._videos = faiss.IndexIDMap(faiss.IndexFlatIP(width)), {}
-            self._changed = True
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._faiss, self._videos = faiss.IndexIDMap(faiss.IndexFlatIP(self._width)), {}
+        self._changed = True
+
+    def _opened(self) -> Any:
+        if self._faiss is None:
+            try:
+                self._faiss = open_search(self._index, mapped=False).faiss
+            except DamagedError:  # `add_missing` adds the vectors of all videos again
+                self._begin_anew()
+        return self._faiss
 
     def keep_only(self, videos: Iterable[VideoRow]) -> bool:
         """Drop the vectors of all but the indexed videos among these; return whether any were."""
@@ -133,17 +166,25 @@ class FaissUpdate:
         kept = {n: content for n, content in self._videos.items() if wanted.get(n) == content}
         dropped = len(kept) < len(self._videos)
         if dropped:
-            ids = held_ids(self._faiss)
-            self._faiss.remove_ids(ids[~np.isin(split_ids(ids).number, list(kept))])
+            held = self._opened()
+            ids = held_ids(held)
+            held.remove_ids(ids[~np.isin(split_ids(ids).number, list(kept))])
             self._changed = True
-        self._videos = kept
+        self._videos = kept if self._videos else {}
         return dropped
 
     def add(self, number: int, content_hash: str, embeddings: npt.NDArray[np.float16]) -> None:
         """Add a video's vectors (F, T, D)."""
-        frames, tiles, _ = embeddings.shape
-        self._faiss.add_with_ids(as_held(embeddings), frame_ids(number, frames, tiles))
-        self._videos[number] = content_hash
+        self.add_all([(number, content_hash, embeddings)])
+
+    def add_all(self, videos: Sequence[tuple[int, str, npt.NDArray[np.float16]]]) -> None:
+        """Add the vectors (F, T, D) of videos, each with its number and content hash."""
+        if not videos:
+            return
+        held = np.concatenate([as_held(embeddings) for _, _, embeddings in videos])
+        ids = np.concatenate([frame_ids(n, *of_one.shape[:2]) for n, _, of_one in videos])
+        self._opened().add_with_ids(held, ids)
+        self._videos |= {number: content_hash for number, content_hash, _ in videos}
         self._changed = True
 
     def add_missing(self, videos: Iterable[VideoRow], profile: Profile) -> dict[str, str]:

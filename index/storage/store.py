@@ -177,8 +177,8 @@ def vectors_path(index: Path, content_hash: str) -> Path:
     return index / "vectors" / content_hash[:2] / f"{content_hash}.h5"
 
 
-def write_vectors(index: Path, vectors: Vectors) -> None:
-    """Write the vector file of a video."""
+def write_vectors(index: Path, vectors: Vectors, *, synced: bool = True) -> None:
+    """Write the vector file of a video; `synced` as for `index.storage.atomic_write`."""
     metadata = vectors.metadata
     arrays = {name: getattr(vectors, name) for name in _ARRAYS}
     attributes = {
@@ -197,6 +197,7 @@ def write_vectors(index: Path, vectors: Vectors) -> None:
         vectors.content_hash,
         arrays,
         attributes | {"hash": _digest(arrays, attributes)},
+        synced=synced,
     )
 
 

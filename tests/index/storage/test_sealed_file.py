@@ -163,3 +163,26 @@ def test_a_missing_file_is_one_line(path: Path) -> None:
     with pytest.raises(CueframeError, match=r"is missing; index/build\.py embeds") as caught:
         read(path)
     assert not isinstance(caught.value, DamagedError)
+
+
+@pytest.mark.parametrize("hint", ["x.mp4", "xe tải đỏ.mp4", "", b"\xff\xfe.mp4"])
+def test_the_bytes_are_those_that_hdf5_writes_to_a_file(path: Path, hint: str | bytes) -> None:
+    """So that files of earlier versions are the same to the byte."""
+    rng = np.random.default_rng(0)
+    arrays: dict[str, Any] = {
+        "embeddings": rng.normal(size=(50, 2, 24)).astype(np.float16),
+        "time_s": np.arange(50) / 2,
+    }
+    attributes: dict[str, Any] = {
+        "schema": 2,
+        "profile": "{}" * 100,
+        "path_hint": hint,
+        "duration_s": 25.0,
+    }
+    write_sealed(path, CONTENT, arrays, attributes)
+    plain = path.with_name("plain.h5")
+    with h5py.File(plain, "w", userblock_size=512, locking=False) as file:
+        for name, array in arrays.items():
+            file[name] = array
+        file.attrs.update(attributes)
+    assert path.read_bytes()[512:] == plain.read_bytes()[512:]
