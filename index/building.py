@@ -1,41 +1,50 @@
-"""Bring an index up to date: plan, encode what is new, write vectors, catalog and search index."""
+"""Bring an index up to date: plan, encode what is new, write vectors, catalog and search index.
+
+A model whose files are as they were is loaded where there is something to encode, and not before;
+without that, a run does not even import torch.
+"""
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from index.boundary import costs_one
-from index.decoding.sampler import FrameSampler
-from index.decoding.worker_pool import default_workers
 from index.discovery import Scan
-from index.distributed import balanced_shards, join_processes, rendezvous, share_work
+from index.distributed import balanced_shards, ranks, rendezvous, share_work
+from index.how_to_encode import HowToEncode
 from index.index_folder import (
-    load_encoder_and_profile,
+    is_built_by,
+    model_name,
+    own_profile,
     prune_vectors,
     refuse_foreign_folder,
     remove_leftovers,
 )
-from index.messages import escaped, name_some, say
-from index.models.encoder import Encoder, load_encoder
-from index.models.model_loading import Dtype
+from index.messages import name_some, say
 from index.models.preprocess import Resize, ViewMode
-from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
 from index.planning import Job, Plan, make_plan
-from index.storage.catalog import Catalog, VideoRow, all_videos, open_catalog, put_video, row_of
+from index.recording import recording
+from index.storage.catalog import Catalog, VideoRow, all_videos, open_catalog, put_video
 from index.storage.faiss_index import FaissUpdate
 from index.storage.lock import locked
-from index.storage.store import Profile, read_profile, vectors_fault, write_vectors
+from index.storage.store import Profile, read_profile
+
+if TYPE_CHECKING:  # torch
+    from index.models.encoder import Encoder
+    from index.models.model_loading import Dtype
 
 
 @dataclass(frozen=True)
 class _Leader:
     """The resources that rank 0 holds open while it updates the index."""
 
-    encoder: Encoder
+    encoder: "Encoder | None"
+    """None where the model need not be loaded to know that it built the index."""
     profile: Profile
     catalog: Catalog
     search: FaissUpdate
@@ -50,7 +59,7 @@ def build_index(
     fps: float | None = None,
     resize: Resize | None = None,
     view: ViewMode | None = None,
-    dtype: Dtype = "auto",
+    dtype: "Dtype" = "auto",
     decoder: str = "auto",
     batch_frames: int = 64,
     workers: int | None = None,
@@ -75,13 +84,22 @@ def build_index(
             index, or another run is writing to it.
     """
     began_s = time.monotonic()
-    state = join_processes()
+    state = ranks()
+    how = HowToEncode(
+        model=model,
+        fps=fps,
+        resize=resize,
+        view=view,
+        dtype=dtype,
+        rebuild=rebuild,
+        decoder=decoder,
+        batch_frames=batch_frames,
+        workers=workers,
+        time_limit_s=time_limit_s,
+        max_pixels=max_pixels,
+    )
     leader: _Leader | None = None
     shards = None
-    cost = Cost()
-    rows: list[VideoRow] = []
-    unrecorded: dict[str, str] = {}
-    """Path to reason, of videos that failed and whose content is not at fault."""
 
     with ExitStack() as stack:
         if state.is_main_process:
@@ -90,19 +108,18 @@ def build_index(
         if state.is_main_process:
             stack.enter_context(locked(index, "--index", no_lock=no_lock))
             remove_leftovers(index, keep=folder)
-            encoder, profile = load_encoder_and_profile(
-                index,
-                rebuild=rebuild,
-                model=model,
-                fps=fps,
-                resize=resize,
-                view=view,
-                dtype=dtype,
-                device=state.device,
-            )
+            encoder, profile = _builder(index, how)
             catalog = stack.enter_context(closing(open_catalog(index, no_lock=no_lock)))
-            how = {"retry": retry, "prune": prune, "rehash": rehash}
-            leader = _open(index, catalog, scan.videos, encoder, profile, **how)
+            leader = _open(
+                index,
+                catalog,
+                scan.videos,
+                encoder,
+                profile,
+                retry=retry,
+                prune=prune,
+                rehash=rehash,
+            )
             shards = [
                 [asdict(job) for job in shard]
                 for shard in balanced_shards(
@@ -111,58 +128,26 @@ def build_index(
             ]
 
         def work(shard: list[dict[str, Any]]) -> dict[str, Any]:
-            """Index the videos of a shard; rank 0 records each of its own as it finishes."""
-            if leader:
-                encoder, profile = leader.encoder, leader.profile
-            else:  # the shards are published, so the profile is written
-                profile = read_profile(index)
-                encoder, _ = load_encoder(
-                    model or profile.model, dtype=dtype, view=profile.view, device=state.device
-                )
-            videos = encode_videos(
-                [Job(**job) for job in shard],
-                encoder,
-                FrameSampler(
-                    fps=profile.fps,
-                    transform=encoder.transform,
-                    resize=profile.resize,
-                    decoder=decoder,
-                    max_pixels=max_pixels,
-                ),
-                batch_frames=batch_frames,
-                workers=workers or default_workers(),
-                limit_s=time_limit_s,
-                cost=cost,
-            )
-            with closing(videos):
-                for video in videos:
-                    if isinstance(video, FailedVideo) and video.passing:
-                        unrecorded[video.job.path] = video.reason
-                        continue
-                    with costs_one(unrecorded, video.job.path):
-                        row = _written(index, profile, video)
-                        if leader:
-                            number = put_video(leader.catalog, row)
-                            if row.status == "indexed" and isinstance(video, EncodedVideo):
-                                content = video.job.content_hash
-                                leader.search.add(number, content, video.vectors)
-                        rows.append(row)
-            return {
-                "videos": [asdict(row) for row in rows],
-                "unrecorded": unrecorded,
-                "cost": asdict(cost),
-            }
+            """Index the videos of a shard; rank 0 records its own as they finish."""
+            jobs = [Job(**job) for job in shard]
+            if not jobs:  # nor is the model loaded
+                return {"videos": [], "unrecorded": {}, "cost": {}}
+            return _work(index, how, jobs, leader)
 
         results = share_work(folder, state, shards, work)
         if leader is None:
             return 0
-        for result in results[1:]:
-            cost.add(Cost(**result["cost"]))
+        rows: list[VideoRow] = []
+        unrecorded: dict[str, str] = {}
+        cost: Counter[str] = Counter()
+        for rank, result in enumerate(results):
+            cost.update(result["cost"])
             unrecorded |= result["unrecorded"]
             for video in result["videos"]:
                 row = VideoRow(**{**video, "warnings": tuple(video["warnings"])})
                 with costs_one(unrecorded, leader.plan.paths[row.content_hash][0]):
-                    put_video(leader.catalog, row)
+                    if rank:  # rank 0 has recorded its own
+                        put_video(leader.catalog, row)
                     rows.append(row)
         unusable = leader.search.add_missing(all_videos(leader.catalog).values(), leader.profile)
         leader.search.write()
@@ -176,11 +161,41 @@ def build_index(
     return _report(scan, leader.plan, rows, unrecorded, cost, time.monotonic() - began_s)
 
 
+def _builder(index: Path, how: HowToEncode) -> "tuple[Encoder | None, Profile]":
+    """Return the index's profile, with the encoder where that had to be loaded for it."""
+    old = own_profile(index, rebuild=how.rebuild, fps=how.fps, resize=how.resize, view=how.view)
+    if old and not how.rebuild and is_built_by(index, old, model_name(how.model, old)):
+        return None, old
+    from index.shard import builder_of
+
+    return builder_of(index, old, how)
+
+
+def _work(
+    index: Path, how: HowToEncode, jobs: Sequence[Job], leader: _Leader | None
+) -> dict[str, Any]:
+    """Encode videos of one process, and record them where it is rank 0."""
+    from index.shard import builder_of, encode_shard, follower_of
+
+    if leader:
+        profile = leader.profile
+        encoder = leader.encoder or builder_of(index, profile, how)[0]
+        recorder = recording(index, leader.catalog, leader.search)
+    else:  # the shards are published, so the profile is written
+        profile = read_profile(index)
+        encoder = follower_of(profile, how)
+        recorder = recording(index)
+    with recorder as recorded:
+        cost = encode_shard(jobs, index, profile, encoder, how, recorded)
+    rows, unrecorded = [asdict(row) for row in recorded.rows], recorded.unrecorded
+    return {"videos": rows, "unrecorded": unrecorded, "cost": cost}
+
+
 def _open(
     index: Path,
     catalog: Catalog,
     files: Sequence[Path],
-    encoder: Encoder,
+    encoder: "Encoder | None",
     profile: Profile,
     *,
     retry: bool,
@@ -197,24 +212,12 @@ def _open(
     return _Leader(encoder, profile, catalog, search, plan)
 
 
-def _written(index: Path, profile: Profile, video: EncodedVideo | FailedVideo) -> VideoRow:
-    """Write a video's vectors; return its catalog row."""
-    if isinstance(video, FailedVideo):
-        reason = escaped(video.reason)  # a library may name the file in it
-        return VideoRow(content_hash=video.job.content_hash, status="failed", error=reason)
-    vectors = video.to_store(profile)
-    if fault := vectors_fault(vectors, profile.width):
-        return VideoRow(content_hash=video.job.content_hash, status="failed", error=fault)
-    write_vectors(index, vectors)
-    return row_of(index, vectors)
-
-
 def _report(
     scan: Scan,
     plan: Plan,
     rows: Sequence[VideoRow],
     unrecorded: Mapping[str, str],
-    cost: Cost,
+    cost: Mapping[str, float],
     wall_s: float,
 ) -> int:
     """Print failures to stderr and the result to stdout; return the exit code."""
@@ -244,11 +247,11 @@ def _report(
         "failed": len(failed),
         "left_out": len(scan.left_out),
         "hashed": plan.hashed,
-        "frames": cost.frames,
+        "frames": cost["frames"],
         "wall_s": round(wall_s, 3),
-        "decode_cpu_s": round(cost.decode_cpu_s, 3),
-        "encode_s": round(cost.encode_s, 3),
-        "frames_per_s": round(cost.frames / wall_s, 1),
+        "decode_cpu_s": round(cost["decode_cpu_s"], 3),
+        "encode_s": round(cost["encode_s"], 3),
+        "frames_per_s": round(cost["frames"] / wall_s, 1),
     }
     print(json.dumps(result))
     return 1 if failed else 0

@@ -253,8 +253,15 @@ def _hash_file(path: Path) -> HashedFile | OSError:
     except OSError as error:
         return error
     seen = as_hashed(path, after, digest.hexdigest())
-    settled = abs(began_ns - after.st_ctime_ns) > _TICK_NS
-    return seen if settled else replace(seen, ctime_ns=None)
+    return seen if has_settled(after, began_ns) else replace(seen, ctime_ns=None)
+
+
+def has_settled(state: os.stat_result, now_ns: int) -> bool:
+    """Return whether a file has not changed for longer than a tick of its disk's clock.
+
+    If not, it may change again and keep its times.
+    """
+    return abs(now_ns - state.st_ctime_ns) > _TICK_NS
 
 
 def as_hashed(path: Path, state: os.stat_result, content_hash: str) -> HashedFile:

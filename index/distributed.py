@@ -17,10 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, parse_flag_from_env
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from index.errors import CueframeError
 from index.storage.atomic_write import written_whole
@@ -30,14 +27,56 @@ _FOLDERS = ".run-*"
 
 Item = TypeVar("Item")
 
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
-def join_processes() -> PartialState:
+
+class Ranks(Protocol):
+    """Which process this is, of how many."""
+
+    @property
+    def num_processes(self) -> int:
+        """Number of processes."""
+
+    @property
+    def process_index(self) -> int:
+        """Rank of this one."""
+
+    @property
+    def is_main_process(self) -> bool:
+        """Whether it is rank 0."""
+
+
+class _Alone(NamedTuple):
+    num_processes: int = 1
+    process_index: int = 0
+    is_main_process: bool = True
+
+
+def ranks() -> Ranks:
+    """Return which process this is, of how many, without torch where it is alone.
+
+    Raises:
+        CueframeError: As `join_processes`.
+    """
+    return join_processes() if started_processes() > 1 else _Alone()
+
+
+def started_processes() -> int:
+    """Return how many processes a launcher has started for this run."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join_processes() -> "PartialState":
     """Return the state of this process: its rank among all processes, and its device.
 
     Raises:
         CueframeError: Several processes were started, but they cannot meet or are not connected.
     """
-    started = int(os.environ.get("WORLD_SIZE", "1"))
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    started = started_processes()
     try:
         state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     except (RuntimeError, ValueError) as error:
@@ -60,10 +99,12 @@ def join_processes() -> PartialState:
 
 
 @contextmanager
-def rendezvous(folder: Path, state: PartialState) -> Iterator[Path]:
+def rendezvous(folder: Path, state: Ranks) -> Iterator[Path]:
     """Yield a folder for this run's messages, the same on every rank; rank 0 deletes it."""
     names = [uuid.uuid4().hex]
     if state.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
         broadcast_object_list(names)
     own = folder / f".run-{names[0]}"
     try:
@@ -95,7 +136,7 @@ def balanced_shards(
 
 def share_work(
     folder: Path,
-    state: PartialState,
+    state: Ranks,
     shards: Sequence[Any] | None,
     work: Callable[[Any], Any],
 ) -> list[Any]:
@@ -103,7 +144,7 @@ def share_work(
 
     Args:
         folder: From `rendezvous`.
-        state: From `join_processes`.
+        state: From `join_processes` or `ranks`.
         shards: On rank 0 one shard for each rank, as JSON values; None elsewhere.
         work: Maps a shard to its result, a JSON value; called once on each rank.
 
@@ -117,7 +158,7 @@ def share_work(
     return gather(folder, state, work(shards[state.process_index]))
 
 
-def gather(folder: Path, state: PartialState, result: Any) -> list[Any]:
+def gather(folder: Path, state: Ranks, result: Any) -> list[Any]:
     """Gather all results on rank 0, its own first; return [] elsewhere. Every rank calls this."""
     if not state.is_main_process:
         publish(folder, f"rank-{state.process_index}.json", result)
@@ -126,7 +167,7 @@ def gather(folder: Path, state: PartialState, result: Any) -> list[Any]:
     return [result, *(await_message(folder, f"rank-{rank}.json") for rank in others)]
 
 
-def barrier(folder: Path, state: PartialState, name: str) -> None:
+def barrier(folder: Path, state: Ranks, name: str) -> None:
     """Wait until all ranks have reached the barrier of that name."""
     publish(folder, f"{name}-{state.process_index}.json", True)
     for rank in range(state.num_processes):

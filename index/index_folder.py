@@ -1,4 +1,4 @@
-"""Open an index for writing: check the folder, load encoder and profile, delete leftovers."""
+"""Open an index for writing: check the folder and its profile, delete leftovers."""
 
 import contextlib
 import shutil
@@ -6,23 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
-from index.decoding.sampler import DEFAULT_FPS
 from index.distributed import remove_old_rendezvous
 from index.errors import CueframeError
-from index.messages import say
-from index.models.encoder import (
-    Encoder,
-    load_dual_model,
-    ready_encoder,
-    refuse_text_tower,
-    vision_fingerprint,
-)
-from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
+from index.known_models import is_builder, known_model
+from index.models.model_folder import DEFAULT_MODEL, is_folder
 from index.models.preprocess import Resize, ViewMode
-from index.proofs import prove_once
-from index.storage.store import Profile, read_profile, read_vectors, write_profile
+from index.storage.store import Profile, read_profile, read_vectors
 
 Value = TypeVar("Value")
 
@@ -53,26 +42,29 @@ def clear_index(index: Path) -> None:
     shutil.rmtree(index / "vectors", ignore_errors=True)
 
 
-def load_encoder_and_profile(
+def own_profile(
     index: Path,
     *,
     rebuild: bool,
-    model: str | None,
     fps: float | None,
     resize: Resize | None,
     view: ViewMode | None,
-    dtype: Dtype,
-    device: torch.device,
-) -> tuple[Encoder, Profile]:
-    """Load encoder and profile; arguments that are None are taken from the index's profile.
+) -> Profile | None:
+    """Read the profile of an index that is there, and compare what was given with it.
 
-    Writes the profile of a new index; with `rebuild`, deletes the files of an old one once the
-    encoder is loaded. A given model of the same vision side is the profile's from then on: its
-    folder was moved, or its text side tuned.
+    Args:
+        index: Folder of the index.
+        rebuild: Whether it is built from scratch, so that nothing has to agree.
+        fps: `--fps`; None where it was not given, as those below.
+        resize: `--resize`.
+        view: `--view`.
+
+    Returns:
+        The profile; None of a new index, and of one to be rebuilt whose profile cannot be read.
 
     Raises:
-        CueframeError: A given value, or the model's vision side, is not the one that built the
-            index, or our vectors are not the model's own (`index.models.proof`).
+        CueframeError: A given value is not the one that built the index, or the profile is not that
+            of its vectors.
     """
     old: Profile | None = None
     if (index / "profile.json").exists():
@@ -88,38 +80,25 @@ def load_encoder_and_profile(
         _same("--fps", fps, old.fps, index)
         _same("--resize", resize, old.resize, index)
         _same("--view", view, old.view, index)
+    return old
+
+
+def model_name(model: str | None, old: Profile | None) -> str:
+    """Return the name of the model: as given, or the index's own, or the default.
+
+    That of a folder is absolute, so that the index can be queried from any folder.
+    """
     name = model or (old.model if old else DEFAULT_MODEL)
-    if is_folder(name):
-        name = str(Path(name).absolute())  # so that the index can be queried from any folder
-    mode = view or (old.view if old and not (rebuild and model) else None)
-    loaded = load_dual_model(name, mode)
-    refuse_text_tower(loaded)
-    fingerprint = vision_fingerprint(loaded)
-    if old and not rebuild and fingerprint != old.fingerprint:
-        raise CueframeError(
-            f"the vision side of {name} is not the one that built {index} ({old.model}): its "
-            "vectors would not compare; name another --index, or build anew with --rebuild"
-        )
-    prove_once(index, loaded, "vision", fingerprint, built=bool(old) and not rebuild)
-    encoder = ready_encoder(loaded, dtype=dtype, device=device)
-    if old and not rebuild:
-        if name != old.model:
-            say(f"{index} names the model {name} from now on, not {old.model}")
-            old = old.model_copy(update={"model": name})
-            write_profile(index, old)
-        return encoder, old
-    profile = Profile(
-        model=name,
-        fingerprint=fingerprint,
-        width=encoder.width,
-        fps=fps or (old.fps if old else DEFAULT_FPS),
-        resize=resize or (old.resize if old else "exact"),
-        view=encoder.transform.mode,
-        dtype=encoder.dtype,
-    )
-    clear_index(index)
-    write_profile(index, profile)
-    return encoder, profile
+    return str(Path(name).absolute()) if is_folder(name) else name
+
+
+def is_built_by(index: Path, profile: Profile, name: str) -> bool:
+    """Return whether a model is known to have built an index, without loading it.
+
+    That is so where its files are as they were when that was last seen.
+    """
+    known = known_model(index, name, profile.view)
+    return name == profile.model and is_builder(known, profile.fingerprint, "vision")
 
 
 def _refuse_suspect_profile(index: Path, profile: Profile) -> None:

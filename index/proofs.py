@@ -21,17 +21,16 @@ import torch
 import xxhash
 
 from index.errors import CueframeError
+from index.known_models import PROOFS
 from index.models.dual_model import DualModel
+from index.models.library_versions import versions_here
 from index.models.proof import (
     are_apart,
     picture_vectors,
     prove_images,
     prove_texts,
-    versions_here,
 )
 from index.storage.atomic_write import written_whole
-
-PROOFS = "proofs"
 
 
 def prove_once(
@@ -41,7 +40,7 @@ def prove_once(
     fingerprint: str,
     *,
     built: bool = False,
-) -> None:
+) -> bool:
     """Prove a side of a model, with float32 weights on the CPU, unless that was done before.
 
     Args:
@@ -51,6 +50,9 @@ def prove_once(
         fingerprint: Of the side, `index.models.encoder.vision_fingerprint` or
             `index.models.proof.text_fingerprint`.
         built: Whether vectors of this side are in the index already.
+
+    Returns:
+        Whether it is proved; not where a package that the model's own preparation needs is missing.
 
     Raises:
         CueframeError: As `index.models.proof.prove_images`; also if the vision side is not the one
@@ -62,7 +64,7 @@ def prove_once(
     proved = {"versions": versions_here(), "configuration": configuration}
     known = _content(path)
     if all(known.get(name) == value for name, value in proved.items()):
-        return
+        return True
     difference = (prove_images if is_vision else prove_texts)(model)
     content: dict[str, Any] = {"side": side, **proved, "difference": difference}
     if is_vision:
@@ -80,6 +82,7 @@ def prove_once(
             written_whole(path) as temporary,
         ):
             temporary.write_text(json.dumps(content) + "\n")
+    return difference is not None
 
 
 def _content(path: Path) -> dict[str, Any]:

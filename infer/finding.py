@@ -92,7 +92,12 @@ def _queries(
         return
     device = PartialState().device
     encoder = load_query_encoder(
-        config.index, profile, model=config.model, dtype=config.dtype, device=device
+        config.index,
+        profile,
+        model=config.model,
+        dtype=config.dtype,
+        device=device,
+        pictures=asked.picture is not None,
     )
     long_text = config.long_text
     unwanted = asked.unwanted and encode_typed(encoder, asked.unwanted, long_text)

@@ -13,10 +13,13 @@ import torch
 
 from index.errors import CueframeError
 from index.finite import not_finite
+from index.known_models import is_builder, known_model, remember, remember_files
 from index.messages import say
 from index.models.dual_model import DualModel
 from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
+from index.models.files_state import files_state
 from index.models.long_texts import LongText, Text, read_as, shared_out
+from index.models.model_files import files_fingerprint
 from index.models.model_loading import Dtype
 from index.models.proof import text_fingerprint
 from index.proofs import prove_once
@@ -24,19 +27,65 @@ from index.storage.store import Profile
 
 
 def load_query_encoder(
-    index: Path, profile: Profile, *, model: str | None, dtype: Dtype, device: torch.device
+    index: Path,
+    profile: Profile,
+    *,
+    model: str | None,
+    dtype: Dtype,
+    device: torch.device,
+    pictures: bool = False,
 ) -> Encoder:
     """Load the encoder of the queries: `model`, or the one that built the index.
+
+    A model whose files are as they were when its vision side was compared and its text side proved
+    is loaded without its vision side, where its library allows that (`index.known_models`).
+
+    Args:
+        index: Folder of the index.
+        profile: Its profile.
+        model: Folder or name on the hub; None is the one that built the index.
+        dtype: As for `index.models.encoder.ready_encoder`.
+        device: Device to compute on.
+        pictures: Whether pictures are encoded, too, which needs the vision side.
 
     Raises:
         CueframeError: It cannot be loaded, its vision side is not the one that built the index, or
             it encodes texts in another way here than by its own processor.
     """
     name = model or profile.model
+    if not pictures and _is_known(index, profile, name):
+        loaded = load_dual_model(name, profile.view, text_only=True)
+        if _is_known(index, profile, name):  # nor has it been replaced meanwhile
+            return ready_encoder(loaded, dtype=dtype, device=device)
+    state = files_state(name)
     loaded = load_dual_model(name, profile.view)
     refuse_other_model(index, profile, loaded)
-    prove_once(index, loaded, "text", text_fingerprint(loaded))
+    proved = prove_once(index, loaded, "text", text_fingerprint(loaded))
+    if proved and loaded.has_vision:
+        remember(index, name, profile.view, state, profile.fingerprint, "text")
     return ready_encoder(loaded, dtype=dtype, device=device)
+
+
+def _is_known(index: Path, profile: Profile, name: str) -> bool:
+    known = known_model(index, name, profile.view)
+    return is_builder(known, profile.fingerprint, "text")
+
+
+def files_of_model(index: Path, profile: Profile, name: str) -> str:
+    """Return the hash over all bytes of a model's files (`index.models.model_files`).
+
+    Files that are as they were when they were hashed are not read again.
+
+    Raises:
+        CueframeError: As `index.models.model_files.files_fingerprint`.
+    """
+    known = known_model(index, name, profile.view)
+    if known and known.files:
+        return known.files
+    files = files_fingerprint(name, "--model")
+    if known and known == known_model(index, name, profile.view):
+        remember_files(index, name, profile.view, known, files)
+    return files
 
 
 def refuse_other_model(index: Path, profile: Profile, model: DualModel) -> None:

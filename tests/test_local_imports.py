@@ -7,11 +7,15 @@ from tests.paths import ROOT
 
 AFTER_FLAGS = "after the flags are read, so that --help is quick"
 LANGUAGES = "it reads its model of 4 MB when it is imported, and few need a text's language"
+NO_TORCH = "torch: seconds that a build with nothing to do does not need"
 BEFORE_TORCH = "before torch is loaded, so that a wrong call costs no seconds"
 
 REASONS = {
     ("index/build.py", "index.discovery"): BEFORE_TORCH,
     ("index/build.py", "index.building"): AFTER_FLAGS,
+    ("index/building.py", "index.shard"): NO_TORCH,
+    ("index/distributed.py", "accelerate"): NO_TORCH,
+    ("index/distributed.py", "accelerate.utils"): NO_TORCH,
     ("index/check.py", "index.checking"): AFTER_FLAGS,
     ("infer/answer.py", "infer.answering.inputs"): BEFORE_TORCH,
     ("infer/answer.py", "infer.answering.run"): AFTER_FLAGS,

@@ -20,8 +20,8 @@ from transformers import PreTrainedModel
 from index.errors import CueframeError
 from index.models.dual_model import DualModel, Tokens
 from index.models.encoder import load_dual_model
+from index.models.model_folder import DEFAULT_MODEL
 from index.models.model_loading import (
-    DEFAULT_MODEL,
     load_dual_encoder,
     load_processor,
     refuse_other_tokenizer,

@@ -12,7 +12,7 @@ from huggingface_hub import ModelCardData
 
 from index.errors import CueframeError
 from index.messages import escaped
-from index.models.model_loading import is_folder
+from index.models.model_folder import is_folder
 from index.storage.atomic_write import written_whole
 from infer.evaluation.text_tables import format_figure
 from train.halves import halves_of

@@ -13,7 +13,7 @@ import torch
 from huggingface_hub import ModelCard
 
 from index.languages import language_of
-from index.models.model_loading import is_folder
+from index.models.model_folder import is_folder
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _MOST_TEXTS = 2_000

@@ -21,12 +21,15 @@ from index.models.preprocess import ViewMode
 from index.models.sentence_model import load_sentence_model
 
 
-def load_distilled_model(name: str, view: ViewMode | None) -> DistilledModel:
+def load_distilled_model(
+    name: str, view: ViewMode | None, *, text_only: bool = False
+) -> DistilledModel:
     """Load a distilled model, with float32 weights on the CPU.
 
     Args:
         name: Folder with distilled.json, or name on the hub.
         view: How a wide frame becomes the model's input; None follows the teacher's processor.
+        text_only: As for `index.models.library_model.load_library_model`, of the teacher.
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
@@ -50,7 +53,7 @@ def load_distilled_model(name: str, view: ViewMode | None) -> DistilledModel:
             )
     return DistilledModel(
         name,
-        load_library_model(teacher, library, view),
+        load_library_model(teacher, library, view, text_only=text_only),
         load_sentence_model(str(folder / STUDENT), None),
         settings,
     )

@@ -181,8 +181,13 @@ def ready_encoder(model: DualModel, *, dtype: Dtype, device: torch.device) -> En
     return Encoder(model)
 
 
-def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
+def load_dual_model(name: str, view: ViewMode | None, *, text_only: bool = False) -> DualModel:
     """Load a dual encoder of any library, or a distilled one, with float32 weights on the CPU.
+
+    Args:
+        name: Folder, or name on the hub.
+        view: How a wide frame becomes the model's input; None follows the model's processor.
+        text_only: Leave its vision side out, as far as its library allows, to encode texts alone.
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
@@ -191,8 +196,8 @@ def load_dual_model(name: str, view: ViewMode | None) -> DualModel:
     with in_one_line(name, "--model"):
         library = library_of(name)
     if library == "distilled":
-        return load_distilled_model(name, view)
-    return load_library_model(name, library, view)
+        return load_distilled_model(name, view, text_only=text_only)
+    return load_library_model(name, library, view, text_only=text_only)
 
 
 def add_weights(digest: xxhash.xxh3_128, model: DualModel, side: Side) -> None:

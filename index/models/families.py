@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor
 from transformers import PreTrainedConfig
 
+from index.models.dual_model import Side
+
 Encode = Callable[..., Tensor]
 """From a model and its inputs by name to vectors (B, D)."""
 
@@ -201,6 +203,10 @@ def text_positions(config: PreTrainedConfig) -> int:
     return positions
 
 
-def is_unused(family: Family, weight: str) -> bool:
-    """Say whether neither side's vectors depend on a weight."""
-    return family.unused is not None and re.match(family.unused, weight) is not None
+def side_of(family: Family, weight: str) -> Side:
+    """Say where a weight of a model's `state_dict` belongs, by its name."""
+    if weight.startswith(("logit_", "temperature")):
+        return "logits"
+    if family.unused is not None and re.match(family.unused, weight):
+        return "unused"
+    return "text" if weight.startswith("text_") else "vision"

@@ -18,8 +18,7 @@ from typing import Any, Literal
 from huggingface_hub import snapshot_download
 
 from index.errors import CueframeError
-from index.models.model_folder import refuse_odd_files
-from index.models.model_loading import is_folder
+from index.models.model_folder import is_folder, refuse_odd_files
 
 Library = Literal["transformers", "open_clip", "sentence_transformers", "distilled"]
 """distilled: a teacher and a student, each of a library (`index.models.distilled_folder`)."""
@@ -33,7 +32,8 @@ OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.saf
 """In the order in which open_clip itself looks for them."""
 KINDS = ("*.json", "*.jinja", "*.model", "*.safetensors", "*.txt")
 """The files of a model that decide its vectors."""
-_HUB_PREFIX = "hf-hub:"
+HUB_PREFIX = "hf-hub:"
+"""What open_clip's names of models on the hub begin with."""
 MODEL_SIGNS = ("config.json", MODULES, OPEN_CLIP_CONFIG, DISTILLED)
 """Any of these in a folder shows that it holds a model."""
 _PACKAGES = {
@@ -52,7 +52,7 @@ def library_of(name: str) -> Library:
     Raises:
         Exception: As snapshot_download; call it under `index.models.model_loading.in_one_line`.
     """
-    if name.startswith(_HUB_PREFIX):
+    if name.startswith(HUB_PREFIX):
         return "open_clip"
     if is_folder(name):
         folder = Path(name)
@@ -80,7 +80,7 @@ def fetch(name: str, library: Library) -> Path:
     """
     if is_folder(name):
         return Path(name)
-    name = name.removeprefix(_HUB_PREFIX)
+    name = name.removeprefix(HUB_PREFIX)
     if library == "open_clip":
         patterns = [kind for kind in KINDS if kind != "*.safetensors"] + list(OPEN_CLIP_WEIGHTS)
         return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*/*"]))

@@ -7,7 +7,8 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from index.models.libraries import KINDS, fetch, library_of, model_files
-from index.models.model_loading import in_one_line, is_folder
+from index.models.model_folder import is_folder
+from index.models.model_loading import in_one_line
 
 _CHUNK = 1 << 20
 

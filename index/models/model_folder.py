@@ -1,19 +1,19 @@
-"""What a stranger's model folder may hold: regular files of its own, and weights for its size."""
+"""What a stranger's model folder may hold: regular files of its own. Nothing is loaded for it."""
 
 import json
-import warnings
+from os.path import isdir
 from pathlib import Path
-from typing import Any
-
-import torch
-from transformers import PreTrainedConfig
 
 from index.errors import CueframeError
 
+DEFAULT_MODEL = "openai/clip-vit-large-patch14"
 _MOST_JSON_BYTES = 256 << 20
 """The largest tokenizers have 35 MB."""
-LEAST_BYTES = 0.25
-"""Bytes of a file for each weight; four bits are the fewest in use."""
+
+
+def is_folder(name: str) -> bool:
+    """Return whether a model is given by its folder, not by its name on the hub."""
+    return isdir(name)  # noqa: PTH112 - Path.is_dir raises where a name is too long for a path
 
 
 def refuse_odd_files(folder: Path) -> None:
@@ -37,29 +37,3 @@ def refuse_odd_files(folder: Path) -> None:
                 raise CueframeError(
                     f"{path} names weights outside of its folder ({name}); fetch the model again"
                 )
-
-
-def refuse_missing_bytes(kind: Any, config: PreTrainedConfig, folder: Path) -> None:
-    """Refuse a config.json of more weights than the files can hold: they would fill the memory.
-
-    Raises:
-        ValueError: It is one.
-    """
-    files = list(folder.glob("*.safetensors"))
-    if not files:  # transformers says which one is missing
-        return
-    held = sum(path.stat().st_size for path in files)
-    with (
-        warnings.catch_warnings(action="ignore"),  # of layers of size 0
-        torch.random.fork_rng(devices=[]),
-        torch.device("meta"),
-    ):
-        if hasattr(kind, "from_config"):
-            model = kind.from_config(config, trust_remote_code=False)
-        else:  # a class of one kind of model
-            model = kind._from_config(config)
-    weights = sum(weight.numel() for weight in model.parameters())
-    if weights * LEAST_BYTES > held:
-        raise ValueError(
-            f"its files have {held:,} bytes of weights, and its config.json describes {weights:,}"
-        )

@@ -17,7 +17,6 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from os.path import isdir
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,9 +37,9 @@ from transformers import (
 from index.errors import CueframeError, ModelError
 from index.memory import is_out_of_memory
 from index.models.families import family_of
-from index.models.model_folder import refuse_missing_bytes, refuse_odd_files
-
-DEFAULT_MODEL = "openai/clip-vit-large-patch14"
+from index.models.model_folder import is_folder, refuse_odd_files
+from index.models.model_size import refuse_missing_bytes
+from index.models.text_side import without_vision
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -189,8 +188,16 @@ def refuse_other_weights(
         )
 
 
-def load_dual_encoder(name: str, flag: str = "--model") -> PreTrainedModel:
+def load_dual_encoder(
+    name: str, flag: str = "--model", *, text_only: bool = False
+) -> PreTrainedModel:
     """Load a model of images and texts (CLIP or similar), with float32 weights.
+
+    Args:
+        name: Folder, or name on the hub.
+        flag: The flag that names the model, for error messages.
+        text_only: Leave its vision side out (`index.models.text_side`), of a model that was loaded
+            as a whole before, so that it is known to be sound.
 
     Raises:
         ModelError, CueframeError: As for `load_weights`; also if it is not a dual encoder.
@@ -204,16 +211,18 @@ def load_dual_encoder(name: str, flag: str = "--model") -> PreTrainedModel:
             f"{name} is a {family.title} model, whose image processor needs {family.package}; "
             f"install it with pip install {family.package}, or name another model with {flag}"
         )
+    kind: Any = AutoModel._model_mapping.get(type(config), None)
     if family.own_class:
-        own_class = getattr(transformers, family.own_class)
-        return load_weights(own_class, name, flag, dtype=torch.float32)
-    kind = AutoModel._model_mapping.get(type(config), None)
-    if not hasattr(kind, "get_image_features") or not hasattr(kind, "get_text_features"):
+        kind = getattr(transformers, family.own_class)
+    elif not hasattr(kind, "get_image_features") or not hasattr(kind, "get_text_features"):
         raise CueframeError(
             f"{name} is a {config.model_type} model, not a dual encoder of images and texts; "
             f"name a CLIP or SigLIP model with {flag}"
         )
-    return load_weights(AutoModel, name, flag, dtype=torch.float32, may_have=family.elsewhere)
+    may_have = family.elsewhere
+    if text_only:
+        kind, may_have = without_vision(kind), ("",)  # whatever the file has besides
+    return load_weights(kind, name, flag, dtype=torch.float32, may_have=may_have)
 
 
 def load_generation_values(name: str, flag: str) -> dict[str, Any]:
@@ -310,11 +319,6 @@ def _explained(name: str, flag: str, error: Exception) -> CueframeError:
         f"the model {name} is no folder here and cannot be had from the hub: {first}; give {flag} "
         "a folder written by save_pretrained, or a name on the hub"
     )
-
-
-def is_folder(name: str) -> bool:
-    """Return whether a model is given by its folder, not by its name on the hub."""
-    return isdir(name)  # noqa: PTH112 - Path.is_dir raises where a name is too long for a path
 
 
 def refuse_absurd_depth(values: dict[str, Any], name: str) -> None:

@@ -21,15 +21,15 @@ from index.models.libraries import (
     package_of,
     quiet,
 )
-from index.models.model_folder import LEAST_BYTES, refuse_odd_files
+from index.models.model_folder import is_folder, refuse_odd_files
 from index.models.model_loading import (
     in_one_line,
-    is_folder,
     load_config,
     refuse_absurd_depth,
     refuse_other_vocabulary,
     refuse_other_weights,
 )
+from index.models.model_size import LEAST_BYTES
 
 _TOKENIZER_SETTINGS = {"additional_special_tokens", "clean", "language", "strip_sep_token"}
 """Those that are safe and leave a text's tokens the same each time."""

@@ -10,7 +10,6 @@ B: pictures or texts, D: width of a vector.
 """
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import torch
@@ -32,27 +31,6 @@ _TEXTS = ("a red bus", "two people and a dog left of the bridge")
 _SIZES = ((448, 252), (150, 600))
 """Width and height of the pictures: 16:9, and upright and long. Models without a view of their own
 get two of the size of their input."""
-_LIBRARIES = (
-    "transformers",
-    "tokenizers",
-    "pillow",
-    "torch",
-    "open_clip_torch",
-    "timm",
-    "torchvision",
-    "sentence-transformers",
-)
-
-
-def versions_here() -> dict[str, str]:
-    """Return the versions of the libraries that decide what a model's own preparation does."""
-    found: dict[str, str] = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def prove(model: DualModel) -> None:

@@ -18,7 +18,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from index.errors import CueframeError
 from index.models.control_words import as_plain_texts, control_words, unknown_token
 from index.models.dual_model import DualModel, Side, Tokens
-from index.models.families import family_of, is_unused, text_positions
+from index.models.families import family_of, side_of, text_positions
 from index.models.model_loading import (
     in_one_line,
     load_dual_encoder,
@@ -117,11 +117,7 @@ class TransformersModel(DualModel):
 
     def side_of(self, weight: str) -> Side:
         """See `DualModel`."""
-        if weight.startswith(("logit_", "temperature")):
-            return "logits"
-        if is_unused(self._family, weight):
-            return "unused"
-        return "text" if weight.startswith("text_") else "vision"
+        return side_of(self._family, weight)
 
     def is_projection(self, weight: str) -> bool:
         """See `DualModel`."""
@@ -237,18 +233,21 @@ def recompute_activations(model: PreTrainedModel) -> None:
     getattr(model, name)({"use_reentrant": False})
 
 
-def load_transformers_model(name: str, view: ViewMode | None) -> TransformersModel:
+def load_transformers_model(
+    name: str, view: ViewMode | None, *, text_only: bool = False
+) -> TransformersModel:
     """Load a model, its image processor and its tokenizer, with float32 weights.
 
     Args:
         name: Folder, or name on the hub.
         view: How a wide frame becomes the model's input; None follows the model's processor.
+        text_only: Leave its vision side out, to encode texts alone.
 
     Raises:
         ModelError: The model is neither a folder nor available from the hub.
         CueframeError: It is not a dual encoder, or `index.models.model_loading` refuses it.
     """
-    model = load_dual_encoder(name)
+    model = load_dual_encoder(name, text_only=text_only)
     image_processor = load_image_processor(name, "--model")
     tokenizer = load_tokenizer(name, "--model")
     refuse_other_tokenizer(tokenizer, model.config, name)

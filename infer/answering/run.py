@@ -35,7 +35,7 @@ from infer.answering.text_cache import TextCache
 from infer.asked_indexes import held_by_all, key_of
 from infer.choices import chosen
 from infer.queries import AnswerRecord, Query, make_queries
-from infer.query_encoder import load_query_encoder, print_long_texts
+from infer.query_encoder import files_of_model, load_query_encoder, print_long_texts
 from infer.questions import Question
 from infer.readers.bulk_reading import AskModel, read_answers
 from infer.readers.clip_reader import read_choices
@@ -202,10 +202,10 @@ def _digest(questions: Iterable[Question]) -> str:
 
 def contents_of(config: AnswerConfig, inputs: Inputs, queries: Sequence[Query]) -> dict[str, str]:
     """Return hashes of the models and videos that decide the answers, as `claim` takes them."""
-    first, *others = [one.model_name for one in inputs.indexes]
-    files = {"files of --model": files_fingerprint(first, "--model")}
-    for place, name in enumerate(others, 2):
-        files[f"files of --model {place}"] = files_fingerprint(name, "--model")
+    hashes = [files_of_model(one.folder, one.profile, one.model_name) for one in inputs.indexes]
+    files = {"files of --model": hashes[0]}
+    for place, own in enumerate(hashes[1:], 2):
+        files[f"files of --model {place}"] = own
     if config.reader not in OWN_READERS:
         files["files of --reader"] = files_fingerprint(config.reader, "--reader")
     return files | {f"video of question {one.question.id}": one.content_hash for one in queries}

@@ -145,7 +145,7 @@ def test_a_change_leaves_catalog_and_faiss_before_anything_is_decoded(
     def killed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("index.building.encode_videos", killed)
+    monkeypatch.setattr("index.shard.encode_videos", killed)
     make(videos / "deep" / "constant.mp4", "slow")
     with pytest.raises(KeyboardInterrupt):
         run()
@@ -564,7 +564,7 @@ def test_a_video_that_is_replaced_meanwhile_is_not_stored_as_what_it_was(
         make(replaced, "slow")  # hashed and not yet opened
         return encode_videos(*arguments, **more)
 
-    monkeypatch.setattr("index.building.encode_videos", meanwhile)
+    monkeypatch.setattr("index.shard.encode_videos", meanwhile)
     first = run()
     assert (first["code"], first["indexed"], first["failed"]) == (1, len(KINDS) - 1, 2)
     assert f"failed: {replaced}: was replaced while it was read; run again\n" in first["err"]
@@ -597,12 +597,12 @@ def _hashed(folder: Path) -> dict[Path, HashedFile]:
 def test_an_error_of_storing_a_video_costs_that_one_and_is_tried_again(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusing(index: Path, vectors: Any) -> None:
+    def refusing(index: Path, vectors: Any, **how: bool) -> None:
         if vectors.path_hint.endswith(file_name("variable")):
             raise ValueError("an odd\nname")
-        write_vectors(index, vectors)
+        write_vectors(index, vectors, **how)
 
-    monkeypatch.setattr("index.building.write_vectors", refusing)
+    monkeypatch.setattr("index.shard.write_vectors", refusing)
     first = run(time_limit_s=1e300)
     assert (first["code"], first["indexed"], first["failed"]) == (1, len(KINDS) - 1, 1)
     assert f"{file_name('variable')}: ValueError: an odd name\n" in first["err"]

@@ -16,7 +16,8 @@ from index.models.encoder import (
     vision_fingerprint,
 )
 from index.models.long_texts import LongText
-from index.models.model_loading import DEFAULT_MODEL, Dtype, is_folder
+from index.models.model_folder import DEFAULT_MODEL, is_folder
+from index.models.model_loading import Dtype
 from index.models.proof import prove
 from index.resume import deciding
 from index.storage.store import Profile, read_profile

@@ -116,7 +116,7 @@ def test_the_first_process_gets_all_reports_and_lines(
 ) -> None:
     # Both in one process: that they agree on a name is tests/test_answer_readers.py's to show.
     monkeypatch.setattr(
-        "index.distributed.broadcast_object_list", lambda names: names.__setitem__(0, "t")
+        "accelerate.utils.broadcast_object_list", lambda names: names.__setitem__(0, "t")
     )
     output = tmp_path / "answers.jsonl"
     with collect_answers(str(output), RUN, process(0, 2)) as first:

@@ -1,0 +1,92 @@
+"""The encoder that builds an index, and the profile of its vectors."""
+
+from pathlib import Path
+
+import torch
+
+from index.decoding.sampler import DEFAULT_FPS
+from index.errors import CueframeError
+from index.index_folder import clear_index, model_name
+from index.known_models import remember
+from index.messages import say
+from index.models.encoder import (
+    Encoder,
+    load_dual_model,
+    ready_encoder,
+    refuse_text_tower,
+    vision_fingerprint,
+)
+from index.models.files_state import files_state
+from index.models.model_loading import Dtype
+from index.models.preprocess import Resize, ViewMode
+from index.proofs import prove_once
+from index.storage.store import Profile, write_profile
+
+
+def load_encoder_and_profile(
+    index: Path,
+    old: Profile | None,
+    *,
+    rebuild: bool,
+    model: str | None,
+    fps: float | None,
+    resize: Resize | None,
+    view: ViewMode | None,
+    dtype: Dtype,
+    device: torch.device,
+) -> tuple[Encoder, Profile]:
+    """Load encoder and profile; arguments that are None are taken from the index's profile.
+
+    Writes the profile of a new index; with `rebuild`, deletes the files of an old one once the
+    encoder is loaded. A given model of the same vision side is the profile's from then on: its
+    folder was moved, or its text side tuned.
+
+    Args:
+        index: Folder of the index.
+        old: Its profile, of `index.index_folder.own_profile`.
+        rebuild: Whether it is built from scratch.
+        model: `--model`; None where it was not given, as those below.
+        fps: `--fps`.
+        resize: `--resize`.
+        view: `--view`.
+        dtype: As for `index.models.encoder.ready_encoder`.
+        device: Device to compute on.
+
+    Raises:
+        CueframeError: The model's vision side is not the one that built the index, or our vectors
+            are not the model's own (`index.models.proof`).
+    """
+    name = model_name(model, old)
+    mode = view or (old.view if old and not (rebuild and model) else None)
+    state = files_state(name)
+    loaded = load_dual_model(name, mode)
+    refuse_text_tower(loaded)
+    fingerprint = vision_fingerprint(loaded)
+    if old and not rebuild and fingerprint != old.fingerprint:
+        raise CueframeError(
+            f"the vision side of {name} is not the one that built {index} ({old.model}): its "
+            "vectors would not compare; name another --index, or build anew with --rebuild"
+        )
+    proved = prove_once(index, loaded, "vision", fingerprint, built=bool(old) and not rebuild)
+    encoder = ready_encoder(loaded, dtype=dtype, device=device)
+    if old and not rebuild:
+        if name != old.model:
+            say(f"{index} names the model {name} from now on, not {old.model}")
+            old = old.model_copy(update={"model": name})
+            write_profile(index, old)
+        profile = old
+    else:
+        profile = Profile(
+            model=name,
+            fingerprint=fingerprint,
+            width=encoder.width,
+            fps=fps or (old.fps if old else DEFAULT_FPS),
+            resize=resize or (old.resize if old else "exact"),
+            view=encoder.transform.mode,
+            dtype=encoder.dtype,
+        )
+        clear_index(index)
+        write_profile(index, profile)
+    if proved:
+        remember(index, name, profile.view, state, fingerprint, "vision")
+    return encoder, profile
