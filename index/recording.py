@@ -9,6 +9,7 @@ F: frames of a video, T: tiles of a frame, D: width of a vector.
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,12 +44,16 @@ class Recorder:
     catalog: Catalog | None
     """None where another process writes it: vector files are only synced then."""
     search: FaissUpdate | None
+    _thread: ThreadPoolExecutor
+    """Waits for the disk."""
     rows: list[VideoRow] = field(default_factory=list)
     """Of the videos that are recorded."""
     unrecorded: dict[str, str] = field(default_factory=dict)
     """Path to reason, of videos that failed and whose content is not at fault."""
     _waiting: list[_Waiting] = field(default_factory=list)
     _since_s: float = 0.0
+    _synced: list[_Waiting] = field(default_factory=list)
+    _syncing: "Future[None] | None" = None
 
     def put(self, path: str, row: VideoRow, vectors: npt.NDArray[np.float16] | None) -> None:
         """Take a video: its path, its row and, where it has any, its vectors (F, T, D)."""
@@ -63,7 +68,9 @@ class Recorder:
             or waiting_bytes > _MOST_BYTES
             or time.monotonic() - self._since_s > _LONGEST_S
         ):
-            self.flush()
+            self._sync()
+        elif self._syncing is not None and self._syncing.done():
+            self._finish()
 
     def flush(self) -> None:
         """Record all that waits.
@@ -71,7 +78,24 @@ class Recorder:
         Raises:
             CueframeError: The disk is full, or the catalog cannot be written.
         """
-        waiting, self._waiting = self._waiting, []
+        self._sync()
+        self._finish()
+
+    def _sync(self) -> None:
+        """Let a thread wait for the disk, once the one before is done; the encoder goes on."""
+        self._finish()
+        self._synced, self._waiting = self._waiting, []
+        written = [one.row.content_hash for one in self._synced if one.row.status == "indexed"]
+        paths = [vectors_path(self.index, content) for content in written]
+        self._syncing = self._thread.submit(sync_files, paths)
+
+    def _finish(self) -> None:
+        """Enter what is on the disk by now into catalog and search index."""
+        if self._syncing is None:
+            return
+        syncing, self._syncing = self._syncing, None
+        waiting, self._synced = self._synced, []
+        syncing.result()
         failed: dict[str, str] = {}
         with costs_one(failed, "together"):
             self._record(waiting)
@@ -82,8 +106,6 @@ class Recorder:
 
     def _record(self, waiting: Sequence[_Waiting]) -> None:
         rows = [one.row for one in waiting]
-        written = [row for row in rows if row.status == "indexed"]
-        sync_files(vectors_path(self.index, row.content_hash) for row in written)
         if self.catalog is not None:
             numbers = put_videos(self.catalog, rows)
             if self.search is not None:
@@ -108,8 +130,9 @@ def recording(
         catalog: Its catalog, in the process that writes it.
         search: Its search index, likewise.
     """
-    recorder = Recorder(index, catalog, search)
-    try:
-        yield recorder
-    finally:
-        recorder.flush()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        recorder = Recorder(index, catalog, search, thread)
+        try:
+            yield recorder
+        finally:
+            recorder.flush()
