@@ -42,7 +42,8 @@ def files_state(name: str) -> str | None:
     failed: dict[str, str] = {}
     with costs_one(failed, name, CueframeError):
         folder = _folder_of(name)
-        for path in model_files(folder, library_of(name)):
+        library = "open_clip" if name.startswith(HUB_PREFIX) else library_of(str(folder))
+        for path in model_files(folder, library):
             state = _state_of(path)
             if state is None:
                 return None
