@@ -222,6 +222,8 @@ def load_dual_encoder(
     may_have = family.elsewhere
     if text_only:
         kind, may_have = without_vision(kind), ("",)  # whatever the file has besides
+    elif not family.own_class:
+        kind = AutoModel
     return load_weights(kind, name, flag, dtype=torch.float32, may_have=may_have)
 
 
