@@ -50,7 +50,9 @@ class BuildConfig:
     """Sample times per second of video."""
     batch_frames: int = 64
     """Number of pictures per encoder batch: frames, or their tiles."""
-    workers: Annotated[int | None, own_default("cores - 1, at least 1", "INT")] = None
+    workers: Annotated[
+        int | None, own_default("cores - 1, or all cores if the encoder is on a GPU", "INT")
+    ] = None
     """Number of decoding processes, with one thread each."""
     decoder: DecoderName = "auto"
     resize: Annotated[

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import cycle
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,20 @@ import torch
 
 from index.boundary import costs_one
 from index.decoding.frame_types import VideoMetadata
-from index.decoding.worker_pool import Chunk, Done, Event, Failed, Opened, Sampler, decode_all
+from index.decoding.worker_pool import (
+    Chunk,
+    Done,
+    Event,
+    Failed,
+    Opened,
+    Sampler,
+    decode_all,
+    default_workers,
+)
 from index.discovery import change_since
 from index.finite import not_finite
 from index.models.encoder import Encoder
+from index.pinned_memory import pin
 from index.planning import Job
 from index.progress import Progress
 from index.storage.store import Profile, Vectors
@@ -111,23 +122,41 @@ class _UnderWay:
 
 
 class _Batch:
-    """A buffer that collects squares into batches and encodes them."""
+    """Buffers on the encoder's device: one collects squares while another one is encoded."""
 
     def __init__(self, encoder: Encoder, batch_frames: int, cost: Cost) -> None:
         shape = (batch_frames, encoder.transform.height, encoder.transform.width, 3)
         self._encoder = encoder
         self._cost = cost
-        self._pixels = np.empty(shape, dtype=np.uint8)  # (B, H, W, 3)
+        # As many as batches under way: when a buffer's turn comes, its last batch is collected.
+        buffers = [
+            torch.empty(shape, dtype=torch.uint8, device=encoder.device) for _ in range(_IN_FLIGHT)
+        ]
+        self._buffers = cycle(buffers)
+        self._pixels = next(self._buffers)  # (B, H, W, 3)
         self._owners: list[tuple[_UnderWay, int]] = []
         self._filled = 0
         self._queued: deque[tuple[list[tuple[_UnderWay, int]], torch.Tensor]] = deque()
+        self._copying: torch.cuda.Stream | None = None
+        if encoder.device.type == "cuda":
+            # A stream of its own, so that copies do not queue behind the batch that is encoded.
+            # The first one waits for what this memory may still be used for.
+            device = encoder.device
+            self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's
+            self._copying.wait_stream(torch.cuda.current_stream(device))
 
     def add(self, video: _UnderWay, pixels: npt.NDArray[np.uint8]) -> Iterator[_UnderWay]:
-        """Add a chunk (C, H, W, 3); yield the videos that received vectors meanwhile."""
-        while len(pixels):
+        """Add a chunk (C, H, W, 3); yield the videos that received vectors meanwhile.
+
+        The chunk may be overwritten when the iterator is at its end: a copy from pinned memory ends
+        before `copy_` does.
+        """
+        left = torch.from_numpy(np.require(pixels, requirements="W"))
+        while len(left):
             room = len(self._pixels) - self._filled
-            part, pixels = pixels[:room], pixels[room:]
-            self._pixels[self._filled : self._filled + len(part)] = part
+            part, left = left[:room], left[room:]
+            with torch.cuda.stream(self._copying):
+                self._pixels[self._filled : self._filled + len(part)].copy_(part)
             self._owners.append((video, len(part)))
             self._filled += len(part)
             if self._filled == len(self._pixels):
@@ -145,7 +174,7 @@ class _Batch:
         vectors = self._encoder.images(self._pixels[: self._filled])
         self._cost.encode_s += time.monotonic() - began_s
         self._queued.append((self._owners, vectors))
-        self._owners, self._filled = [], 0
+        self._owners, self._filled, self._pixels = [], 0, next(self._buffers)
         if len(self._queued) == _IN_FLIGHT:
             yield from self._collect()
 
@@ -170,7 +199,7 @@ def encode_videos(
     sampler: Sampler,
     *,
     batch_frames: int,
-    workers: int,
+    workers: int | None,
     limit_s: float | None,
     cost: Cost,
     mix_videos: bool = True,
@@ -183,7 +212,7 @@ def encode_videos(
         encoder: Encoder with the same image transform as the sampler.
         sampler: Task of the workers: maps a path to its frames, as the encoder's input.
         batch_frames: B.
-        workers: Number of decoding processes.
+        workers: Number of decoding processes; None: `default_workers`.
         limit_s: As for `index.decoding.worker_pool.decode_all`.
         cost: Updated in place during the run.
         mix_videos: Let frames of several videos share a batch, so that the encoder always has a
@@ -212,7 +241,9 @@ def encode_videos(
         if video.is_complete and under_way.pop(video.job.path, None) is not None:
             yield _outcome(video)  # else in progress, already yielded, or failed after these frames
 
-    events = decode(by_path, sampler, side=side, workers=workers, limit_s=limit_s)
+    on_gpu = encoder.device.type == "cuda"
+    how = {"workers": workers or default_workers(on_gpu=on_gpu), "pin": pin if on_gpu else None}
+    events = decode(by_path, sampler, side=side, limit_s=limit_s, **how)
     with Progress({job.path: job.size for job in jobs}) as progress, closing(events):
         for event in events:
             job = by_path[event.job]

@@ -9,7 +9,6 @@ from typing import Any
 from index.boundary import costs_one
 from index.builder import load_encoder_and_profile
 from index.decoding.sampler import FrameSampler
-from index.decoding.worker_pool import default_workers
 from index.distributed import join_processes
 from index.how_to_encode import HowToEncode
 from index.messages import escaped
@@ -71,7 +70,7 @@ def encode_shard(
             max_pixels=how.max_pixels,
         ),
         batch_frames=how.batch_frames,
-        workers=how.workers or default_workers(),
+        workers=how.workers,
         limit_s=how.time_limit_s,
         cost=cost,
     )

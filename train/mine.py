@@ -67,7 +67,9 @@ class MineConfig:
     """Seed of the random draws."""
     batch_frames: int = 64
     """Number of frames per encoder batch."""
-    workers: Annotated[int | None, own_default("cores - 1, at least 1", "INT")] = None
+    workers: Annotated[
+        int | None, own_default("cores - 1, or all cores if the encoder is on a GPU", "INT")
+    ] = None
     """Number of decoding processes, with one thread each."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision of the encoder. auto: float16 on a GPU, float32 on a CPU."""

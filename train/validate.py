@@ -19,7 +19,7 @@ from accelerate import PartialState
 
 from index.boundary import costs_one
 from index.decoding.sampler import DEFAULT_FPS, FrameSampler
-from index.decoding.worker_pool import decode_all, default_workers
+from index.decoding.worker_pool import decode_all
 from index.discovery import as_hashed, stat_regular
 from index.distributed import balanced_shards, barrier
 from index.errors import CueframeError, ModelError
@@ -116,7 +116,7 @@ def index_videos(
         encoder,
         FrameSampler(fps=profile.fps, transform=encoder.transform),
         batch_frames=_BATCH_FRAMES,
-        workers=default_workers(),
+        workers=None,
         limit_s=None,
         cost=Cost(),
         decode=partial(decoded_or_kept, pictures=pictures) if pictures else decode_all,

@@ -51,6 +51,8 @@ _PATIENCE = 20.0
 
 Sampler = Callable[[str], PixelStream]
 """Maps a path to its sampled frames, as a `PixelStream`; must be picklable."""
+Pin = Callable[[npt.NDArray[np.uint8]], Callable[[], object]]
+"""Makes memory ready for a device that copies from it, and returns what undoes that."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +105,20 @@ class _Worker:
     process: SpawnProcess
     pipe: "Connection[Any, Any]"
     slots: npt.NDArray[np.uint8]
+    unpin: Callable[[], object]
     job: str | None = None
     limit_s: float = math.inf
     deadline: float = math.inf
 
 
-def default_workers() -> int:
-    """Return the workers of this encoding process: the machine's cores minus one, split evenly."""
+def default_workers(*, on_gpu: bool) -> int:
+    """Return the workers of this encoding process: its even share of the machine's cores.
+
+    An encoder on a CPU keeps one of the cores; one on a GPU needs next to none.
+    """
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, ((os.cpu_count() or 1) - 1) // here)
+    cores = os.cpu_count() or 1
+    return max(1, (cores if on_gpu else cores - 1) // here)
 
 
 def decode_all(
@@ -121,6 +128,7 @@ def decode_all(
     side: tuple[int, int],
     workers: int,
     limit_s: float | None,
+    pin: Pin | None = None,
 ) -> Generator[Event, None, None]:
     """Decode videos in parallel and yield events as they occur.
 
@@ -131,6 +139,7 @@ def decode_all(
         workers: Number of worker processes.
         limit_s: Seconds that a worker may spend on a path, not counting waits for a free slot;
             None allows 120 s plus 20 s per second of video.
+        pin: Called with each worker's memory, so that a GPU copies chunks from where they are.
 
     Yields:
         `Opened`, any number of `Chunk`, then one `Done` or `Failed` for each job.
@@ -145,7 +154,7 @@ def decode_all(
             idle = [worker for worker in team if worker.job is None]
             while waiting and (idle or len(team) < workers):
                 if not idle:
-                    idle.append(_start_worker(read, side))
+                    idle.append(_start_worker(read, side, pin))
                     team.append(idle[-1])
                 _assign(idle.pop(), waiting.pop())
             for worker in idle:
@@ -215,7 +224,7 @@ def _drop_worker(
         yield Failed(worker.job, reason, passing)
 
 
-def _start_worker(read: Sampler, side: tuple[int, int]) -> _Worker:
+def _start_worker(read: Sampler, side: tuple[int, int], pin: Pin | None) -> _Worker:
     context = get_context("spawn")
     shape = (_SLOTS, CHUNK_SQUARES, *side, 3)
     try:
@@ -231,7 +240,7 @@ def _start_worker(read: Sampler, side: tuple[int, int]) -> _Worker:
             "more memory and open files"
         ) from error
     far_end.close()
-    return _Worker(process, pipe, slots)
+    return _Worker(process, pipe, slots, pin(slots) if pin else lambda: None)
 
 
 def _assign(worker: _Worker, job: str) -> None:
@@ -247,6 +256,7 @@ def _stop_worker(worker: _Worker) -> None:
     if worker.job is not None:
         worker.process.kill()
     worker.process.join()
+    worker.unpin()
 
 
 def _work(pipe: "Connection[Any, Any]", shape: tuple[int, ...], read: Sampler) -> None:

@@ -35,6 +35,11 @@ class Encoder:
         """Precision in which it computes."""
         return str(self.model.dtype).removeprefix("torch.")
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.model.device
+
     @cached_property
     def width(self) -> int:
         """D, found by encoding a black image; raises as `check_images`."""
@@ -91,15 +96,16 @@ class Encoder:
         return min(side.max_tokens for side in self.model.text_sides())
 
     @torch.inference_mode()
-    def images(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:
+    def images(self, images: npt.NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
         """Encode images (B, H, W, 3) uint8; return (B, D) float32 unit vectors on the device.
 
-        On a GPU this only queues the work, so that the next batch can be filled meanwhile.
+        On a GPU this only queues the work, so that the next batch can be filled meanwhile. Images
+        that are there already are encoded where they are.
         """
-        host = torch.from_numpy(images)
-        if self.model.device.type == "cuda":
-            host = host.pin_memory()
-        pixels = host.to(self.model.device, non_blocking=True).permute(0, 3, 1, 2)
+        given = images if isinstance(images, torch.Tensor) else torch.from_numpy(images)
+        if given.device != self.device:
+            given = given.pin_memory().to(self.device, non_blocking=True)
+        pixels = given.permute(0, 3, 1, 2)
         return F.normalize(self.model.image_vectors(pixels).float(), dim=-1)
 
     @torch.inference_mode()

@@ -14,7 +14,7 @@ from index.decoding.frame_types import PixelStream
 from index.discovery import HashedFile, hash_files
 from index.errors import CueframeError
 from index.models.encoder import Encoder
-from index.pipeline import Cost, EncodedVideo, FailedVideo, encode_videos
+from index.pipeline import Cost, EncodedVideo, FailedVideo, _Batch, _UnderWay, encode_videos
 from tests.index.grey_videos import (
     METADATA,
     SIDE,
@@ -37,13 +37,14 @@ class Recorder:
 
     transform = Transform()
     name, dtype = "grey", "float16"
+    device = torch.device("cpu")
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def images(self, pixels: np.ndarray) -> torch.Tensor:
+    def images(self, pixels: torch.Tensor) -> torch.Tensor:
         self.sizes.append(len(pixels))
-        grey = torch.from_numpy(pixels[:, 0, 0, 0].astype(np.float32))
+        grey = pixels[:, 0, 0, 0].float()
         return torch.stack([grey, torch.full_like(grey, len(pixels))], dim=1)
 
 
@@ -269,3 +270,40 @@ def test_an_error_in_the_parent_costs_its_own_video(
     assert found["b:3"] == FailedVideo(found["b:3"].job, "ValueError: three frames", passing=True)
     assert greys(found["a:20"]) == list(range(20))
     assert greys(found["c:5"]) == list(range(5))
+
+
+def test_a_batch_is_kept_until_its_vectors_are_collected() -> None:
+    """As on a GPU, where a batch is read after `images` has returned."""
+
+    class Late(Recorder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.batches: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+        def images(self, pixels: torch.Tensor) -> torch.Tensor:
+            self.batches.append((pixels, vectors := super().images(pixels)))
+            if len(self.batches) > 1:
+                before, made = self.batches[-2]
+                assert torch.equal(before[:, 0, 0, 0].float(), made[:, 0])
+            return vectors
+
+    late = Late()
+    buffers = _Batch(cast("Encoder", late), 4, Cost())
+    video = _UnderWay(HashedFile("a", 1, 1, "a"), 1.0)
+    for number in range(40):
+        for _ in buffers.add(video, np.full((1, SIDE, SIDE, 3), number, np.uint8)):
+            pass
+    for _ in buffers.flush():
+        pass
+    assert np.concatenate(video.vectors)[:, 0].tolist() == [*range(40)]
+    assert len(late.batches) == 10
+
+
+def test_pixels_that_may_not_be_written_are_encoded_too() -> None:
+    recorder = Recorder()
+    video = _UnderWay(HashedFile("a", 1, 1, "a"), 1.0)
+    pixels = np.full((3, SIDE, SIDE, 3), 7, np.uint8)
+    pixels.flags.writeable = False
+    buffers = _Batch(cast("Encoder", recorder), 2, Cost())
+    assert [*buffers.add(video, pixels), *buffers.flush()] == [video, video]
+    assert np.concatenate(video.vectors)[:, 0].tolist() == [7, 7, 7]

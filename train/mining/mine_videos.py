@@ -53,7 +53,7 @@ def mine_videos(
     *,
     scratch: Path,
     batch_frames: int,
-    workers: int,
+    workers: int | None,
     limit_s: float | None,
     cost: Cost,
 ) -> Generator[MinedVideo, None, None]:
@@ -67,7 +67,7 @@ def mine_videos(
         output: Folder for the pictures.
         scratch: Folder on the same disk for pictures that may be chosen.
         batch_frames: Number of frames per encoder batch.
-        workers: Number of decoding processes.
+        workers: Number of decoding processes; None as for `index.pipeline.encode_videos`.
         limit_s: As for `index.decoding.worker_pool.decode_all`.
         cost: Updated in place during the run.
 

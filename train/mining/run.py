@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from index.decoding.worker_pool import default_workers
 from index.distributed import balanced_shards, join_processes, rendezvous, share_work
 from index.errors import CueframeError
 from index.models.long_texts import LongText
@@ -134,7 +133,7 @@ def mine_frames(
                 output,
                 scratch=folder / f"pictures-{rank}",
                 batch_frames=batch_frames,
-                workers=workers or default_workers(),
+                workers=workers,
                 limit_s=time_limit_s,
                 cost=cost,
             ):

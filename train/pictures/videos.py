@@ -15,7 +15,7 @@ import numpy as np
 
 from index.decoding.frame_types import VideoMetadata
 from index.decoding.sampler import FrameSampler
-from index.decoding.worker_pool import Chunk, Done, Event, Failed, Opened, decode_all
+from index.decoding.worker_pool import Chunk, Done, Event, Failed, Opened, Pin, decode_all
 from index.discovery import hash_files, stat_regular
 from index.messages import say
 from index.models.preprocess import ImageTransform
@@ -111,6 +111,7 @@ def decoded_or_kept(
     side: tuple[int, int],
     workers: int,
     limit_s: float | None,
+    pin: Pin | None = None,
     pictures: Path,
 ) -> Generator[Event, None, None]:
     """Yield the events of `decode_all`; of a video that is kept, without decoding it.
@@ -121,6 +122,7 @@ def decoded_or_kept(
         side: As for `decode_all`, like `workers` and `limit_s`.
         workers: Number of processes that decode.
         limit_s: Seconds for a path.
+        pin: As for `decode_all`; frames that are kept are not in such memory.
         pictures: Folder of prepared pictures; what is decoded is added to it.
     """
     jobs = list(jobs)
@@ -134,7 +136,7 @@ def decoded_or_kept(
     keeper = _Keeper(folder, read, known)
     try:
         others = [job for job in jobs if job not in kept]
-        for event in decode_all(others, read, side=side, workers=workers, limit_s=limit_s):
+        for event in decode_all(others, read, side=side, workers=workers, limit_s=limit_s, pin=pin):
             if isinstance(event, Opened):  # those before it in order come before it
                 while waiting and place[waiting[-1]] < place[event.job]:
                     yield from _events(waiting[-1], kept[waiting.pop()], store)

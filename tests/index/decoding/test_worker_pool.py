@@ -33,6 +33,7 @@ from index.decoding.worker_pool import (
     Opened,
     Sampler,
     decode_all,
+    default_workers,
 )
 from index.errors import VideoError
 from tests.paths import ROOT
@@ -436,3 +437,40 @@ def test_an_absurd_declared_duration_costs_nothing(
 def test_a_limit_of_years_is_no_error() -> None:
     outcome = collect(["a:5"], play, limit_s=1e12)["a:5"]
     check_whole("a:5", outcome)
+
+
+def test_each_workers_memory_is_pinned_while_it_works() -> None:
+    pinned: dict[int, bool] = {}
+
+    def pin(memory: npt.NDArray[np.uint8]) -> Callable[[], None]:
+        place = memory.ctypes.data
+        assert memory.nbytes == 2 * CHUNK_SQUARES * np.prod(SIDE) * 3
+        pinned[place] = True
+
+        def unpin() -> None:
+            memory[:] = 0  # it is still mapped
+            pinned[place] = False
+
+        return unpin
+
+    for event in decode_all(
+        ["a:40", "b:3:exit", "c:40"], play, side=SIDE, workers=2, limit_s=None, pin=pin
+    ):
+        if isinstance(event, Chunk):
+            place = event.pixels.ctypes.data
+            assert any(
+                held and start <= place < start + 2 * CHUNK_SQUARES * np.prod(SIDE) * 3
+                for start, held in pinned.items()
+            )
+    assert set(pinned.values()) == {False}
+
+
+def test_an_encoder_on_a_gpu_leaves_all_cores_to_the_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    assert (default_workers(on_gpu=True), default_workers(on_gpu=False)) == (16, 15)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert (default_workers(on_gpu=True), default_workers(on_gpu=False)) == (2, 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert (default_workers(on_gpu=True), default_workers(on_gpu=False)) == (1, 1)

@@ -1,0 +1,44 @@
+"""Memory is pinned by the CUDA runtime, or stays as it is where that is refused."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from index.decoding.shared_memory import mapped, reserved_memory
+from index.pinned_memory import pin
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_was_pinned_is_unpinned(refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+
+    def register(place: int, size: int, flags: int) -> int:
+        calls.append((place, size, flags))
+        return 712 if refused else 0
+
+    runtime = SimpleNamespace(
+        cudaHostRegister=register,
+        cudaHostUnregister=lambda place: calls.append((place,)),
+        cudaError=SimpleNamespace(success=0),
+    )
+    monkeypatch.setattr(torch.cuda, "cudart", lambda: runtime)
+    memory = np.zeros((2, 3), np.uint8)
+    pin(memory)()
+    expected = [(memory.ctypes.data, 6, 0), (memory.ctypes.data,)]
+    assert calls == expected[: 1 if refused else 2]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_takes_shared_memory_for_pinned() -> None:
+    with reserved_memory(2**20) as file:
+        memory = mapped(file.fileno())
+    tensor = torch.from_numpy(memory)
+    assert not tensor.is_pinned()
+    unpin = pin(memory)
+    assert tensor.is_pinned()
+    memory[:] = 7
+    assert bool((tensor.to("cuda") == 7).all())
+    unpin()
+    assert not tensor.is_pinned()
