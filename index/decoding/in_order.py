@@ -26,7 +26,7 @@ from index.decoding.frame_types import (
     is_wanted,
 )
 from index.decoding.packets import all_packets, looked_ahead
-from index.decoding.reading import Reading, ShownFrame, picture
+from index.decoding.reading import Picture, Reading, ShownFrame, picture
 from index.errors import VideoError
 
 
@@ -38,7 +38,17 @@ def decode_in_order(
     max_pixels: int | None = None,
 ) -> FrameStream:
     """Implement `index.decoding.decoders.read` with PyAV, frame by frame."""
-    reading = Reading(path, max_pixels)
+    return (yield from wanted_frames(Reading(path, max_pixels), next_time, scale, clamp))
+
+
+def wanted_frames(
+    reading: Reading,
+    next_time: NextTime,
+    scale: Scale | None,
+    clamp: bool,
+    picture: Picture = picture,
+) -> FrameStream:
+    """Yield the wanted frames of a reading that decodes every frame, as pictures made by this."""
     held: ShownFrame | None = None
     for following in shown_frames(reading):
         # The held frame is shown until the one that follows it.

@@ -9,13 +9,14 @@ Both ways to read, in order (`index.decoding.in_order`) and group by group
 (`index.decoding.selective`), fill in the same notes, so that they tell the same of a file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -44,6 +45,10 @@ class ShownFrame(NamedTuple):
     display: Display
 
 
+Picture = Callable[[ShownFrame, Scale | None], Image.Image]
+"""Makes the picture of a frame, scaled by the decoder's scaler or not."""
+
+
 def picture(shown: ShownFrame, scale: Scale | None) -> Image.Image:
     """Return the frame as a player shows it, in RGB."""
     return shown.display.picture(shown.frame, scale)
@@ -52,9 +57,11 @@ def picture(shown: ShownFrame, scale: Scale | None) -> Image.Image:
 class Reading:
     """What one reading of a file has found out so far."""
 
-    def __init__(self, path: Path, max_pixels: int | None) -> None:
+    def __init__(self, path: Path, max_pixels: int | None, hwaccel: HWAccel | None = None) -> None:
+        """Take a file, the largest picture that is allowed, and a card that decodes, if any."""
         self.path = path
         self.max_pixels = max_pixels
+        self._hwaccel = hwaccel
         self.first_pts: int | None = None
         self.ticks = Fraction(0)
         self.last_end = (0, 0)
@@ -89,7 +96,9 @@ class Reading:
         """
         try:
             with self.errors:
-                container = av.open(str(self.path), metadata_errors="replace")
+                container = av.open(
+                    str(self.path), metadata_errors="replace", hwaccel=self._hwaccel
+                )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise VideoError(f"cannot be opened as a video: {one_line(error)}") from error
         with container:

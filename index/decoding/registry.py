@@ -22,6 +22,10 @@ DECODERS = {
         "index.decoding.in_order:decode_in_order",
         "PyAV, every frame in order, which notices all damage",
     ),
+    "cuda": DecoderEntry(
+        "index.decoding.cuda_decoder:decode_cuda",
+        "an NVIDIA card, every frame in order; in software what it does not decode",
+    ),
     "decord": DecoderEntry(
         "index.decoding.decord_decoder:decode_decord",
         "skips too, on files where it is right; seldom faster than auto",
