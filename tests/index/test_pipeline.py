@@ -307,3 +307,12 @@ def test_pixels_that_may_not_be_written_are_encoded_too() -> None:
     buffers = _Batch(cast("Encoder", recorder), 2, Cost())
     assert [*buffers.add(video, pixels), *buffers.flush()] == [video, video]
     assert np.concatenate(video.vectors)[:, 0].tolist() == [7, 7, 7]
+
+
+def test_too_little_memory_for_a_batch_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nSee the manual")
+
+    monkeypatch.setattr(Recorder, "images", full)
+    with pytest.raises(CueframeError, match=r"out of memory \(CUDA .*; lower --batch-frames$"):
+        encoded(["a:3"])
