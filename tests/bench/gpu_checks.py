@@ -139,7 +139,7 @@ def card_build(scene: Scene) -> Iterator[str]:
     said = scene.run("index/build.py", scene.videos(), *words).said
     assert said["failed"] == 0, said
     yield f"{said['frames_per_s']} frames/s with loading: {said}"
-    ours, theirs = _vectors(index), _vectors(scene.folder / "index")
+    ours, theirs = _vectors(index), _vectors(scene.index())
     assert ours.keys() == theirs.keys()
     least = min(float((ours[key] * theirs[key]).sum(-1).min()) for key in ours)
     yield f"the least cosine to the vectors of software: {least:.6f}"
@@ -165,7 +165,7 @@ def answers(scene: Scene) -> Iterator[str]:
         questions = scene.folder / f"{count}.json"
         write_questions(questions, videos, count)
         output = scene.folder / f"{count}.jsonl"
-        words = [questions, "--index", scene.folder / "index", "--output", output]
+        words = [questions, "--index", scene.index(), "--output", output]
         spent = scene.run("infer/answer.py", *words)
         assert spent.said["answered"] == count, spent.said
         yield f"{spent.wall_s:.1f} s, {spent.peak_mb:.0f} MB: {spent.said}"

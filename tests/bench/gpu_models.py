@@ -81,7 +81,7 @@ def reader(scene: Scene) -> Iterator[str]:
     make = make_qwen2_5_vl if scene.tiny else make_qwen_of_3b
     folder = file_in(scene.folder, "reader", make)
     yield f"made in {time.monotonic() - began_s:.0f} s"
-    words = ["--index", scene.folder / "index", "--output", scene.folder / "read.jsonl"]
+    words = ["--index", scene.index(), "--output", scene.folder / "read.jsonl"]
     spent = scene.run("infer/answer.py", questions, *words, "--reader", folder)
     assert spent.said["answered"] == count, spent.said
     yield f"{count} questions in {spent.wall_s:.1f} s: {spent.said}"

@@ -47,6 +47,17 @@ class Scene:
         count = self.sized(48, 3)
         return file_in(self.folder, "videos", lambda path: make_copies(path, video, count))
 
+    def index(self) -> Path:
+        """Return the index of these videos; the check of building makes it."""
+        index = self.folder / "index"
+        if not index.exists():
+            self.run("index/build.py", self.videos(), "--index", index, *self.large())
+        return index
+
+    def large(self) -> list[object]:
+        """Return the flags that name the large encoder."""
+        return ["--model", self.model("ViT-L/14")]
+
     def run(self, script: str, *words: object) -> Spent:
         """Run a command of Cueframe's and return what it cost."""
         argv = command(script, *words)
