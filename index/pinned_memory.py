@@ -1,4 +1,4 @@
-"""Host memory from which a GPU copies by itself, without the driver's own copy in between."""
+"""Copies between host and GPU that neither pass through other memory nor wait for other work."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,3 +22,22 @@ def pin(memory: npt.NDArray[np.uint8]) -> Callable[[], object]:
     if runtime.cudaHostRegister(place, memory.nbytes, 0) != runtime.cudaError.success:
         return lambda: None
     return partial(runtime.cudaHostUnregister, place)
+
+
+def fetch(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """Begin to copy a tensor to the host; return what waits for that and gives the copy.
+
+    It does not wait for work that is queued on the GPU later, as `tensor.cpu()` does when it is
+    called later.
+    """
+    host = tensor.to("cpu", non_blocking=True)  # from a GPU into pinned memory
+    if tensor.device.type != "cuda":
+        return lambda: host
+    ready = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's
+    ready.record()
+
+    def wait() -> torch.Tensor:
+        ready.synchronize()
+        return host
+
+    return wait

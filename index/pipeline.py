@@ -34,7 +34,7 @@ from index.discovery import change_since
 from index.finite import not_finite
 from index.memory import explain_out_of_memory
 from index.models.encoder import Encoder
-from index.pinned_memory import pin
+from index.pinned_memory import fetch, pin
 from index.planning import Job
 from index.progress import Progress
 from index.storage.store import Profile, Vectors
@@ -140,7 +140,9 @@ class _Batch:
         self._pixels = next(self._buffers)  # (B, H, W, 3)
         self._owners: list[tuple[_UnderWay, int]] = []
         self._filled = 0
-        self._queued: deque[tuple[list[tuple[_UnderWay, int]], torch.Tensor]] = deque()
+        self._queued: deque[tuple[list[tuple[_UnderWay, int]], Callable[[], torch.Tensor]]] = (
+            deque()
+        )
         self._copying: torch.cuda.Stream | None = None
         if device.type == "cuda":
             # A stream of its own, so that copies do not queue behind the batch that is encoded.
@@ -175,17 +177,17 @@ class _Batch:
     def _encode(self) -> Iterator[_UnderWay]:
         began_s = time.monotonic()
         with explain_out_of_memory(_LOWER):
-            vectors = self._encoder.images(self._pixels[: self._filled])
+            fetched = fetch(self._encoder.images(self._pixels[: self._filled]))
         self._cost.encode_s += time.monotonic() - began_s
-        self._queued.append((self._owners, vectors))
+        self._queued.append((self._owners, fetched))
         self._owners, self._filled, self._pixels = [], 0, next(self._buffers)
         if len(self._queued) == _IN_FLIGHT:
             yield from self._collect()
 
     def _collect(self) -> Iterator[_UnderWay]:
-        owners, on_device = self._queued.popleft()
+        owners, fetched = self._queued.popleft()
         began_s = time.monotonic()
-        vectors = on_device.cpu().numpy()  # (B, D)
+        vectors = fetched().numpy()  # (B, D)
         self._cost.encode_s += time.monotonic() - began_s
         if not np.isfinite(vectors).all():
             raise not_finite(self._encoder.name, self._encoder.dtype)

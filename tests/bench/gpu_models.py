@@ -4,6 +4,7 @@ python -m tests.bench.gpu_models      what a process that a launcher started mee
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -58,14 +59,20 @@ def training(scene: Scene) -> Iterator[str]:
             if scene.tiny:
                 environment["ACCELERATE_USE_CPU"] = "true"
             running[kind] = subprocess.Popen(
-                argv, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
+                argv,
+                env=environment,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
             )
         for kind, process in running.items():
-            _, told = process.communicate()
+            result, told = process.communicate()
             assert process.returncode == 0, f"{kind}: {told.strip().splitlines()[-1:]}"
-            losses = [line for line in told.splitlines() if "loss" in line]
-            assert losses, told
-            yield f"{kind}, {steps} steps: {losses[-1].strip()}"
+            said = json.loads(result.strip().splitlines()[-1])
+            yield f"{kind}: {said}"
+            assert said["steps"] == said["saved_step"] == steps
+            assert math.isfinite(said["last_loss"])
 
 
 def _paths() -> str:

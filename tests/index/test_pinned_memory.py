@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from index.decoding.shared_memory import mapped, reserved_memory
-from index.pinned_memory import pin
+from index.pinned_memory import fetch, pin
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -28,6 +28,19 @@ def test_what_was_pinned_is_unpinned(refused: bool, monkeypatch: pytest.MonkeyPa
     pin(memory)()
     expected = [(memory.ctypes.data, 6, 0), (memory.ctypes.data,)]
     assert calls == expected[: 1 if refused else 2]
+
+
+def test_on_a_cpu_nothing_is_copied() -> None:
+    tensor = torch.arange(3)
+    assert fetch(tensor)() is tensor
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_what_is_fetched_is_what_was_made() -> None:
+    made = torch.arange(10**6, device="cuda").float().sqrt()
+    fetched = fetch(made)
+    made = made.clone().mul_(0)
+    assert torch.equal(fetched(), torch.arange(10**6).float().cuda().sqrt().cpu())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
