@@ -10,7 +10,6 @@ from typing import Any, Literal
 import av
 import numpy as np
 from av.video.stream import VideoStream
-from tokenizers import pre_tokenizers
 
 from examples.tiny_clip import END, START, learn_merges
 
@@ -38,7 +37,7 @@ def make_clip(folder: Path, shape: Shape) -> None:
     )
 
     tiny = shape == "tiny"
-    words, pairs = learn_merges([question(n) for n in range(500)], 400) if tiny else full_merges()
+    words, pairs = byte_pairs(None if tiny else _VOCABULARY)
     tokenizer = CLIPTokenizer(vocab=words, merges=pairs, model_max_length=77)
     text, vision, width = _SHAPES[shape]
     special: dict[str, Any] = {name: getattr(tokenizer, name) for name in _SPECIAL}
@@ -49,7 +48,8 @@ def make_clip(folder: Path, shape: Shape) -> None:
         vision_config=_tower(vision, 2 if tiny else 24 if shape == "ViT-L/14" else 12),
         projection_dim=width,
     )
-    with torch.random.fork_rng(devices=[]):
+    # Drawing 400 million numbers takes a CPU ten seconds and more.
+    with torch.random.fork_rng(), torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         torch.manual_seed(0)
         model = CLIPModel(config)
     edges: dict[str, Any] = {
@@ -61,16 +61,15 @@ def make_clip(folder: Path, shape: Shape) -> None:
     CLIPProcessor(pixels, tokenizer).save_pretrained(folder)
 
 
-def full_merges() -> tuple[dict[str, int], list[Any]]:
-    """Return byte pairs in CLIP's layout and number, learned from nothing; as `learn_merges`."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = dict.fromkeys([*letters, *(letter + _END for letter in letters)])
-    pairs: list[Any] = []
-    for length in (2, 3, 4):
-        for word in map("".join, product(_FREQUENT, repeat=length)):
-            for token in (word, word + _END):
-                left = word[:-1]
-                if len(tokens) < _VOCABULARY - 2 and left in tokens and token not in tokens:
+def byte_pairs(size: int | None) -> tuple[dict[str, int], list[Any]]:
+    """Return byte pairs in CLIP's layout: those of our questions, then others up to a number."""
+    learned, pairs = learn_merges([question(number) for number in range(500)], 400)
+    tokens = dict.fromkeys(token for token in learned if token not in (START, END))
+    for word in map("".join, product(_FREQUENT, repeat=4)) if size else ():
+        for end in range(2, 5):
+            for token in (word[:end], word[:end] + _END):
+                left = word[: end - 1]
+                if len(tokens) < (size or 0) - 2 and left in tokens and token not in tokens:
                     pairs.append((left, token.removeprefix(left)))
                     tokens[token] = None
     return {token: number for number, token in enumerate([*tokens, START, END])}, pairs
