@@ -170,7 +170,12 @@ def spent_by(argv: Sequence[str], name: str) -> Spent:
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began_s = time.monotonic()
         process = subprocess.Popen(argv, stdout=out, stderr=err, cwd=ROOT, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         wall_s = time.monotonic() - began_s
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:

@@ -43,9 +43,9 @@ def make_clip(folder: Path, shape: Shape) -> None:
     special: dict[str, Any] = {name: getattr(tokenizer, name) for name in _SPECIAL}
     side = vision.get("image_size", 224)
     config = CLIPConfig(
-        text_config=_tower(text, 2 if tiny else 12)
+        text_config=_tower(text, 2 if tiny else 12, width)
         | {"vocab_size": len(words), "max_position_embeddings": 77, **special},
-        vision_config=_tower(vision, 2 if tiny else 24 if shape == "ViT-L/14" else 12),
+        vision_config=_tower(vision, 2 if tiny else 24 if shape == "ViT-L/14" else 12, width),
         projection_dim=width,
     )
     # Drawing 400 million numbers takes a CPU ten seconds and more.
@@ -81,9 +81,10 @@ _FREQUENT = "etaoinshrdlucmfwypvbgkjqxz"
 _SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
-def _tower(values: dict[str, Any], layers: int) -> dict[str, Any]:
+def _tower(values: dict[str, Any], layers: int, width: int) -> dict[str, Any]:
     hidden = values["hidden_size"]
     return values | {
+        "projection_dim": width,  # for towers that are loaded by themselves
         "intermediate_size": 4 * hidden,
         "num_hidden_layers": layers,
         "num_attention_heads": max(4, hidden // 64),

@@ -39,7 +39,7 @@ def make_small(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", sorted(set(ROWS) - {"decoding"}))
 def test_each_row_can_be_measured(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
