@@ -119,6 +119,8 @@ class Recipe:
     muxer_options: dict[str, str] = field(default_factory=dict)
     rotation: int = 0
     sound: bool = False
+    picture: Callable[[int, int, int], Image.Image] = draw
+    """Makes the picture of a number in a width and a height."""
     spoil: Callable[[Path, Truth], Truth] | None = None
 
 
@@ -157,7 +159,7 @@ def _packets(path: Path) -> list[tuple[int, int, int]]:
     return [(p.pos or 0, p.size, order.index(p.pts or 0)) for p in packets]
 
 
-def _hide(first: int, last: int) -> Callable[[Path, Truth], Truth]:
+def hide(first: int, last: int) -> Callable[[Path, Truth], Truth]:
     """An edit list that shows 25 fps frames `first` to `last`, both included."""
 
     def spoil(path: Path, truth: Truth) -> Truth:
@@ -259,8 +261,8 @@ RECIPES: dict[str, Recipe] = {
     "mkv": Recipe(".mkv", options=B_FRAMES),
     "fragmented": Recipe(options=B_FRAMES, muxer_options=FRAGMENTED),
     "sound": Recipe(options=B_FRAMES, sound=True),
-    "edit_list": Recipe(options=B_FRAMES, spoil=_hide(7, 99)),
-    "edit_list_both_ends": Recipe(options=_x264(), spoil=_hide(29, 80)),
+    "edit_list": Recipe(options=B_FRAMES, spoil=hide(7, 99)),
+    "edit_list_both_ends": Recipe(options=_x264(), spoil=hide(29, 80)),
     "late_start": Recipe(options=B_FRAMES, pts=LATE),
     "late_start_sound": Recipe(options=B_FRAMES, pts=LATE, sound=True),
     "late_start_mkv": Recipe(".mkv", options=_x264(), pts=LATE, sound=True),
@@ -312,7 +314,8 @@ def write(path: Path, recipe: Recipe) -> Truth:
         ends = [*recipe.pts[1:], recipe.pts[-1] + recipe.last_ticks]
         ticks = {pts: end - pts for pts, end in zip(recipe.pts, ends, strict=True)}
         for number, pts in enumerate(recipe.pts):
-            frame = av.VideoFrame.from_ndarray(np.asarray(draw(number, *recipe.size)), "rgb24")
+            picture = np.asarray(recipe.picture(number, *recipe.size))
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
             frame.pts, frame.time_base = pts, recipe.time_base
             _mux(container, video.encode(frame), ticks)
         _mux(container, video.encode(None), ticks)
@@ -342,7 +345,8 @@ def _mux(
     ticks: dict[int, int],
 ) -> None:
     for packet in packets:
-        packet.duration = ticks[packet.pts or 0]  # encoders do not know the length of a frame
+        # Encoders do not know the length of a frame; a packet between them shows none.
+        packet.duration = ticks.get(packet.pts or 0, 0)
         container.mux(packet)
 
 
