@@ -51,9 +51,11 @@ def decode_cuda(
     Raises:
         CueframeError: There is no card, or its driver does not work.
     """
-    hwaccel = card(int(os.environ.get("LOCAL_RANK", "0")))
-    layout = decodable_layout(path)
-    if layout is None or not has_session():
+    layout: str | None = None
+    if has_session():  # before the card is opened, which takes its memory
+        hwaccel = card(int(os.environ.get("LOCAL_RANK", "0")))
+        layout = decodable_layout(path)
+    if layout is None:
         return (yield from decode_pyav(path, next_time, scale, clamp, max_pixels))
 
     def from_card(shown: ShownFrame, scale: Scale | None) -> Image.Image:

@@ -188,3 +188,13 @@ def test_so_many_processes_decode_on_a_card_at_once(own_sessions: None) -> None:
         for process in others:
             process.kill()
             process.communicate()
+
+
+def test_a_process_beyond_the_sessions_does_not_open_the_card(
+    generated: Generated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_decoder, "has_session", lambda: False)
+    monkeypatch.delattr(cuda_decoder, "card")
+    path = generated("b_frames")[0]
+    found, _ = drain(decode_cuda(path, every(2), None, False))
+    assert len(found) == 8
