@@ -1,5 +1,6 @@
 """The encoder that builds an index, and the profile of its vectors."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from index.errors import CueframeError
 from index.index_folder import clear_index, model_name
 from index.known_models import remember
 from index.messages import say
+from index.models.dual_model import DualModel
 from index.models.encoder import (
     Encoder,
     load_dual_model,
@@ -19,6 +21,7 @@ from index.models.encoder import (
 from index.models.files_state import files_state
 from index.models.model_loading import Dtype
 from index.models.preprocess import Resize, ViewMode
+from index.models.proof import text_fingerprint
 from index.proofs import prove_once
 from index.storage.store import Profile, write_profile
 
@@ -68,6 +71,7 @@ def load_encoder_and_profile(
             "vectors would not compare; name another --index, or build anew with --rebuild"
         )
     proved = prove_once(index, loaded, "vision", fingerprint, built=bool(old) and not rebuild)
+    text_proved = _proved_text(index, loaded)
     encoder = ready_encoder(loaded, dtype=dtype, device=device)
     if old and not rebuild:
         if name != old.model:
@@ -89,4 +93,16 @@ def load_encoder_and_profile(
         write_profile(index, profile)
     if proved:
         remember(index, name, profile.view, state, fingerprint, "vision")
+    if text_proved:
+        remember(index, name, profile.view, state, fingerprint, "text")
     return encoder, profile
+
+
+def _proved_text(index: Path, model: DualModel) -> bool:
+    """Prove the text side while the model is here, so that the first question finds that done.
+
+    What is wrong with it does not concern the videos: who asks a question is told.
+    """
+    with suppress(CueframeError):
+        return prove_once(index, model, "text", text_fingerprint(model))
+    return False

@@ -60,24 +60,37 @@ def test_a_side_is_proved_once_and_again_with_other_libraries(
 ) -> None:
     index, model = tmp_path / "index", str(world().model)
     assert built(index, model=model) == 0
-    (path,) = proofs_of(index)
-    assert path.stem == read_profile(index).fingerprint
+    assert len(proofs_of(index)) == 2
+    path = index / "proofs" / f"{read_profile(index).fingerprint}.json"
     content = json.loads(path.read_text())
     assert (content["side"], content["versions"]) == ("vision", versions_here())
     assert 0 <= content["difference"] < proof.MOST_DIFFERENCE
-    assert built(index) == built(index, rebuild=True) == 0
-    assert proved == ["images"]
+    assert built(index) == built(index, rebuild=True) == asked(index, tmp_path) == 0
+    assert proved == ["images", "texts"]
     with monkeypatch.context() as patch:
         other = {**versions_here(), "transformers": "5.0.0"}
         for place in ("index.proofs", "index.models.files_state"):
             patch.setattr(f"{place}.versions_here", lambda: other)
         assert built(index) == 0
-    assert proved == ["images"] * 2
+    assert proved == ["images", "texts"] * 2
     assert json.loads(path.read_text())["versions"] == other
-
-    assert asked(index, tmp_path) == asked(index, tmp_path) == 0
-    assert proved == ["images"] * 2 + ["texts"]
     assert len(proofs_of(index)) == 2
+
+
+def test_a_text_side_that_fails_is_told_to_who_asks(
+    tmp_path: Path, proved: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_model: Any) -> None:
+        raise CueframeError("off")
+
+    index = tmp_path / "index"
+    with monkeypatch.context() as patch:
+        patch.setattr("index.proofs.prove_texts", refuse)
+        assert built(index, model=str(world().model)) == 0
+        with pytest.raises(CueframeError, match="off"):
+            asked(index, tmp_path)
+    assert asked(index, tmp_path) == 0
+    assert proved == ["images", "texts"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"versions": 1}', "[" * 100_000])
@@ -89,7 +102,7 @@ def test_a_damaged_file_is_no_proof_and_no_error(
     for path in (index / "proofs").iterdir():
         path.write_text(text)
     assert built(index) == 0
-    assert proved == ["images"]
+    assert proved == ["images", "texts"]
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, proved: list[str]) -> None:
