@@ -27,6 +27,7 @@ from index.storage.atomic_write import written_whole
 from tests.bench.frame import Row, measured
 
 ROWS = {
+    "decoding": "tests.bench.decoding:rows",
     "build": "tests.bench.build:rows",
     "answers": "tests.bench.answers:rows",
     "per_question": "tests.bench.per_question:rows",
