@@ -97,7 +97,7 @@ def _queries(
         model=config.model,
         dtype=config.dtype,
         device=device,
-        pictures=asked.picture is not None,
+        text_only=asked.picture is None,
     )
     long_text = config.long_text
     unwanted = asked.unwanted and encode_typed(encoder, asked.unwanted, long_text)

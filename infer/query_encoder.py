@@ -33,12 +33,13 @@ def load_query_encoder(
     model: str | None,
     dtype: Dtype,
     device: torch.device,
-    pictures: bool = False,
+    text_only: bool = False,
 ) -> Encoder:
     """Load the encoder of the queries: `model`, or the one that built the index.
 
-    A model whose files are as they were when its vision side was compared and its text side proved
-    is loaded without its vision side, where its library allows that (`index.known_models`).
+    With `text_only`, a model whose files are as they were when its vision side was compared and its
+    text side proved is loaded without its vision side, where its library allows that
+    (`index.known_models`).
 
     Args:
         index: Folder of the index.
@@ -46,14 +47,14 @@ def load_query_encoder(
         model: Folder or name on the hub; None is the one that built the index.
         dtype: As for `index.models.encoder.ready_encoder`.
         device: Device to compute on.
-        pictures: Whether pictures are encoded, too, which needs the vision side.
+        text_only: Only texts are encoded, so the vision side may be left out.
 
     Raises:
         CueframeError: It cannot be loaded, its vision side is not the one that built the index, or
             it encodes texts in another way here than by its own processor.
     """
     name = model or profile.model
-    if not pictures and _is_known(index, profile, name):
+    if text_only and _is_known(index, profile, name):
         loaded = load_dual_model(name, profile.view, text_only=True)
         if _is_known(index, profile, name):  # nor has it been replaced meanwhile
             return ready_encoder(loaded, dtype=dtype, device=device)

@@ -281,7 +281,12 @@ def _curve_encoder(index: Path, model: str | None) -> Encoder | None:
     """Load the encoder of the report's curves; if it is not available, print a line."""
     try:
         return load_query_encoder(
-            index, read_profile(index), model=model, dtype="auto", device=PartialState().device
+            index,
+            read_profile(index),
+            model=model,
+            dtype="auto",
+            device=PartialState().device,
+            text_only=True,
         )
     except ModelError as error:
         say(f"no curves: {error}")

@@ -91,6 +91,7 @@ def answer_questions(config: AnswerConfig, inputs: Inputs) -> int:
                     model=one.model,
                     dtype=config.dtype,
                     device=state.device,
+                    text_only=True,
                 )
                 for one in inputs.indexes
             ]

@@ -113,6 +113,7 @@ def ask(
             model=index.model,
             dtype=dtype,
             device=PartialState().device,
+            text_only=True,
         )
         long = dict.fromkeys((query.question.id for query in queries), False)
         for reading, (of_reading, _) in made.items():

@@ -56,6 +56,7 @@ def built(index: Path, **flags: Any) -> int:
 def encoder_of(index: Path, model: Path | None = None, **how: Any) -> Any:
     name = str(model) if model else None
     profile = read_profile(index)
+    how = {"text_only": True, **how}
     return load_query_encoder(index, profile, model=name, dtype="float32", device=CPU, **how)
 
 
@@ -79,7 +80,7 @@ def test_a_question_loads_the_text_side_alone(index: Path, loaded: list[bool]) -
     assert not any(name.startswith("vision") for name in first.model.module.state_dict())
     encoder_of(index, Path(os.path.relpath(index.parent / "model")))
     assert loaded == [True, True]
-    whole = encoder_of(index, pictures=True)
+    whole = encoder_of(index, text_only=False)
     assert whole.images
     assert loaded == [True, True, False]
     texts = ["car", "a red bus"]

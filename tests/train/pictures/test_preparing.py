@@ -180,7 +180,7 @@ class Ranks:
         self.meet = threading.Barrier(2, timeout=30)
         self.own = threading.local()
         self.told: list[Any] = []
-        for module in ("train.pictures.preparing", "index.distributed"):
+        for module in ("train.pictures.preparing", "accelerate.utils"):
             monkeypatch.setattr(f"{module}.broadcast_object_list", self.broadcast)
 
     def broadcast(self, values: list[Any]) -> None:
