@@ -16,7 +16,13 @@ from index.finite import not_finite
 from index.known_models import is_builder, known_model, remember, remember_files
 from index.messages import say
 from index.models.dual_model import DualModel
-from index.models.encoder import Encoder, load_dual_model, ready_encoder, vision_fingerprint
+from index.models.encoder import (
+    Encoder,
+    encoder_on,
+    load_dual_model,
+    ready_encoder,
+    vision_fingerprint,
+)
 from index.models.files_state import files_state
 from index.models.long_texts import LongText, Text, read_as, shared_out
 from index.models.model_files import files_fingerprint
@@ -57,14 +63,15 @@ def load_query_encoder(
     if text_only and _is_known(index, profile, name):
         loaded = load_dual_model(name, profile.view, text_only=True)
         if _is_known(index, profile, name):  # nor has it been replaced meanwhile
-            return ready_encoder(loaded, dtype=dtype, device=device)
+            return encoder_on(loaded, dtype=dtype, device=device)
     state = files_state(name)
     loaded = load_dual_model(name, profile.view)
     refuse_other_model(index, profile, loaded)
     proved = prove_once(index, loaded, "text", text_fingerprint(loaded))
+    encoder = ready_encoder(loaded, dtype=dtype, device=device)
     if proved and loaded.has_vision:
         remember(index, name, profile.view, state, profile.fingerprint, "text")
-    return ready_encoder(loaded, dtype=dtype, device=device)
+    return encoder
 
 
 def _is_known(index: Path, profile: Profile, name: str) -> bool:

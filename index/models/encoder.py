@@ -180,6 +180,15 @@ def ready_encoder(model: DualModel, *, dtype: Dtype, device: torch.device) -> En
     """
     for side in model.text_sides():
         Encoder(side).check_texts()
+    return encoder_on(model, dtype=dtype, device=device)
+
+
+def encoder_on(model: DualModel, *, dtype: Dtype, device: torch.device) -> Encoder:
+    """Move a model that is known to encode texts to a device; parameters as of `ready_encoder`.
+
+    Raises:
+        CueframeError: It has no room on the device.
+    """
     if dtype == "auto":
         dtype = "float16" if device.type == "cuda" else "float32"
     with in_one_line(model.name, "--model"):
