@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from index.errors import CueframeError
 from index.storage.atomic_write import written_whole
 
+SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""The number of processes, as torchrun or an MPI launcher tells it."""
 _POLL_S = 0.2
 _FOLDERS = ".run-*"
 
@@ -64,7 +66,7 @@ def ranks() -> Ranks:
 
 def started_processes() -> int:
     """Return how many processes a launcher has started for this run."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return max(int(os.environ.get(name, "1")) for name in SIZES)
 
 
 def join_processes() -> "PartialState":

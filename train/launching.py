@@ -7,6 +7,7 @@ whole model on each. Weights in shards, or shared out by layers, do not fit that
 import os
 from collections.abc import Mapping
 
+from index.distributed import SIZES
 from index.errors import CueframeError
 
 _OTHERS = {
@@ -16,8 +17,6 @@ _OTHERS = {
     "ACCELERATE_USE_PARALLELISM_CONFIG": "parallelism within a model (parallelism_config)",
 }
 """What accelerate launch sets for them; the last one that is set says most."""
-_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-"""The number of processes, as torchrun or an MPI launcher tells it."""
 
 
 def refuse_other_launches(
@@ -50,7 +49,7 @@ def refuse_other_launches(
             "--mixed_precision bf16, fp16 or no"
         )
     # What accelerate launch does for several processes on CPUs if it is given no mpirun.
-    alone = "MASTER_ADDR" in environment and not any(name in environment for name in _SIZES)
+    alone = "MASTER_ADDR" in environment and not any(name in environment for name in SIZES)
     if alone and true("ACCELERATE_USE_CPU"):
         raise CueframeError(
             "the launcher is set up for several processes on CPUs and has started one; start them "

@@ -1,11 +1,11 @@
 """Read the inputs of infer/answer.py and check its flags, before a model is loaded."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from index.discovery import list_videos
+from index.distributed import started_processes
 from index.errors import CueframeError
 from index.run_command import positive
 from index.storage.atomic_write import folder_of, make_folder, refuse_overwriting, refuse_unwritable
@@ -99,7 +99,7 @@ def refuse_bad_values(config: AnswerConfig) -> None:
             "--reader-frames all is for --reader clip, which reads the index; a vision-language "
             "reader takes picked, uniform or support"
         )
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = started_processes()
     if processes > 1 and config.device_map:
         raise CueframeError(
             f"--device-map auto spreads one reader, and {processes} processes would have one each; "

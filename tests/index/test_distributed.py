@@ -21,6 +21,7 @@ from index.distributed import (
     barrier,
     gather,
     publish,
+    ranks,
     remove_old_rendezvous,
     rendezvous,
     share_work,
@@ -170,6 +171,15 @@ def test_two_real_processes_meet(tmp_path: Path) -> None:
     assert first == second  # one folder, of one name
     assert (own, other) == (3, 3)
     assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("size", ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"])
+def test_a_process_of_any_launcher_is_not_alone(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = rank(1, 2)
+    monkeypatch.setattr("index.distributed.join_processes", lambda: joined)
+    assert ranks().num_processes == 1
+    monkeypatch.setenv(size, "2")
+    assert ranks() is joined
 
 
 @pytest.mark.parametrize("taken", [True, False])
