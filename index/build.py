@@ -104,24 +104,28 @@ def build(config: BuildConfig) -> int:
     if os.environ.get("RANK", "0") == "0":
         scan = scan_videos(config.videos, all_files=config.all_files, without=config.index)
     from index.building import build_index
+    from index.how_to_encode import HowToEncode
 
-    return build_index(
-        scan,
-        config.index,
+    how = HowToEncode(
         model=config.model,
         fps=config.fps,
         resize=config.resize,
         view=config.view,
         dtype=config.dtype,
+        rebuild=config.rebuild,
         decoder=config.decoder,
         batch_frames=config.batch_frames,
         workers=config.workers,
         time_limit_s=config.time_limit_s,
         max_pixels=config.max_pixels,
+    )
+    return build_index(
+        scan,
+        config.index,
+        how,
         prune=config.prune,
         retry=config.retry,
         rehash=config.rehash,
-        rebuild=config.rebuild,
         no_lock=config.no_lock,
     )
 

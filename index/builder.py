@@ -3,10 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from index.decoding.sampler import DEFAULT_FPS
+from index.distributed import join_processes
 from index.errors import CueframeError
+from index.how_to_encode import HowToEncode
 from index.index_folder import clear_index, model_name
 from index.known_models import remember
 from index.messages import say
@@ -19,26 +19,15 @@ from index.models.encoder import (
     vision_fingerprint,
 )
 from index.models.files_state import files_state
-from index.models.model_loading import Dtype
-from index.models.preprocess import Resize, ViewMode
 from index.models.proof import text_fingerprint
 from index.proofs import prove_once
 from index.storage.store import Profile, write_profile
 
 
 def load_encoder_and_profile(
-    index: Path,
-    old: Profile | None,
-    *,
-    rebuild: bool,
-    model: str | None,
-    fps: float | None,
-    resize: Resize | None,
-    view: ViewMode | None,
-    dtype: Dtype,
-    device: torch.device,
+    index: Path, old: Profile | None, how: HowToEncode
 ) -> tuple[Encoder, Profile]:
-    """Load encoder and profile; arguments that are None are taken from the index's profile.
+    """Load encoder and profile; flags that are None are taken from the index's profile.
 
     Writes the profile of a new index; with `rebuild`, deletes the files of an old one once the
     encoder is loaded. A given model of the same vision side is the profile's from then on: its
@@ -47,33 +36,27 @@ def load_encoder_and_profile(
     Args:
         index: Folder of the index.
         old: Its profile, of `index.index_folder.own_profile`.
-        rebuild: Whether it is built from scratch.
-        model: `--model`; None where it was not given, as those below.
-        fps: `--fps`.
-        resize: `--resize`.
-        view: `--view`.
-        dtype: As for `index.models.encoder.ready_encoder`.
-        device: Device to compute on.
+        how: The flags.
 
     Raises:
         CueframeError: The model's vision side is not the one that built the index, or our vectors
             are not the model's own (`index.models.proof`).
     """
-    name = model_name(model, old)
-    mode = view or (old.view if old and not (rebuild and model) else None)
+    name = model_name(how.model, old)
+    mode = how.view or (old.view if old and not (how.rebuild and how.model) else None)
     state = files_state(name)
     loaded = load_dual_model(name, mode)
     refuse_text_tower(loaded)
     fingerprint = vision_fingerprint(loaded)
-    if old and not rebuild and fingerprint != old.fingerprint:
+    if old and not how.rebuild and fingerprint != old.fingerprint:
         raise CueframeError(
             f"the vision side of {name} is not the one that built {index} ({old.model}): its "
             "vectors would not compare; name another --index, or build anew with --rebuild"
         )
-    proved = prove_once(index, loaded, "vision", fingerprint, built=bool(old) and not rebuild)
+    proved = prove_once(index, loaded, "vision", fingerprint, built=bool(old) and not how.rebuild)
     text_proved = _proved_text(index, loaded)
-    encoder = ready_encoder(loaded, dtype=dtype, device=device)
-    if old and not rebuild:
+    encoder = ready_encoder(loaded, dtype=how.dtype, device=join_processes().device)
+    if old and not how.rebuild:
         if name != old.model:
             say(f"{index} names the model {name} from now on, not {old.model}")
             old = old.model_copy(update={"model": name})
@@ -84,8 +67,8 @@ def load_encoder_and_profile(
             model=name,
             fingerprint=fingerprint,
             width=encoder.width,
-            fps=fps or (old.fps if old else DEFAULT_FPS),
-            resize=resize or (old.resize if old else "exact"),
+            fps=how.fps or (old.fps if old else DEFAULT_FPS),
+            resize=how.resize or (old.resize if old else "exact"),
             view=encoder.transform.mode,
             dtype=encoder.dtype,
         )

@@ -26,7 +26,6 @@ from index.index_folder import (
     remove_leftovers,
 )
 from index.messages import name_some, say
-from index.models.preprocess import Resize, ViewMode
 from index.planning import Job, Plan, make_plan
 from index.recording import recording
 from index.storage.catalog import Catalog, VideoRow, all_videos, open_catalog, put_video
@@ -36,7 +35,6 @@ from index.storage.store import Profile, read_profile
 
 if TYPE_CHECKING:  # torch
     from index.models.encoder import Encoder
-    from index.models.model_loading import Dtype
 
 
 @dataclass(frozen=True)
@@ -54,27 +52,17 @@ class _Leader:
 def build_index(
     scan: Scan,
     index: Path,
+    how: HowToEncode,
     *,
-    model: str | None = None,
-    fps: float | None = None,
-    resize: Resize | None = None,
-    view: ViewMode | None = None,
-    dtype: "Dtype" = "auto",
-    decoder: str = "auto",
-    batch_frames: int = 64,
-    workers: int | None = None,
-    time_limit_s: float | None = None,
-    max_pixels: int | None = None,
     prune: bool = False,
     retry: bool = False,
     rehash: bool = False,
-    rebuild: bool = False,
     no_lock: bool = False,
 ) -> int:
     """Bring an index up to date with the videos that were found; every process calls this.
 
-    The arguments are the flags of index/build.py; only rank 0 reads `scan`. An argument that is
-    None is taken from the index, or is the default. The result is one JSON object on stdout.
+    Beside `scan`, which only rank 0 reads, the arguments are the flags of index/build.py; one that
+    is None is taken from the index, or is the default. The result is one JSON object on stdout.
 
     Returns:
         The exit code: 1 if a video failed, else 0.
@@ -85,19 +73,6 @@ def build_index(
     """
     began_s = time.monotonic()
     state = ranks()
-    how = HowToEncode(
-        model=model,
-        fps=fps,
-        resize=resize,
-        view=view,
-        dtype=dtype,
-        rebuild=rebuild,
-        decoder=decoder,
-        batch_frames=batch_frames,
-        workers=workers,
-        time_limit_s=time_limit_s,
-        max_pixels=max_pixels,
-    )
     leader: _Leader | None = None
     shards = None
 
@@ -166,20 +141,21 @@ def _builder(index: Path, how: HowToEncode) -> "tuple[Encoder | None, Profile]":
     old = own_profile(index, rebuild=how.rebuild, fps=how.fps, resize=how.resize, view=how.view)
     if old and not how.rebuild and is_built_by(index, old, model_name(how.model, old)):
         return None, old
-    from index.shard import builder_of
+    from index.builder import load_encoder_and_profile
 
-    return builder_of(index, old, how)
+    return load_encoder_and_profile(index, old, how)
 
 
 def _work(
     index: Path, how: HowToEncode, jobs: Sequence[Job], leader: _Leader | None
 ) -> dict[str, Any]:
     """Encode videos of one process, and record them where it is rank 0."""
-    from index.shard import builder_of, encode_shard, follower_of
+    from index.builder import load_encoder_and_profile
+    from index.shard import encode_shard, follower_of
 
     if leader:
         profile = leader.profile
-        encoder = leader.encoder or builder_of(index, profile, how)[0]
+        encoder = leader.encoder or load_encoder_and_profile(index, profile, how)[0]
         recorder = recording(index, leader.catalog, leader.search)
     else:  # the shards are published, so the profile is written
         profile = read_profile(index)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from index.boundary import costs_one
-from index.builder import load_encoder_and_profile
 from index.decoding.sampler import FrameSampler
 from index.distributed import join_processes
 from index.how_to_encode import HowToEncode
@@ -18,21 +17,6 @@ from index.planning import Job
 from index.recording import Recorder
 from index.storage.catalog import VideoRow, row_of
 from index.storage.store import Profile, vectors_fault, write_vectors
-
-
-def builder_of(index: Path, old: Profile | None, how: HowToEncode) -> tuple[Encoder, Profile]:
-    """Load the encoder of rank 0, and make the profile of a new index; see `index.builder`."""
-    return load_encoder_and_profile(
-        index,
-        old,
-        rebuild=how.rebuild,
-        model=how.model,
-        fps=how.fps,
-        resize=how.resize,
-        view=how.view,
-        dtype=how.dtype,
-        device=join_processes().device,
-    )
 
 
 def follower_of(profile: Profile, how: HowToEncode) -> Encoder:

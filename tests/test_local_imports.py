@@ -13,6 +13,8 @@ BEFORE_TORCH = "before torch is loaded, so that a wrong call costs no seconds"
 REASONS = {
     ("index/build.py", "index.discovery"): BEFORE_TORCH,
     ("index/build.py", "index.building"): AFTER_FLAGS,
+    ("index/build.py", "index.how_to_encode"): AFTER_FLAGS,
+    ("index/building.py", "index.builder"): NO_TORCH,
     ("index/building.py", "index.shard"): NO_TORCH,
     ("index/distributed.py", "accelerate"): NO_TORCH,
     ("index/distributed.py", "accelerate.utils"): NO_TORCH,

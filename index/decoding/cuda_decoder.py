@@ -25,11 +25,12 @@ from av.video.plane import VideoPlane
 from PIL import Image
 
 from index.decoding.frame_types import FrameStream, NextTime, Scale
-from index.decoding.in_order import wanted_frames
+from index.decoding.in_order import every_frame
 from index.decoding.packets import one_line
 from index.decoding.pyav_decoder import decode_pyav
 from index.decoding.reading import Reading, ShownFrame, picture
 from index.decoding.stream_choice import video_stream
+from index.decoding.wanted_frames import wanted_frames
 from index.errors import CueframeError, VideoError
 
 SESSIONS = 8
@@ -62,7 +63,8 @@ def decode_cuda(
         return picture(shown._replace(frame=laid_out(shown.frame, layout)), scale)
 
     reading = Reading(path, max_pixels, hwaccel)
-    return (yield from wanted_frames(reading, next_time, scale, clamp, from_card))
+    frames = every_frame(reading)
+    return (yield from wanted_frames(reading, frames, next_time, scale, clamp, from_card))
 
 
 @cache

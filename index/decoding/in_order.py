@@ -10,23 +10,16 @@ from typing import Any
 
 import av
 from av.container import InputContainer
-from av.format import Flags
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from index.decoding.clock import TimedFrame, has_decoding_times_only, in_order_of_time, on_one_clock
 from index.decoding.display import Display, DisplayReader
-from index.decoding.frame_types import (
-    Frame,
-    FrameStream,
-    NextTime,
-    Scale,
-    is_last_wanted,
-    is_wanted,
-)
-from index.decoding.packets import all_packets, looked_ahead
-from index.decoding.reading import Picture, Reading, ShownFrame, picture
+from index.decoding.frame_types import FrameStream, NextTime, Scale
+from index.decoding.packets import all_packets, clock_may_jump, looked_ahead
+from index.decoding.reading import Reading, ShownFrame
+from index.decoding.wanted_frames import wanted_frames
 from index.errors import VideoError
 
 
@@ -38,27 +31,19 @@ def decode_in_order(
     max_pixels: int | None = None,
 ) -> FrameStream:
     """Implement `index.decoding.decoders.read` with PyAV, frame by frame."""
-    return (yield from wanted_frames(Reading(path, max_pixels), next_time, scale, clamp))
+    reading = Reading(path, max_pixels)
+    return (yield from wanted_frames(reading, every_frame(reading), next_time, scale, clamp))
 
 
-def wanted_frames(
-    reading: Reading,
-    next_time: NextTime,
-    scale: Scale | None,
-    clamp: bool,
-    picture: Picture = picture,
-) -> FrameStream:
-    """Yield the wanted frames of a reading that decodes every frame, as pictures made by this."""
+def every_frame(reading: Reading) -> Iterator[tuple[ShownFrame, float | None]]:
+    """Yield each shown frame with the time at which the next one is shown; None of the last."""
     held: ShownFrame | None = None
     for following in shown_frames(reading):
-        # The held frame is shown until the one that follows it.
-        if held is not None and is_wanted(next_time, held.time_s, following.time_s):
-            yield Frame(held.time_s, following.time_s, picture(held, scale))
+        if held is not None:
+            yield held, following.time_s
         held = following
-    metadata = reading.metadata()
-    if held is not None and is_last_wanted(next_time, held.time_s, metadata.duration_s, clamp):
-        yield Frame(held.time_s, metadata.duration_s, picture(held, scale))
-    return metadata
+    if held is not None:
+        yield held, None
 
 
 def shown_frames(reading: Reading) -> Iterator[ShownFrame]:
@@ -81,8 +66,7 @@ def _on_one_clock(
     """Yield the decoded frames, corrupt ones too, with times that ascend."""
     first_times, packets = looked_ahead(all_packets(container, reading.errors), stream)
     frames = _timed(reading, stream, _decoded(reading, packets))
-    # A container whose clock may jump, such as MPEG-TS, has times of presentation.
-    may_jump = Flags.ts_discont in Flags(container.format.flags)
+    may_jump = clock_may_jump(container)
     if not may_jump and has_decoding_times_only(first_times, stream.codec_context.has_b_frames):
         frames = in_order_of_time(frames)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import av
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -69,6 +70,11 @@ def looked_ahead(
         yield from packets
 
     return first, again()
+
+
+def clock_may_jump(container: InputContainer) -> bool:
+    """Return whether a file's clock may jump, as in MPEG-TS; it then has times of presentation."""
+    return Flags.ts_discont in Flags(container.format.flags)
 
 
 def declared_end_s(container: InputContainer) -> float:

@@ -23,27 +23,20 @@ from typing import Any
 
 import av
 from av.container import InputContainer
-from av.format import Flags
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from index.decoding.clock import JUMP_S, has_decoding_times_only
 from index.decoding.display import DisplayReader
-from index.decoding.frame_types import (
-    Frame,
-    FrameStream,
-    NextTime,
-    Scale,
-    is_last_wanted,
-    is_wanted,
-)
+from index.decoding.frame_types import FrameStream, NextTime, Scale, is_wanted
 from index.decoding.groups import Group, grouped
 from index.decoding.headers.packet_facts import OddError, Start
 from index.decoding.libav_errors import LibavErrors
-from index.decoding.packets import all_packets, looked_ahead
-from index.decoding.reading import Reading, ShownFrame, picture
+from index.decoding.packets import all_packets, clock_may_jump, looked_ahead
+from index.decoding.reading import Reading, ShownFrame
 from index.decoding.selection import Expected, is_needed, select
+from index.decoding.wanted_frames import wanted_frames
 
 Needed = tuple[ShownFrame, int | None]
 """A needed frame, and when the next one is shown; None of the last one."""
@@ -62,27 +55,22 @@ def decode_selected(
         OddError: Something is odd; the frames so far are right.
     """
     reading = Reading(path, max_pixels)
-    last: ShownFrame | None = None
+    return (yield from wanted_frames(reading, _ended(reading, next_time), next_time, scale, clamp))
+
+
+def _ended(reading: Reading, next_time: NextTime) -> Iterator[tuple[ShownFrame, float | None]]:
+    """Yield the needed frames of a file with the times in seconds at which they end."""
     with reading.opened() as (container, stream):
         for shown, end_pts in _needed(reading, container, stream, next_time):
-            if end_pts is None:
-                last = shown
-                continue
-            end_s = reading.time_s(end_pts)
-            if is_wanted(next_time, shown.time_s, end_s):
-                yield Frame(shown.time_s, end_s, picture(shown, scale))
+            yield shown, None if end_pts is None else reading.time_s(end_pts)
         reading.ended(container)
-    metadata = reading.metadata()
-    if last is not None and is_last_wanted(next_time, last.time_s, metadata.duration_s, clamp):
-        yield Frame(last.time_s, metadata.duration_s, picture(last, scale))
-    return metadata
 
 
 def _needed(
     reading: Reading, container: InputContainer, stream: VideoStream, next_time: NextTime
 ) -> Iterator[Needed]:
     """Yield the first frame, the wanted ones and the last one."""
-    may_jump = Flags.ts_discont in Flags(container.format.flags)
+    may_jump = clock_may_jump(container)
     first_times, packets = looked_ahead(all_packets(container, reading.errors), stream)
     if not may_jump and has_decoding_times_only(first_times, stream.codec_context.has_b_frames):
         raise OddError("the file has no times of presentation")
